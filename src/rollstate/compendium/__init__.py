@@ -1,0 +1,1 @@
+"""Tell: parameters, results, figures and the book made of them."""

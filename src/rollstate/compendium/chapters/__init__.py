@@ -1,0 +1,1 @@
+"""One module per chapter: its parameters and the data it reads."""

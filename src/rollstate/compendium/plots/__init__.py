@@ -1,0 +1,1 @@
+"""One module per chapter: functions that take a tidy frame and return a figure."""

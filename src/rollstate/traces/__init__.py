@@ -1,0 +1,1 @@
+"""Observe: access traces, their schema and the sources they come from."""

@@ -1,0 +1,142 @@
+"""The access trace: one row per touch of a storage slot, beside a stamp of what its source can see.
+
+Three frames and one stamp make a trace:
+
+``accesses``
+    ``block_number`` int64, ``tx_index`` int32 (null where the source cannot know), ``slot_id`` uint32,
+    ``is_write`` bool. One row per touch, sorted by ``(slot_id, block_number, tx_index, is_write)``.
+``slots``
+    ``slot_id`` uint32 (0..n-1 in order), ``contract_id`` uint32, ``address`` 20 bytes, ``slot`` 32 bytes,
+    ``created_block`` int64 (null if unknown), ``contract_type`` and ``slot_type`` strings (null if unknown).
+    A slot may be listed and never touched: it existed, and that it stayed idle is information.
+``blocks``
+    ``block_number`` int64 (every block of the window, in order), ``timestamp`` int64 seconds (null if
+    unknown), ``gas_used`` int64 (null if unknown), ``tx_count`` int32 (null if unknown).
+
+Any figure or number computed from a trace carries its `Capability`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from rollstate.errors import InputError
+
+ACCESSES_SCHEMA = pl.Schema(
+    {"block_number": pl.Int64, "tx_index": pl.Int32, "slot_id": pl.UInt32, "is_write": pl.Boolean}
+)
+SLOTS_SCHEMA = pl.Schema(
+    {
+        "slot_id": pl.UInt32,
+        "contract_id": pl.UInt32,
+        "address": pl.Binary,
+        "slot": pl.Binary,
+        "created_block": pl.Int64,
+        "contract_type": pl.String,
+        "slot_type": pl.String,
+    }
+)
+BLOCKS_SCHEMA = pl.Schema(
+    {"block_number": pl.Int64, "timestamp": pl.Int64, "gas_used": pl.Int64, "tx_count": pl.Int32}
+)
+ACCESS_ORDER = ("slot_id", "block_number", "tx_index", "is_write")
+
+KEY_FORMS = ("slot", "slot_hash", "holder", "synthetic")
+"""What the 32 bytes of ``slots.slot`` are: the storage key, its hash, a token holder, or invented."""
+
+TX_LEVELS = ("none", "writes", "all")
+"""Which touches carry a transaction index."""
+
+
+@dataclass(frozen=True)
+class Capability:
+    """What a source can and cannot observe; the stamp every result carries.
+
+    Attributes
+    ----------
+    source : str
+        Name of the source, for example ``"block_access_list"``.
+    observes_reads, observes_all_writes : bool
+        Whether read-only touches, and every write, are in the trace.
+    tx_level : {"none", "writes", "all"}
+        Which touches carry a transaction index.
+    key_form : {"slot", "slot_hash", "holder", "synthetic"}
+        What ``slots.slot`` holds.
+    window_start, window_stop : int
+        Half-open block window ``[start, stop)``.
+    chain_id : int or None
+        EIP-155 chain id, None if the source does not say.
+    extractor_version : str
+        Version of the code that wrote the trace.
+    """
+
+    source: str
+    observes_reads: bool
+    observes_all_writes: bool
+    tx_level: str
+    key_form: str
+    window_start: int
+    window_stop: int
+    chain_id: int | None
+    extractor_version: str
+
+    def __post_init__(self) -> None:
+        if self.tx_level not in TX_LEVELS:
+            raise InputError(f"capability: tx_level {self.tx_level!r} is not one of {TX_LEVELS}")
+        if self.key_form not in KEY_FORMS:
+            raise InputError(f"capability: key_form {self.key_form!r} is not one of {KEY_FORMS}")
+        if self.window_stop <= self.window_start:
+            raise InputError(
+                f"capability: window [{self.window_start}, {self.window_stop}) is empty; "
+                "window_stop must be larger than window_start"
+            )
+
+    @property
+    def n_blocks(self) -> int:
+        """Length of the window, in blocks."""
+        return self.window_stop - self.window_start
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the stamp as plain JSON types."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        """Return the stamp as canonical JSON (sorted keys, newline at the end)."""
+        return json.dumps(self.as_dict(), indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Capability:
+        """Read a stamp written by `as_dict`; unknown or missing fields are an `InputError`."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(data) != names:
+            raise InputError(
+                f"capability stamp: fields {sorted(set(data) ^ names)} are missing or unknown; "
+                f"a stamp has exactly {sorted(names)}"
+            )
+        return cls(**data)
+
+    def describe(self) -> str:
+        """Say in one line what the source sees."""
+        sees = "reads and writes" if self.observes_reads else "writes only"
+        if not self.observes_all_writes:
+            sees = "some writes only"
+        tx = {"none": "no transaction index", "writes": "transaction index on writes only"}
+        return (
+            f"{self.source}: {sees}, {tx.get(self.tx_level, 'transaction index on all touches')}, "
+            f"blocks [{self.window_start}, {self.window_stop})"
+        )
+
+
+@dataclass(frozen=True)
+class Trace:
+    """An access trace in memory: frames ``accesses``, ``slots``, ``blocks`` and a `Capability`."""
+
+    accesses: pl.DataFrame
+    slots: pl.DataFrame
+    blocks: pl.DataFrame
+    capability: Capability
