@@ -1,0 +1,390 @@
+"""Sphinx side of the results registry: numbers, figures, tables and provenance by key.
+
+Roles
+    ``{num}`chapter.key|format` `` a registered result, with its interval, source, cell and guard on hover.
+    ``{lit}`12 s` ``               a constant or a figure quoted from a source: typed on purpose.
+Directives
+    ``{result-figure} chapter/name``, ``{result-table} chapter/name``, ``{run-provenance} chapter``,
+    ``{figure-list}``, ``{number-list}``, ``{parameter-list}``, ``{data-banner}``.
+
+An unknown key is a warning, and the book is built with warnings as errors.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from rollstate.compendium import results
+from rollstate.compendium.bundles import bibtex
+from rollstate.compendium.runner import parameter_class
+from rollstate.errors import InputError
+
+
+class Registry:
+    """What the runs left, read once per build."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = results.load(folder / "results.json")
+        self.runs = {
+            path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(folder.glob("*/run.json"))
+        }
+
+    def figures(self) -> list[str]:
+        """Return ``chapter/name`` of every figure, in the order in which the cells drew them."""
+        stamps = [
+            (chapter, self.stamp(f"{chapter}/{path.parent.name}")["cell"], path.parent.name)
+            for chapter in self.runs
+            for path in (self.folder / chapter / "figures").glob("*/provenance.json")
+        ]
+        return [f"{chapter}/{name}" for chapter, _, name in sorted(stamps)]
+
+    def bundle(self, ref: str) -> Path:
+        """Return the folder of a figure's bundle."""
+        chapter, _, name = ref.partition("/")
+        return self.folder / chapter / "figures" / name
+
+    def stamp(self, ref: str) -> dict[str, Any]:
+        """Return the provenance of a figure."""
+        return json.loads((self.bundle(ref) / "provenance.json").read_text(encoding="utf-8"))
+
+    def text(self, ref: str, file: str) -> str:
+        """Return one text of a figure's bundle."""
+        return (self.bundle(ref) / file).read_text(encoding="utf-8").strip()
+
+
+def registry(env: Any) -> Registry:
+    """Return the registry of this build."""
+    if not hasattr(env, "rollstate_registry"):
+        env.rollstate_registry = Registry(Path(env.srcdir) / "_registry")
+    return env.rollstate_registry
+
+
+class number(nodes.Inline, nodes.TextElement):
+    """A registered result in prose."""
+
+
+class NumberRole(SphinxRole):
+    """Quote a registered result."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the number, or a warning for an unknown key or a bad format."""
+        key, _, spec = self.text.partition("|")
+        result = registry(self.env).results.get(key.strip())
+        try:
+            if result is None:
+                raise InputError(f"unknown result {key!r}: no run recorded it")
+            text = result.text(spec.strip())
+            interval = result.interval_text(spec.strip())
+        except InputError as error:
+            message = self.inliner.reporter.error(str(error), line=self.lineno)
+            return [nodes.problematic(self.rawtext, f"[{key}?]")], [message]
+        node = number(self.rawtext, text, key=result.key, interval=interval)
+        return [node], []
+
+
+class LiteralRole(SphinxRole):
+    """Typed on purpose: a constant, or a figure quoted from a source."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the text as it stands."""
+        return [nodes.Text(self.text)], []
+
+
+_tips = count()
+
+
+def visit_number_html(self: Any, node: number) -> None:
+    """Write the number as a link to its cell, with a tooltip for mouse, keyboard and screen reader."""
+    result = registry(self.builder.env).results[node["key"]]
+    chapter = result.key.split(".")[0]
+    page = self.builder.get_relative_uri(self.builder.current_docname, f"notebooks/{chapter}")
+    stamp = registry(self.builder.env).runs[chapter]
+    rows = [("value", f"{result.value:,}" if not isinstance(result.value, str) else result.value)]
+    if result.unit:
+        rows[0] = ("value", f"{rows[0][1]} {result.unit}")
+    rows += [("interval", f"{node['interval']} ({result.interval_kind})")] if node["interval"] else []
+    rows += [
+        ("source", result.source.get("description") or _trace_line(result.source)),
+        ("computed in", f"{chapter}, cell {result.cell}, run {stamp['key'][:8]}"),
+        ("guarded by", result.guard),
+    ]
+    tip = f"tip-{next(_tips)}"
+    body = "".join(f"<span><b>{name}</b> {html.escape(str(value))}</span>" for name, value in rows)
+    self.body.append(
+        f'<span class="rs-num"><a href="{page}#cell-{chapter}-{result.cell}" aria-describedby="{tip}">'
+        f"{html.escape(node.astext())}</a>"
+        f'<span class="rs-tip" role="tooltip" id="{tip}"><em>{html.escape(result.meaning)}</em>{body}</span></span>'
+    )
+    raise nodes.SkipNode
+
+
+def visit_number_plain(self: Any, node: number) -> None:
+    """Write the number as text, where there is nothing to hover over."""
+
+
+def _trace_line(source: dict[str, Any]) -> str:
+    return f"{source['source']}, blocks [{source['window_start']}, {source['window_stop']})"
+
+
+def _raw(text: str) -> nodes.raw:
+    return nodes.raw("", text, format="html")
+
+
+class ResultFigure(SphinxDirective):
+    """Show one figure of the registry with its caption, anchor, downloads, citation and provenance."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the figure."""
+        ref = self.arguments[0]
+        known = registry(self.env)
+        if not known.bundle(ref).is_dir():
+            raise self.error(f"unknown figure {ref!r}: no run drew it")
+        chapter, _, name = ref.partition("/")
+        anchor = f"fig-{chapter}-{name}"
+        stamp = known.stamp(ref)
+        width = "page" if stamp["size_in"][0] > 5 else "column"
+        figure = nodes.figure("", classes=["rs-figure", f"rs-{width}"], align="center", names=[anchor])
+        image = nodes.image(
+            uri=f"/_registry/{chapter}/figures/{name}/{name}.*",
+            alt=known.text(ref, "alt.txt"),
+            loading="lazy",
+        )
+        figure += image
+        figure += nodes.caption("", known.text(ref, "caption.txt"))
+        figure += nodes.legend("", _raw(self._links(ref, stamp)))
+        self.state.document.note_explicit_target(figure)
+        self.set_source_info(figure)
+        self.set_source_info(image)
+        return [figure]
+
+    def _links(self, ref: str, stamp: dict[str, Any]) -> str:
+        chapter, _, name = ref.partition("/")
+        up = "../" * self.env.docname.count("/")
+        base = f"{up}_static/figures/{chapter}/{name}"
+        downloads = " ".join(
+            f'<a href="{base}/{file}" download>{label}</a>'
+            for label, file in [(kind.upper(), f"{name}.{kind}") for kind in ("pdf", "svg", "png", "csv")]
+        )
+        entry = html.escape(bibtex(name, stamp, stamp["content_sha256"]))
+        source = stamp["source"].get("description") or _trace_line(stamp["source"])
+        return (
+            f'<div class="rs-figure-links">{downloads}'
+            f'<a href="#cell-{chapter}-{stamp["cell"]}" title="{html.escape(source)}">source cell</a>'
+            f'<a href="{base}/provenance.json">provenance</a>'
+            f"<details><summary>cite this figure</summary><pre>{entry}</pre></details></div>"
+        )
+
+
+class ResultTable(SphinxDirective):
+    """Show one table of the registry with its caption and CSV."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        chapter, _, name = self.arguments[0].partition("/")
+        path = registry(self.env).folder / chapter / "tables" / f"{name}.csv"
+        if not path.is_file():
+            raise self.error(f"unknown table {self.arguments[0]!r}: no run wrote it")
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *body = csv.reader(file)
+        caption = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+        return [
+            table(head, [[_number(cell) for cell in row] for row in body], caption, f"tab-{chapter}-{name}")
+        ]
+
+
+def _number(text: str) -> str:
+    """Return a CSV cell as a reader wants it: four significant digits where it is a long decimal."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    if value.is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}" if "." in text or abs(value) >= 10_000 else text
+    return f"{value:,.4g}" if abs(value) >= 1e-4 else f"{value:.3g}"
+
+
+def table(head: list[str], body: list[list[Any]], caption: str = "", name: str = "") -> nodes.table:
+    """Return a docutils table; a cell is a text or a list of inline nodes."""
+    out = nodes.table(classes=["rs-table"], names=[name] if name else [])
+    if name:
+        out["ids"] = [nodes.make_id(name)]
+    if caption:
+        out += nodes.title("", caption)
+    group = nodes.tgroup(cols=len(head))
+    group += [nodes.colspec(colwidth=1) for _ in head]
+    for section, rows in ((nodes.thead(), [head]), (nodes.tbody(), body)):
+        for row in rows:
+            line = nodes.row()
+            for cell in row:
+                content = cell if isinstance(cell, list) else [nodes.Text(str(cell))]
+                line += nodes.entry("", nodes.paragraph("", "", *content))
+            section += line
+        group += section
+    out += group
+    return out
+
+
+class RunProvenance(SphinxDirective):
+    """Say what a chapter's results depend on, and how to run them again."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return a folded block."""
+        chapter = self.arguments[0]
+        run = registry(self.env).runs[chapter]
+        inputs, git = run["inputs"], run["git"]
+        rows = [
+            ("run", run["key"]),
+            ("commit", f"{git['commit'] or 'none'}{' (with uncommitted changes)' if git['dirty'] else ''}"),
+            ("package", f"rollstate {inputs['version']}, {len(inputs['modules'])} modules"),
+            ("lock", inputs["lock"]),
+            *((f"data set {name}", value) for name, value in inputs["data"].items()),
+            ("run again", f"rollstate run {chapter}  # or: papermill notebooks/{chapter}.ipynb out.ipynb"),
+        ]
+        body = "".join(
+            f"<tr><th scope='row'>{html.escape(k)}</th><td><code>{html.escape(str(v))}</code></td></tr>"
+            for k, v in rows
+        )
+        return [
+            _raw(
+                "<details class='rs-provenance'><summary>Where these results come from</summary>"
+                f"<table>{body}</table></details>"
+            )
+        ]
+
+
+class FigureList(SphinxDirective):
+    """List every figure: number, anchor, citation, downloads and provenance."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return one block per figure."""
+        known = registry(self.env)
+        out: list[nodes.Node] = []
+        for ref in known.figures():
+            chapter, _, name = ref.partition("/")
+            stamp = known.stamp(ref)
+            anchor = f"fig-{chapter}-{name}"
+            link = addnodes.pending_xref(
+                "", refdomain="std", reftype="numref", reftarget=anchor, refexplicit=False, refwarn=True
+            )
+            link["refdoc"] = self.env.docname
+            link += nodes.inline("", anchor, classes=["std", "std-numref"])
+            base = "../" * self.env.docname.count("/") + f"_static/figures/{chapter}/{name}"
+            files = " ".join(
+                f'<a href="{base}/{file}" download>{file}</a>'
+                for file in [*(f"{name}.{kind}" for kind in ("pdf", "svg", "png", "csv")), "cite.bib"]
+            )
+            data = ", ".join(f"{k} {v[:12]}" for k, v in stamp["inputs"]["data"].items()) or "no data set"
+            entry = html.escape(bibtex(name, stamp, stamp["content_sha256"]))
+            out += [
+                nodes.paragraph("", "", link, nodes.Text(f". {known.text(ref, 'caption.txt')}")),
+                _raw(
+                    f'<div class="rs-figure-links">{files} <a href="{base}/provenance.json">provenance</a>'
+                    f"<span>anchor <code>{anchor}</code></span>"
+                    f"<span>content <code>{stamp['content_sha256'][:16]}</code></span>"
+                    f"<span>data <code>{html.escape(data)}</code></span>"
+                    f"<span>lock <code>{stamp['inputs']['lock'][:12]}</code></span>"
+                    f"<span>commit <code>{str(stamp['git']['commit'])[:12]}</code></span>"
+                    f"<details><summary>cite this figure</summary><pre>{entry}</pre></details></div>"
+                ),
+            ]
+        return out
+
+
+class NumberList(SphinxDirective):
+    """List every registered result."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return one table per chapter."""
+        known = registry(self.env)
+        out: list[nodes.Node] = []
+        for chapter in known.runs:
+            rows = [
+                [
+                    [nodes.literal("", result.key)],
+                    [number("", result.text(), key=result.key, interval=result.interval_text())],
+                    result.interval_text() or "exact for its data",
+                    result.meaning,
+                ]
+                for result in known.results.values()
+                if result.key.startswith(f"{chapter}.")
+            ]
+            if rows:
+                out.append(table(["key", "value", "interval", "meaning"], rows, f"Results of {chapter}"))
+        return out
+
+
+class ParameterList(SphinxDirective):
+    """List the parameters of every chapter."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return one table per chapter."""
+        out: list[nodes.Node] = []
+        for chapter in registry(self.env).runs:
+            cls = parameter_class(chapter)
+            rows = [
+                [[nodes.literal("", row["name"])], row["default"], row["unit"], row["range"], row["meaning"]]
+                for row in cls.describe()
+            ]
+            head = ["parameter", "default", "unit", "range", "meaning"]
+            out.append(table(head, rows, f"{chapter}: {(cls.__doc__ or '').splitlines()[0]}"))
+            name = cls.names()[-1]
+            out.append(nodes.literal_block("", f"rollstate run {chapter} -p {name} VALUE", language="bash"))
+        return out
+
+
+class DataBanner(SphinxDirective):
+    """Say plainly which chapters could not reach their real data; nothing where all could."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return an admonition, or nothing."""
+        missing = {
+            chapter: run["substituted"]
+            for chapter, run in registry(self.env).runs.items()
+            if run["substituted"] and self.env.docname in {f"notebooks/{chapter}", "book/index"}
+        }
+        if not missing:
+            return []
+        names = ", ".join(sorted({name for names in missing.values() for name in names}))
+        text = (
+            f"Built without real data: {names} could not be reached, so these results come from the small "
+            "synthetic sample. They show that the pipeline works and say nothing about a chain."
+        )
+        return [nodes.warning("", nodes.paragraph("", text))]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register with Sphinx."""
+    plain = (visit_number_plain, lambda self, node: None)
+    app.add_node(number, html=(visit_number_html, None), latex=plain, text=plain, epub=plain)
+    app.add_role("num", NumberRole())
+    app.add_role("lit", LiteralRole())
+    for name, directive in {
+        "result-figure": ResultFigure,
+        "result-table": ResultTable,
+        "run-provenance": RunProvenance,
+        "figure-list": FigureList,
+        "number-list": NumberList,
+        "parameter-list": ParameterList,
+        "data-banner": DataBanner,
+    }.items():
+        app.add_directive(name, directive)
+    app.add_css_file("rollstate.css")
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -1,0 +1,155 @@
+"""What a notebook holds in its hand: strict parameters in, recorded results and figures out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from rollstate.compendium import bundles, citation, provenance, results
+from rollstate.compendium.files import write_bytes, write_text
+from rollstate.compendium.parameters import Parameters
+from rollstate.errors import InputError
+
+MIME = "application/vnd.rollstate+json"
+
+
+class Stamp(Protocol):
+    """What results are computed from: a trace's `Capability`, or a `provenance.Model`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the stamp as plain JSON types."""
+
+    def describe(self) -> str:
+        """Say the stamp in one line."""
+
+
+class Chapter:
+    """One run of one notebook.
+
+    Parameters
+    ----------
+    parameters : type of Parameters
+        The chapter's parameter class; its name is the chapter's name.
+    namespace : dict
+        The notebook's ``globals()``. Names that appear in it between this call, in the cell tagged
+        ``parameters``, and `parameters` are what papermill injected.
+
+    Notes
+    -----
+    Files go to the folder named by ``ROLLSTATE_RUN``, which the runner sets, or else to
+    ``rollstate-run/<chapter>`` below the working directory.
+    """
+
+    def __init__(self, parameters: type[Parameters], namespace: MutableMapping[str, Any]) -> None:
+        self._class = parameters
+        self._namespace = namespace
+        self._before = set(namespace)
+        self.name = parameters.chapter()
+        named = os.environ.get("ROLLSTATE_RUN")
+        # In a live session a cell may be run again; in a run of record nothing is written twice.
+        self._live = not named
+        self.folder = Path(named) if named else Path("rollstate-run") / self.name
+        self._values: Parameters | None = None
+        self._stamp: Stamp | None = None
+        self._results: dict[str, results.Result] = {}
+
+    def parameters(self) -> Parameters:
+        """Return the resolved parameters; an unknown injected name or a bad value is an `InputError`."""
+        shell_names = {"chapter"} | {name for name in self._namespace if name.startswith("_")}
+        injected = {
+            name: value
+            for name, value in self._namespace.items()
+            if name not in self._before | shell_names and value is not self
+        }
+        self._values = self._class.resolve(injected)
+        return self._values
+
+    def source(self, stamp: Stamp) -> None:
+        """State what the results that follow are computed from; call again when that changes."""
+        self._stamp = stamp
+
+    def record(
+        self,
+        key: str,
+        value: Any,
+        *,
+        meaning: str,
+        guard: str,
+        unit: str = "",
+        interval: tuple[float, float] | None = None,
+        interval_kind: str = "",
+    ) -> None:
+        """Put one number or verdict in the results registry; see `rollstate.compendium.results.Result`."""
+        result = results.Result(
+            key=f"{self.name}.{key}",
+            value=value,
+            unit=unit,
+            interval=interval,
+            interval_kind=interval_kind,
+            meaning=meaning,
+            guard=guard,
+            cell=self._cell(),
+            source=self._require_stamp(key).as_dict(),
+        )
+        if result.key in self._results and not self._live:
+            raise InputError(f"result {result.key} is recorded twice in this run; give each its own key")
+        self._results[result.key] = result
+        results.save(list(self._results.values()), self.folder / "results.json")
+
+    def figure(self, name: str, figure: Figure, *, data: Any, caption: str, alt: str) -> None:
+        """Write the figure's bundle and show it; see `rollstate.compendium.bundles.write_figure`."""
+        target = self.folder / "figures"
+        if self._live:
+            shutil.rmtree(target / name, ignore_errors=True)
+        bundles.write_figure(target, name, figure, data, caption, alt, self._provenance(name))
+        png = (target / name / f"{name}.png").read_bytes()
+        self._show({"figure": name}, {"image/png": png, "text/plain": f"{caption}\n{alt}"})
+
+    def table(self, name: str, data: Any, *, caption: str) -> None:
+        """Write a table as CSV with its caption and show it."""
+        bundles.check_texts(name, caption=caption)
+        csv = bundles.to_csv(data)
+        write_bytes(self.folder / "tables" / f"{name}.csv", csv)
+        write_text(self.folder / "tables" / f"{name}.txt", caption + "\n")
+        self._show({"table": name}, {"text/plain": f"{caption}\n\n{csv.decode()}"})
+
+    def _cell(self) -> int:
+        shell = get_ipython()
+        return shell.execution_count if shell else 0
+
+    def _require_stamp(self, what: str) -> Stamp:
+        if self._stamp is None:
+            raise InputError(
+                f"{what!r} has no source yet: call chapter.source(trace.capability), "
+                'or chapter.source(Model("...")) where no trace is read'
+            )
+        return self._stamp
+
+    def _provenance(self, what: str) -> dict[str, Any]:
+        if self._values is None:
+            raise InputError("call chapter.parameters() before drawing or recording")
+        context = os.environ.get("ROLLSTATE_CONTEXT")
+        run = json.loads(context) if context else run_context(self.name, self._values)
+        return {**run, "cell": self._cell(), "source": self._require_stamp(what).as_dict()}
+
+    def _show(self, mark: dict[str, str], bundle: dict[str, Any]) -> None:
+        display({MIME: mark, **bundle}, raw=True)
+
+
+def run_context(chapter: str, parameters: Parameters) -> dict[str, Any]:
+    """Return the part of the provenance that every figure of a run shares."""
+    root = provenance.project_root()
+    return {
+        "chapter": chapter,
+        "inputs": provenance.inputs(root / "notebooks" / f"{chapter}.ipynb", parameters, root),
+        "git": provenance.git_state(root),
+        "citation": citation.summary(root),
+    }

@@ -1,0 +1,195 @@
+"""The command line: run, why, status, build, figures, data, lint."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+import rollstate
+from rollstate.errors import InputError, RollstateError
+
+
+class _Group(click.Group):
+    """A command group that prints the package's own errors as one message, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RollstateError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _root() -> Path:
+    from rollstate.compendium.provenance import project_root
+
+    return project_root()
+
+
+def _pairs(pairs: tuple[tuple[str, str], ...], file: str | None) -> dict[str, Any]:
+    """Return parameters from a YAML file and from ``-p NAME VALUE``, which wins."""
+    given: dict[str, Any] = {}
+    if file:
+        loaded = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        if not isinstance(loaded, dict):
+            raise InputError(f"{file} must hold a mapping of parameter names to values")
+        given.update(loaded)
+    given.update({name: yaml.safe_load(value) for name, value in pairs})
+    return given
+
+
+_PARAMETER = click.option(
+    "-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="Set one parameter (YAML value)."
+)
+_FILE = click.option("--params", "file", type=click.Path(exists=True), help="YAML file of parameters.")
+_JOBS = click.option("--jobs", default=os.cpu_count() or 1, show_default="cores", help="Notebooks at a time.")
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(rollstate.__version__, prog_name="rollstate")
+def main() -> None:
+    """Run the notebooks of the compendium and build its book."""
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1)
+@_PARAMETER
+@_FILE
+@_JOBS
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (one notebook).")
+@click.option("--force", is_flag=True, help="Run even what is fresh.")
+def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path | None, force: bool) -> None:
+    """Run NOTEBOOKS (all by default), only those whose inputs changed."""
+    from rollstate.compendium import runner
+
+    root, given = _root(), _pairs(pairs, file)
+    names = list(notebooks) or runner.chapters(root)
+    if (given or out) and len(names) != 1:
+        raise InputError("parameters and --out belong to one notebook: name exactly one")
+    works = [runner.plan(name, given, root, out=out.resolve() if out else None) for name in names]
+    runner.run_all(works, root, jobs=jobs, say=click.echo, force=force)
+    for work in works:
+        click.echo(f"  {work.chapter:<18} {os.path.relpath(work.folder)}")
+
+
+@main.command()
+@click.argument("notebook")
+@_PARAMETER
+@_FILE
+def why(notebook: str, pairs: Any, file: Any) -> None:
+    """Say why NOTEBOOK would run, or that it would not."""
+    from rollstate.compendium import runner
+
+    root = _root()
+    work = runner.plan(notebook, _pairs(pairs, file), root, allow_sample=True)
+    lines = runner.reasons(work, root)
+    click.echo(
+        f"{notebook} is fresh: nothing it depends on changed" if not lines else f"{notebook} would run:"
+    )
+    for line in lines:
+        click.echo(f"  {line}")
+
+
+@main.command()
+def status() -> None:
+    """Say for every notebook whether its results still match code, parameters, data and lock."""
+    from rollstate.compendium import runner
+
+    root = _root()
+    for name in runner.chapters(root):
+        work = runner.plan(name, {}, root, allow_sample=True)
+        lines = runner.reasons(work, root)
+        click.echo(f"{name:<18} " + ("fresh" if not lines else "stale: " + "; ".join(lines)))
+
+
+@main.command()
+@_JOBS
+@click.option(
+    "--offline-sample/--real-only", default=True, help="Where real data cannot be had: sample, or stop."
+)
+def build(jobs: int, offline_sample: bool) -> None:
+    """Run what is due and build the book into _build/html."""
+    from rollstate.compendium import book, runner
+
+    started = time.perf_counter()
+    root = _root()
+    names = runner.chapters(root)
+    click.echo("notebooks")
+    works = [runner.plan(name, {}, root, allow_sample=offline_sample) for name in names]
+    for work in works:
+        for data in work.substituted:
+            click.secho(
+                f"  {work.chapter}: {data} cannot be had, the page uses the synthetic sample", fg="yellow"
+            )
+    runner.run_all(works, root, jobs=jobs, say=click.echo)
+    click.echo("book")
+    target = root / "_build" / "html"
+    changed = book.build(works, root, target)
+    click.echo(f"  {'built' if changed else 'fresh'} in {time.perf_counter() - started:.1f} s")
+    click.echo(f"  open {os.path.relpath(target / 'index.html')}")
+
+
+@main.command()
+def figures() -> None:
+    """List the figures of the finished runs with their files."""
+    from rollstate.compendium import runner
+
+    root = _root()
+    for name in runner.chapters(root):
+        for folder in sorted((root / "_build" / "runs" / name / "figures").glob("*")):
+            caption = (folder / "caption.txt").read_text(encoding="utf-8").strip()
+            click.echo(f"{name}/{folder.name}\n  {caption}\n  {os.path.relpath(folder)}")
+
+
+@main.group()
+def data() -> None:
+    """List, fetch and check the public data sets."""
+
+
+@data.command("list")
+def data_list() -> None:
+    """List the data sets: name, size, licence, and whether they are here."""
+    from rollstate.traces import datasets
+
+    for name in datasets.names():
+        click.echo(datasets.describe(name))
+
+
+@data.command("fetch")
+@click.argument("names", nargs=-1)
+def data_fetch(names: tuple[str, ...]) -> None:
+    """Fetch NAMES (all that can be fetched by default) and check their SHA-256."""
+    from rollstate.traces import datasets
+
+    failed = []
+    for name in names or datasets.names():
+        try:
+            click.echo(f"{name:<18} {datasets.locate(name)}")
+        except RollstateError as error:
+            failed.append(name)
+            click.echo(f"{name:<18} {error}", err=True)
+    if failed:
+        sys.exit(f"not available: {', '.join(failed)}")
+
+
+@main.command()
+def lint() -> None:
+    """Fail on typed result numbers in prose, and on results whose guarding test does not exist."""
+    from rollstate.compendium import lint as rules
+    from rollstate.compendium import results, runner
+
+    root = _root()
+    lines = [str(finding) for finding in rules.lint_prose(root)]
+    for name in runner.chapters(root):
+        path = root / "_build" / "runs" / name / "results.json"
+        if path.exists():
+            lines += rules.missing_guards(results.load(path), root)
+    for line in lines:
+        click.echo(line)
+    if lines:
+        sys.exit(f"{len(lines)} findings")

@@ -1,0 +1,79 @@
+"""No typed result numbers: prose quotes the registry, or marks a constant as one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from rollstate.compendium.results import Result
+
+# What may hold digits: code, mathematics, roles (num, lit, cite, ref, ...), link targets, directives' options,
+# footnotes, anchors, HTML comments.
+_EXEMPT = re.compile(
+    r"```.*?```|~~~.*?~~~|\$\$.*?\$\$|<!--.*?-->"  # blocks
+    r"|\{[\w:.+-]+\}`[^`]*`|`+[^`]+`+|\$[^$\n]+\$"  # roles, code, inline mathematics
+    r"|\]\([^)]*\)|<https?://[^>]*>|^\([\w-]+\)=$|^:[\w-]+:.*$|\[\^[\w-]+\]:?",
+    re.DOTALL | re.MULTILINE,
+)
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_DIRECTIVE = re.compile(r"^(:{3,}|`{3,})\{[^}]*\}.*$", re.MULTILINE)
+# A number that stands alone: not part of a name (EIP-7928, ERC-20, SHA-256, T1), not a year, not a list marker.
+_NUMBER = re.compile(r"(?<![\w.\-/])(?!(?:19|20)\d\d(?![\d.,]*\d))\d[\d,.\u202f]*(?:\s?%|x\b)?(?![\w-])")
+_LIST_MARKER = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One number typed into prose."""
+
+    path: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}:{self.line}: typed number {self.text!r}; quote a result as {{num}}`chapter.key`, "
+            f"mark a constant or a quoted figure as {{lit}}`{self.text}`"
+        )
+
+
+def typed_numbers(text: str, path: Path, first_line: int = 1) -> Iterator[Finding]:
+    """Yield every number typed into a Markdown text."""
+
+    def blank(match: re.Match[str]) -> str:
+        return re.sub(r"[^\n]", " ", match[0])
+
+    for pattern in (_FRONT_MATTER, _DIRECTIVE, _EXEMPT, _LIST_MARKER):
+        text = pattern.sub(blank, text)
+    for match in _NUMBER.finditer(text):
+        line = first_line + text.count("\n", 0, match.start())
+        yield Finding(path, line, match[0].rstrip(".,").strip())
+
+
+def lint_prose(root: Path) -> list[Finding]:
+    """Return the typed numbers of the book's pages and of the notebooks' Markdown cells."""
+    findings = []
+    for page in sorted((root / "book").glob("**/*.md")):
+        findings += typed_numbers(page.read_text(encoding="utf-8"), page.relative_to(root))
+    for notebook in sorted((root / "notebooks").glob("*.ipynb")):
+        for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
+            if cell.cell_type == "markdown":
+                where = Path(f"{notebook.relative_to(root)}#cell-{number}")
+                findings += typed_numbers(cell.source, where)
+    return findings
+
+
+def missing_guards(results: dict[str, Result], root: Path) -> list[str]:
+    """Return a line per result whose guarding test does not exist."""
+    lines = []
+    for result in results.values():
+        file, _, test = result.guard.partition("::")
+        path = root / file
+        name = test.split("::")[-1].split("[")[0]
+        if not path.is_file() or not re.search(rf"def {re.escape(name)}\(", path.read_text(encoding="utf-8")):
+            lines.append(f"{result.key}: its guard {result.guard} does not exist")
+    return lines

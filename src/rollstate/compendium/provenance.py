@@ -1,0 +1,152 @@
+"""Where a result comes from: code, data, parameters and lock, each by content hash."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+import os
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import grimp
+import nbformat
+
+import rollstate
+from rollstate.compendium.files import sha256
+from rollstate.compendium.parameters import Parameters
+from rollstate.errors import InputError
+from rollstate.traces import datasets
+
+PACKAGE = Path(rollstate.__file__).parent
+
+
+@dataclass(frozen=True)
+class Model:
+    """Stamp of results that come from no trace: a model, a simulation, or measurements named in words."""
+
+    description: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the stamp as plain JSON types."""
+        return {"source": "model", **asdict(self)}
+
+    def describe(self) -> str:
+        """Say in one line where the results come from."""
+        return self.description
+
+
+@functools.cache
+def project_root() -> Path:
+    """Return the project's folder: ROLLSTATE_ROOT, else the nearest folder upward with a `_toc.yml`."""
+    named = os.environ.get("ROLLSTATE_ROOT")
+    starts = [Path(named)] if named else [Path.cwd(), *Path.cwd().parents, *PACKAGE.parents]
+    for folder in starts:
+        if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
+            return folder.resolve()
+    raise InputError(
+        "no rollstate project here (a folder with _toc.yml and notebooks/); "
+        "run inside a checkout, or name one with ROLLSTATE_ROOT"
+    )
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """Return commit and dirty flag of the checkout; both None outside one."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ("git", "-C", str(root), *words), capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+
+
+@functools.cache
+def _graph() -> grimp.ImportGraph:
+    return grimp.build_graph("rollstate", cache_dir=None)
+
+
+def notebook_code(path: Path) -> list[str]:
+    """Return the sources of a notebook's code cells."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def modules_of(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of every rollstate module a notebook depends on, directly or not.
+
+    Imports inside functions count; the compendium's runner and command line do not, unless imported.
+    Files beside a module that are not Python (contracts, style sheets) belong to its package.
+    """
+    graph = _graph()
+    found: set[str] = set()
+    for source in notebook_code(path):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module)
+                found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    direct = found & set(graph.modules)
+    closure = direct.union(*(graph.find_upstream_modules(name) for name in direct))
+    # Importing a.b.c also runs a/__init__ and a/b/__init__.
+    closure |= {".".join(name.split(".")[:i]) for name in closure for i in range(1, name.count(".") + 1)}
+    return {name: _module_hash(name) for name in sorted(closure)}
+
+
+def _module_hash(name: str) -> str:
+    base = PACKAGE.parent / Path(*name.split("."))
+    if not base.is_dir():
+        return sha256(base.with_suffix(".py"))
+    digest = hashlib.sha256(sha256(base / "__init__.py").encode())
+    for file in sorted(base.rglob("*")):
+        if file.is_file() and file.suffix not in {".py", ".pyc"}:
+            digest.update(f"{file.relative_to(base)}{sha256(file)}".encode())
+    return digest.hexdigest()
+
+
+def inputs(notebook: Path, parameters: Parameters, root: Path) -> dict[str, Any]:
+    """Return everything a run depends on, by name: the cache key is the hash of this."""
+    code = "\0".join(notebook_code(notebook))
+    prose = sha256(notebook)
+    return {
+        "notebook": {"code": hashlib.sha256(code.encode()).hexdigest(), "file": prose},
+        "parameters": parameters.as_dict(),
+        "modules": modules_of(notebook),
+        "data": {name: datasets.fingerprint(name) for name in parameters.data_sets()},
+        "lock": sha256(root / "requirements.lock"),
+        "version": rollstate.__version__,
+    }
+
+
+def key(dependencies: dict[str, Any]) -> str:
+    """Return the cache key of `inputs`."""
+    return hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Say in words what changed between the inputs of two runs, one line each; empty if nothing did."""
+    lines = []
+    if old["notebook"] != new["notebook"]:
+        lines.append("the notebook changed")
+    for group, noun in (("parameters", "parameter"), ("modules", "module"), ("data", "data set")):
+        before, after = old[group], new[group]
+        for name in sorted(before.keys() | after.keys()):
+            if name not in before:
+                lines.append(f"{noun} {name} is new")
+            elif name not in after:
+                lines.append(f"{noun} {name} is no longer used")
+            elif before[name] != after[name]:
+                detail = f": {before[name]!r} to {after[name]!r}" if group == "parameters" else ""
+                lines.append(f"{noun} {name} changed{detail}")
+    if old["lock"] != new["lock"]:
+        lines.append("the lock changed (other library versions)")
+    if old["version"] != new["version"]:
+        lines.append(f"the package version changed: {old['version']} to {new['version']}")
+    return lines

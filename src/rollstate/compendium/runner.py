@@ -1,0 +1,229 @@
+"""Run notebooks through papermill: only what changed, with the reason, never replacing good by partial."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rollstate.compendium import provenance
+from rollstate.compendium.files import replaced_folder, write_text
+from rollstate.compendium.parameters import Parameters
+from rollstate.errors import DataUnavailableError, InputError, RollstateError
+from rollstate.traces import datasets
+
+SAMPLE = "sample"
+
+
+class NotebookError(RollstateError):
+    """A notebook failed; the message names the cell, the error and the parameters."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One notebook with its resolved parameters and the folder its run goes to.
+
+    ``substituted`` names the data sets that were not to be had and in whose place the synthetic sample is read.
+    """
+
+    chapter: str
+    notebook: Path
+    parameters: Parameters
+    folder: Path
+    substituted: tuple[str, ...] = ()
+
+
+def chapters(root: Path) -> list[str]:
+    """Return the chapters of the book in the order of ``_toc.yml``."""
+
+    def files(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            own = [node["file"]] if "file" in node else []
+            return own + [name for value in node.values() for name in files(value)]
+        return [name for item in node for name in files(item)] if isinstance(node, list) else []
+
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return [Path(name).name for name in files(toc) if name.startswith("notebooks/")]
+
+
+def parameter_class(chapter: str) -> type[Parameters]:
+    """Return the parameter class of a chapter."""
+    name = f"rollstate.compendium.chapters.{chapter}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise InputError(f"there is no chapter {chapter!r}; `rollstate status` lists them") from None
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Parameters) and value.__module__ == name:
+            return value
+    raise InputError(f"{name} declares no Parameters class")
+
+
+def plan(
+    chapter: str, given: Mapping[str, Any], root: Path, *, allow_sample: bool = False, out: Path | None = None
+) -> Plan:
+    """Resolve parameters and data of one notebook.
+
+    Parameters
+    ----------
+    chapter : str
+        Name of the chapter.
+    given : Mapping
+        Parameters other than the defaults.
+    root : Path
+        The project's folder.
+    allow_sample : bool
+        Where a trace cannot be had, run on the synthetic sample and say so on the page. Any other missing
+        data set is an error.
+    out : Path, optional
+        Folder of the run. By default runs with default parameters make the book, and others go beside them.
+
+    Raises
+    ------
+    InputError
+        Before any kernel starts, for an unknown parameter or a bad value.
+    DataUnavailableError
+        If a data set is neither here nor reachable.
+    """
+    parameters = parameter_class(chapter).resolve(given)
+    substituted = []
+    for name in parameters.data_sets():
+        try:
+            datasets.locate(name)
+        except DataUnavailableError:
+            if not (allow_sample and parameters.as_dict().get("trace") == name):
+                raise
+            substituted.append(name)
+            parameters = type(parameters).resolve({**given, "trace": SAMPLE})
+    label = chapter
+    if given:
+        short = provenance.key({"parameters": parameters.as_dict()})[:8]
+        label = f"{chapter}@{short}"
+    return Plan(
+        chapter=chapter,
+        notebook=root / "notebooks" / f"{chapter}.ipynb",
+        parameters=parameters,
+        folder=out or root / "_build" / "runs" / label,
+        substituted=tuple(substituted),
+    )
+
+
+def reasons(work: Plan, root: Path) -> list[str]:
+    """Say why a run is due, one line each; an empty list means that it is fresh."""
+    try:
+        recorded = json.loads((work.folder / "run.json").read_text(encoding="utf-8"))
+    except OSError:
+        return ["it has not been run"]
+    except ValueError:
+        return ["the record of its last run is damaged"]
+    if recorded["substituted"] != list(work.substituted):
+        return ["the data it could not reach changed"]
+    return provenance.differences(recorded["inputs"], provenance.inputs(work.notebook, work.parameters, root))
+
+
+def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> float:
+    """Execute one notebook and put its results in place; return the wall time in seconds.
+
+    Raises
+    ------
+    NotebookError
+        If a cell raises. The results of an earlier run stay as they were; what was written is kept in
+        ``.<run>.failed`` beside them.
+    """
+    # papermill and the chapter's own imports cost a second: only a real run pays it.
+    import papermill
+
+    from rollstate.compendium.chapter import run_context
+
+    # The names are checked against the chapter's class; papermill would look for typed defaults in the cell.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    started = time.perf_counter()
+    context = run_context(work.chapter, work.parameters)
+    with replaced_folder(work.folder) as folder:
+        environment = {
+            "ROLLSTATE_RUN": str(folder),
+            "ROLLSTATE_CONTEXT": json.dumps(context),
+            "ROLLSTATE_ROOT": str(root),
+        }
+        saved = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        try:
+            papermill.execute_notebook(
+                work.notebook,
+                folder / "executed.ipynb",
+                parameters=work.parameters.as_dict(),
+                kernel_name="python3",
+                progress_bar=progress,
+                start_timeout=120,
+                cwd=str(folder),
+                extra_arguments=["--log-level=40"],
+            )
+        except papermill.PapermillExecutionError as error:
+            raise NotebookError(_failure(work, error)) from error
+        finally:
+            for name, value in saved.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+        record = {**context, "key": provenance.key(context["inputs"]), "substituted": list(work.substituted)}
+        write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+    return time.perf_counter() - started
+
+
+def run_all(
+    works: list[Plan], root: Path, *, jobs: int, say: Callable[[str], None], force: bool = False
+) -> list[Plan]:
+    """Run what is due, `jobs` notebooks at a time, and return what was run.
+
+    Raises
+    ------
+    NotebookError
+        Naming every notebook that failed, after the others have finished.
+    """
+    due = []
+    for work in works:
+        why = ["asked to"] if force else reasons(work, root)
+        say(f"  {work.chapter:<18} " + ("fresh" if not why else "due: " + _shorten(why)))
+        if why:
+            due.append(work)
+    failures = []
+    bar = {"leave": False, "ascii": True}
+    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(due)))) as pool:
+        futures = {
+            pool.submit(run, work, root, progress={**bar, "position": i, "desc": work.chapter}): work
+            for i, work in enumerate(due)
+        }
+        for done, future in enumerate(as_completed(futures), start=1):
+            work = futures[future]
+            try:
+                say(f"  [{done}/{len(due)}] {work.chapter:<18} {future.result():6.1f} s")
+            except RollstateError as error:
+                say(f"  [{done}/{len(due)}] {work.chapter:<18} FAILED")
+                failures.append(str(error))
+    if failures:
+        raise NotebookError("\n\n".join(failures))
+    return due
+
+
+def _failure(work: Plan, error: Any) -> str:
+    parameters = ", ".join(f"{name}={value!r}" for name, value in work.parameters.as_dict().items())
+    source = "\n".join(f"    {line}" for line in str(error.source).strip().splitlines()[:12])
+    return (
+        f"notebook {work.chapter} failed in cell {error.exec_count}:\n{source}\n"
+        f"  {error.ename}: {error.evalue}\n  parameters: {parameters}\n"
+        f"  what it wrote: {work.folder.parent / f'.{work.folder.name}.failed'}"
+    )
+
+
+def _shorten(lines: list[str], most: int = 3) -> str:
+    rest = len(lines) - most
+    return "; ".join(lines[:most]) + (f"; and {rest} more" if rest > 0 else "")
