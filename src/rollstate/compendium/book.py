@@ -68,11 +68,12 @@ def stage(works: Iterable[Plan], root: Path, folder: Path) -> None:
     for name in ("_config.yml", "_toc.yml", "CHANGELOG.md"):
         shutil.copy(root / name, folder / name)
     shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns("__pycache__", "_static"))
-    shutil.copytree(root / "book" / "_static", folder / "_static")
+    # Not named _static: Jupyter Book would load every script in that folder on every page.
+    shutil.copytree(root / "book" / "_static", folder / "_public")
     mathjax = Path(str(resources.files("sphinx-mathjax-offline"))) / "static" / "mathjax"
     fonts = Path("output") / "chtml" / "fonts" / "woff-v2"
-    shutil.copytree(mathjax / fonts, folder / "_static" / "mathjax" / fonts)
-    shutil.copy(mathjax / "tex-chtml.js", folder / "_static" / "mathjax" / "tex-chtml.js")
+    shutil.copytree(mathjax / fonts, folder / "_public" / "mathjax" / fonts)
+    shutil.copy(mathjax / "tex-chtml.js", folder / "_public" / "mathjax" / "tex-chtml.js")
 
     registry: dict[str, results.Result] = {}
     for work in works:
@@ -91,9 +92,9 @@ def stage(works: Iterable[Plan], root: Path, folder: Path) -> None:
                 shutil.copytree(run / part, target / part)
         # Readers download bundles, so they lie among the static files too.
         if (run / "figures").is_dir():
-            shutil.copytree(run / "figures", folder / "_static" / "figures" / work.chapter)
+            shutil.copytree(run / "figures", folder / "_public" / "figures" / work.chapter)
     results.save(list(registry.values()), folder / "_registry" / "results.json")
-    shutil.copy(folder / "_registry" / "results.json", folder / "_static" / "results.json")
+    shutil.copy(folder / "_registry" / "results.json", folder / "_public" / "results.json")
 
 
 def build(works: list[Plan], root: Path, target: Path) -> bool:

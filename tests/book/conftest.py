@@ -1,0 +1,53 @@
+"""The built book, and Chromium to open it with."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def _absent(what: str):
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def html(root) -> Path:
+    """Folder of the built book."""
+    folder = root / "_build" / "html"
+    if not (folder / "build.json").exists():
+        _absent("the book is not built: run `make book` first")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pages(html) -> list[Path]:
+    """Every page a reader can reach."""
+    found = sorted(path for path in html.rglob("*.html") if "_static" not in path.parts)
+    assert len(found) > 5
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    path = os.environ.get("ROLLSTATE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        _absent("Chromium is not installed: apt-get install chromium, or name it with ROLLSTATE_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()

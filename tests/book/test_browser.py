@@ -1,0 +1,84 @@
+"""The book as a reader sees it: opened from the file system in a real browser."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(params=[("wide", 1400, "light"), ("phone", 390, "dark")], ids=lambda p: p[0])
+def view(request, chromium):
+    """A browser page that records every error and every request that is not a local file."""
+    _, width, scheme = request.param
+    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.problems = []
+    page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("requestfailed", lambda request: page.problems.append(f"failed {request.url}"))
+
+    def outside(request):
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            page.problems.append(f"left the machine: {request.url}")
+
+    page.on("request", outside)
+    yield page
+    page.close()
+
+
+def test_every_page_opens_without_an_error_and_fits_the_screen(view, pages, html):
+    for path in pages:
+        view.goto(path.as_uri())
+        view.wait_for_load_state("load")
+        # Figures load lazily: go through the page as a reader does.
+        view.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+        view.wait_for_function("[...document.images].every(i => i.complete)")
+        assert view.problems == [], path
+        broken = view.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
+        assert broken == [], path
+        width = view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert width <= 1, f"{path.relative_to(html)} is {width} px wider than the screen"
+
+
+def test_equations_are_rendered(view, pages):
+    with_math = [path for path in pages if 'class="math' in path.read_text()]
+    assert with_math
+    for path in with_math:
+        view.goto(path.as_uri())
+        view.wait_for_selector("mjx-container", timeout=20_000)
+        assert view.locator(".math mjx-merror").count() == 0
+        assert view.problems == []
+
+
+def test_a_number_says_where_it_comes_from_on_hover_and_by_keyboard(view, html):
+    view.goto((html / "notebooks" / "traces.html").as_uri())
+    number = view.locator(".bd-article .rs-num").first
+    tip = number.locator(".rs-tip")
+    assert not tip.is_visible()
+    number.hover()
+    assert tip.is_visible()
+    said = tip.inner_text()
+    for part in ("value", "source", "computed in", "guarded by", "tests/"):
+        assert part in said
+    box = tip.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= view.viewport_size["width"] + 1
+    view.mouse.move(0, 0)
+    number.locator("a").focus()
+    view.keyboard.press("Shift+Tab")
+    view.keyboard.press("Tab")
+    assert tip.is_visible()
+
+
+def test_search_finds_a_word_without_a_server(view, html):
+    view.goto((html / "search.html").as_uri() + "?q=censored")
+    view.wait_for_selector("ul.search li", timeout=20_000)
+    assert view.problems == []
+
+
+def test_dark_mode_follows_the_reader(chromium, html):
+    colours = set()
+    for scheme in ("light", "dark"):
+        page = chromium.new_page(color_scheme=scheme)
+        page.goto((html / "book" / "index.html").as_uri())
+        colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        page.close()
+    assert len(colours) == 2

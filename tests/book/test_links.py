@@ -1,0 +1,94 @@
+"""What the pages say without a browser: links, texts, hosts."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from rollstate.compendium import lint, results, runner
+
+
+class Page(HTMLParser):
+    """Collects anchors, links and images of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids, self.links, self.images, self.scripts = set(), [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.ids |= {attrs[name] for name in ("id", "name") if attrs.get(name)}
+        if tag == "a" and attrs.get("href"):
+            self.links.append(attrs["href"])
+        if tag == "img":
+            self.images.append(attrs)
+        for name in ("src", "href"):
+            if tag in {"script", "link", "img", "iframe"} and attrs.get(name):
+                self.scripts.append(attrs[name])
+
+
+@pytest.fixture(scope="module")
+def parsed(pages):
+    return {path.resolve(): Page(path) for path in pages}
+
+
+def test_every_internal_link_leads_somewhere(parsed):
+    broken = []
+    for path, page in parsed.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not target.exists() or (
+                parts.fragment and target in parsed and unquote(parts.fragment) not in parsed[target].ids
+            ):
+                broken.append(f"{path.name}: {link}")
+    assert broken == []
+
+
+def test_nothing_is_loaded_from_elsewhere(parsed):
+    loaded = {link for page in parsed.values() for link in page.scripts}
+    assert [
+        link for link in loaded if urlsplit(link).scheme in {"http", "https"} or link.startswith("//")
+    ] == []
+
+
+def test_every_figure_has_an_alternative_text(parsed):
+    figures = [image for page in parsed.values() for image in page.images if "_images" in image["src"]]
+    assert figures
+    assert [image["src"] for image in figures if len(image.get("alt", "").split()) < 4] == []
+
+
+def test_no_page_shows_an_unknown_number(pages):
+    for path in pages:
+        assert not re.search(
+            r"\[[\w.|]+\?\]", re.sub(r"<script.*?</script>", "", path.read_text(), flags=re.DOTALL)
+        )
+
+
+def test_every_guard_named_in_the_book_exists(html, root):
+    registry = results.load(html / "_static" / "results.json")
+    assert registry
+    assert lint.missing_guards(registry, root) == []
+
+
+def test_every_figure_can_be_downloaded_and_cited(html, root):
+    bundles = [path.parent for path in (html / "_static" / "figures").rglob("provenance.json")]
+    assert {path.parent.name for path in bundles} == set(runner.chapters(root))
+    for bundle in bundles:
+        stamp = json.loads((bundle / "provenance.json").read_text())
+        kinds = {path.suffix for path in bundle.iterdir()}
+        assert {".pdf", ".svg", ".png", ".csv", ".bib"} <= kinds
+        assert stamp["content_sha256"][:16] in (bundle / "cite.bib").read_text()
+        assert stamp["source"]
+
+
+def test_no_path_of_the_building_machine_is_published(html, root):
+    for path in html.rglob("*"):
+        if path.suffix in {".html", ".json", ".js", ".txt", ".bib", ".csv"} and "mathjax" not in path.parts:
+            assert str(root) not in path.read_text(encoding="utf-8"), path

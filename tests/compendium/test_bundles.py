@@ -1,0 +1,96 @@
+"""A figure's bundle is complete, byte-reproducible and citable."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from rollstate.compendium import bundles, style
+from rollstate.errors import InputError
+
+PROVENANCE = {
+    "chapter": "toy",
+    "inputs": {"version": "0.1.0", "data": {}, "lock": "0" * 64, "parameters": {}},
+    "git": {"commit": "c" * 40, "dirty": False},
+    "citation": {"author": "{A}", "title": "T", "year": "2026", "url": "https://example.org"},
+    "cell": 3,
+    "source": {"source": "model", "description": "toy"},
+}
+TEXTS = {"caption": "Squares of the first numbers.", "alt": "A curve that rises ever faster."}
+
+
+def draw(scale=1.0):
+    data = pd.DataFrame({"x": range(5), "y": [scale * x * x for x in range(5)]})
+    figure, ax = style.subplots()
+    ax.plot(data.x, data.y)
+    style.band(ax, data.x, data.y * 0.9, data.y * 1.1)
+    return figure, data
+
+
+def write(folder, scale=1.0, **changes):
+    figure, data = draw(scale)
+    return bundles.write_figure(
+        folder, "squares", figure, data, provenance=PROVENANCE, **{**TEXTS, **changes}
+    )
+
+
+def test_bundle_holds_all_that_a_paper_needs(tmp_path):
+    bundle = write(tmp_path)
+    assert {file.name for file in bundle.iterdir()} == {
+        "squares.pdf",
+        "squares.svg",
+        "squares.png",
+        "squares.csv",
+        "caption.txt",
+        "alt.txt",
+        "cite.bib",
+        "provenance.json",
+    }
+    assert (bundle / "squares.csv").read_text().splitlines()[0] == "x,y"
+
+
+def test_bytes_are_the_same_each_time(tmp_path):
+    first, second = write(tmp_path / "1"), write(tmp_path / "2")
+    for file in first.iterdir():
+        assert file.read_bytes() == (second / file.name).read_bytes(), file.name
+
+
+def test_content_hash_follows_what_is_drawn(tmp_path):
+    hashes = {
+        json.loads((write(tmp_path / str(scale), scale) / "provenance.json").read_text())["content_sha256"]
+        for scale in (1.0, 1.0 + 1e-9)
+    }
+    assert len(hashes) == 2
+
+
+def test_citation_names_version_commit_and_content(tmp_path):
+    bundle = write(tmp_path)
+    content = json.loads((bundle / "provenance.json").read_text())["content_sha256"]
+    entry = (bundle / "cite.bib").read_text()
+    assert content[:16] in entry
+    assert "c" * 12 in entry
+    assert "0.1.0" in entry
+
+
+@pytest.mark.parametrize("changes", [{"alt": ""}, {"caption": ""}, {"alt": "a plot"}])
+def test_figure_without_its_texts_is_refused(tmp_path, changes):
+    with pytest.raises(InputError, match=next(iter(changes))):
+        write(tmp_path, **changes)
+
+
+def test_same_name_twice_is_refused(tmp_path):
+    write(tmp_path)
+    with pytest.raises(InputError, match="twice"):
+        write(tmp_path)
+
+
+def test_name_that_cannot_be_an_anchor_is_refused(tmp_path):
+    figure, data = draw()
+    with pytest.raises(InputError, match="hyphens"):
+        bundles.write_figure(tmp_path, "My Figure", figure, data, provenance=PROVENANCE, **TEXTS)
+
+
+def test_empty_data_is_refused(tmp_path):
+    figure, data = draw()
+    with pytest.raises(InputError, match="empty"):
+        bundles.write_figure(tmp_path, "squares", figure, data.head(0), provenance=PROVENANCE, **TEXTS)

@@ -1,0 +1,74 @@
+"""A result typed into prose is found; what is not a result is left alone."""
+
+from pathlib import Path
+
+import pytest
+
+from rollstate.compendium.lint import lint_prose, missing_guards, typed_numbers
+from rollstate.compendium.results import Result
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The share is 73.1 % of all slots.",
+        "It took 12 s.",
+        "A speed-up of 5x was seen.",
+        "There were 60,179 events.",
+        "between 3 and four",
+        "- item with 0.5 in it",
+        "| cell | 42 |",
+    ],
+)
+def test_typed_result_is_found(text):
+    assert list(typed_numbers(text, Path("page.md")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The share is {num}`traces.share|.1%`.",
+        "Blocks come every {lit}`12 s`.",
+        "EIP-7928, ERC-20, SHA-256 and Python3 are names.",
+        "`x = 3` and $x = 3$ and\n\n```python\ny = 4\n```\n",
+        "$$\nx = 17\n$$",
+        "Hill (1975) and {cite}`hill1975`.",
+        "1. first\n2. second",
+        "[text](https://example.org/a/123)",
+        "(fig-3)=\n# Title",
+        ":::{figure} x.png\n:width: 300\n:::",
+        "<!-- 12 -->",
+    ],
+)
+def test_what_is_no_typed_result_is_left_alone(text):
+    assert not list(typed_numbers(text, Path("page.md")))
+
+
+def test_line_is_named():
+    (finding,) = typed_numbers("one\n\nis 7 here", Path("page.md"))
+    assert (finding.line, finding.text) == (3, "7")
+    assert "page.md:3" in str(finding)
+
+
+def test_prose_of_this_book_holds_no_typed_result(root):
+    assert [str(finding) for finding in lint_prose(root)] == []
+
+
+def test_guard_that_does_not_exist_is_named(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_a.py").write_text("def test_there():\n    pass\n")
+    base = {
+        "value": 1,
+        "unit": "",
+        "interval": None,
+        "interval_kind": "",
+        "meaning": "m",
+        "cell": 1,
+        "source": {},
+    }
+    results = {
+        name: Result(key=f"toy.{name}", guard=f"tests/test_a.py::test_{name}", **base)
+        for name in ("there", "gone")
+    }
+    (line,) = missing_guards(results, tmp_path)
+    assert "toy.gone" in line

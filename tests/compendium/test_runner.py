@@ -1,0 +1,158 @@
+"""What depends on a change is run again, with the reason; a failure names itself and replaces nothing."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from rollstate.compendium import provenance, runner
+from rollstate.compendium.results import load
+from rollstate.errors import DataUnavailableError, InputError
+from rollstate.traces import datasets
+
+from .conftest import DRAW, RECORD, SETUP, TAKE
+
+SAMPLE = {"trace": "sample"}
+
+
+def run(project, **given):
+    work = runner.plan("traces", {**SAMPLE, **given}, project.root)
+    runner.run(work, project.root)
+    return work
+
+
+def why(project, **given):
+    return runner.reasons(runner.plan("traces", {**SAMPLE, **given}, project.root), project.root)
+
+
+def test_fresh_run_says_so_and_a_change_says_why(project, monkeypatch):
+    assert why(project) == ["it has not been run"]
+    work = run(project, seed=5)
+    assert why(project, seed=5) == []
+    assert load(work.folder / "results.json")["traces.seed"].value == 5
+    assert why(project, seed=6) == ["it has not been run"]
+
+    project.write(SETUP, TAKE, RECORD, DRAW + "\n")
+    assert why(project, seed=5) == ["the notebook changed"]
+    project.write(SETUP, TAKE, RECORD, DRAW)
+
+    real = provenance._module_hash
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            provenance,
+            "_module_hash",
+            lambda name: "x" if name == "rollstate.compendium.style" else real(name),
+        )
+        assert why(project, seed=5) == ["module rollstate.compendium.style changed"]
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets, "fingerprint", lambda name: "other")
+        assert why(project, seed=5) == ["data set sample changed"]
+    (project.root / "requirements.lock").write_text("other")
+    assert why(project, seed=5) == ["the lock changed (other library versions)"]
+
+
+def test_same_inputs_give_the_same_bytes(project):
+    first = run(project)
+    seen = {
+        path.relative_to(first.folder): path.read_bytes()
+        for path in first.folder.rglob("*")
+        if path.is_file() and path.name != "executed.ipynb"
+    }
+    second = run(project)
+    assert {path: (second.folder / path).read_bytes() for path in seen} == seen
+    assert len(seen) > 5
+
+
+def test_changed_parameter_is_named_with_both_values():
+    old = {"notebook": 1, "parameters": {"a": 1}, "modules": {}, "data": {}, "lock": "", "version": "1"}
+    new = {**old, "parameters": {"a": 2}, "data": {"d": "h"}, "version": "2"}
+    assert provenance.differences(old, new) == [
+        "parameter a changed: 1 to 2",
+        "data set d is new",
+        "the package version changed: 1 to 2",
+    ]
+
+
+def test_dependencies_are_those_a_notebook_imports_and_no_others(project):
+    modules = provenance.modules_of(project.notebook)
+    assert {"rollstate", "rollstate.compendium.chapter", "rollstate.compendium.style"} <= set(modules)
+    # The runner may change without changing a result.
+    for name in ("cli", "runner", "book", "lint"):
+        assert f"rollstate.compendium.{name}" not in modules
+
+
+def test_failing_cell_is_named_and_the_good_run_stays(project):
+    work = run(project)
+    good = (work.folder / "results.json").read_bytes()
+    project.write(SETUP, TAKE, RECORD, "1 / 0")
+    with pytest.raises(runner.NotebookError) as caught:
+        run(project)
+    said = str(caught.value)
+    for part in ("notebook traces failed in cell", "1 / 0", "ZeroDivisionError", "trace='sample'", "seed="):
+        assert part in said
+    assert (work.folder / "results.json").read_bytes() == good
+    assert (work.folder.parent / f".{work.folder.name}.failed" / "executed.ipynb").exists()
+
+
+def test_misspelt_parameter_starts_no_kernel(project):
+    with pytest.raises(InputError, match="did you mean 'seed'"):
+        runner.plan("traces", {"sed": 1}, project.root)
+
+
+def test_plain_papermill_works_unaided_and_is_as_strict(project, tmp_path):
+    def papermill(*words):
+        command = [
+            sys.executable,
+            "-m",
+            "papermill",
+            str(project.notebook),
+            "out.ipynb",
+            "--log-level",
+            "ERROR",
+        ]
+        return subprocess.run(
+            [*command, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    done = papermill("-p", "trace", "sample", "-p", "seed", "11")
+    assert done.returncode == 0, done.stderr
+    registry = json.loads((tmp_path / "rollstate-run" / "traces" / "results.json").read_text())
+    assert registry["traces.seed"]["value"] == 11
+    done = papermill("-p", "sed", "11")
+    assert done.returncode != 0
+    assert "did you mean 'seed'" in done.stderr
+
+
+def test_missing_real_data_is_an_error_unless_the_sample_is_allowed(project, monkeypatch):
+    real = datasets.locate
+
+    def locate(name):
+        if name == "mainnet-bal":
+            raise DataUnavailableError("no network")
+        return real(name)
+
+    monkeypatch.setattr(datasets, "locate", locate)
+    with pytest.raises(DataUnavailableError):
+        runner.plan("traces", {}, project.root)
+    work = runner.plan("traces", {}, project.root, allow_sample=True)
+    assert work.parameters.trace == "sample"
+    assert work.substituted == ("mainnet-bal",)
+
+
+def test_own_parameters_never_replace_the_books_run(project):
+    assert runner.plan("traces", SAMPLE, project.root).folder.name.startswith("traces@")
+    assert runner.plan("traces", {**SAMPLE, "seed": 3}, project.root).folder != (
+        runner.plan("traces", {**SAMPLE, "seed": 4}, project.root).folder
+    )
+
+
+def test_unknown_chapter_is_named(project):
+    with pytest.raises(InputError, match="no chapter 'nothing'"):
+        runner.plan("nothing", {}, project.root)
+
+
+def test_result_without_a_source_is_refused(project):
+    project.write(SETUP, TAKE, RECORD.replace("chapter.source(", "("))
+    with pytest.raises(runner.NotebookError, match="has no source yet"):
+        run(project)
