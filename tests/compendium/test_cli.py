@@ -1,0 +1,58 @@
+"""The command line says what it did, and fails with one message."""
+
+import pytest
+from click.testing import CliRunner
+
+from rollstate.compendium.cli import main
+
+
+@pytest.fixture
+def call(project):
+    return lambda *words: CliRunner().invoke(main, list(words))
+
+
+def test_run_why_and_figures_tell_the_same_story(call, project):
+    first = call("run", "traces", "-p", "trace", "sample", "--jobs", "1")
+    assert first.exit_code == 0, first.output
+    assert "due: it has not been run" in first.output
+    assert call("why", "traces", "-p", "trace", "sample").output.startswith("traces is fresh")
+    again = call("run", "traces", "-p", "trace", "sample")
+    assert "fresh" in again.output
+    assert "due" not in again.output
+    said = call("why", "traces", "-p", "trace", "sample", "-p", "seed", "9")
+    assert "it has not been run" in said.output
+
+
+def test_out_names_the_folder(call, project, tmp_path):
+    done = call("run", "traces", "-p", "trace", "sample", "--out", str(tmp_path / "mine"))
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "mine" / "results.json").exists()
+
+
+def test_parameters_come_from_a_file_and_the_command_line_wins(call, tmp_path):
+    file = tmp_path / "my.yml"
+    file.write_text("trace: sample\nseed: 3\n")
+    done = call("run", "traces", "--params", str(file), "-p", "seed", "4", "--out", str(tmp_path / "mine"))
+    assert done.exit_code == 0, done.output
+    assert '"value": 4' in (tmp_path / "mine" / "results.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "traces", "-p", "sed", "3"), "did you mean 'seed'"),
+        (("run", "traces", "-p", "seed", "-3"), "at least 0"),
+        (("run", "nothing"), "no chapter 'nothing'"),
+        (("run", "-p", "seed", "3", "traces", "traces"), "exactly one"),
+        (("run", "traces", "-p", "trace", "no/such/file.parquet"), "no/such/file.parquet"),
+    ],
+)
+def test_bad_input_is_one_clear_message(call, words, said):
+    done = call(*words)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_status_names_every_chapter(call):
+    assert call("status").output.startswith("traces")

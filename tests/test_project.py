@@ -1,0 +1,95 @@
+"""The project's own files agree with each other."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import rollstate
+from rollstate.compendium import runner
+
+
+@pytest.fixture(scope="module")
+def pyproject(root):
+    return tomllib.loads((root / "pyproject.toml").read_text())
+
+
+@pytest.fixture(scope="module")
+def locked(root):
+    """Versions of the lock by name; a name may be locked twice, for different Pythons."""
+    versions = {}
+    for line in (root / "requirements.lock").read_text().splitlines():
+        if match := re.match(r"([\w.-]+)==([^\s;\\]+)", line):
+            versions.setdefault(canonicalize_name(match[1]), set()).add(Version(match[2]))
+    return versions
+
+
+def test_lock_satisfies_every_declared_dependency(pyproject, locked):
+    declared = pyproject["project"]["dependencies"] + pyproject["dependency-groups"]["dev"]
+    for text in declared:
+        requirement = Requirement(text)
+        versions = locked.get(canonicalize_name(requirement.name), set())
+        assert versions, f"{text} is not locked: run `make lock`"
+        assert all(requirement.specifier.contains(v, prereleases=True) for v in versions), text
+
+
+def test_lock_pins_by_hash_and_names_no_host(root):
+    text = (root / "requirements.lock").read_text()
+    entries = re.findall(r"^[\w.-]+==", text, re.MULTILINE)
+    assert text.count("--hash=sha256:") >= len(entries)
+    assert "://" not in text
+
+
+def test_conda_environment_takes_its_libraries_from_the_lock(root, pyproject):
+    environment = yaml.safe_load((root / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert {re.split("[<>=]", name)[0] for name in conda} == {"python", "make", "pip"}
+    assert f"python{pyproject['project']['requires-python']}" in conda
+    assert pip == {"pip": ["-r requirements.lock"]}
+
+
+def test_version_is_the_same_everywhere(root, pyproject):
+    cff = yaml.safe_load((root / "CITATION.cff").read_text())
+    assert rollstate.__version__ == pyproject["project"]["version"] == cff["version"]
+
+
+def test_notebooks_are_committed_without_outputs_and_begin_with_their_parameters(root):
+    for path in (root / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code), path
+        assert code[0]["metadata"].get("tags") == ["parameters"], path
+        assert "Chapter(" in "".join(code[0]["source"]), path
+
+
+def test_every_notebook_is_in_the_book(root):
+    assert sorted(runner.chapters(root)) == sorted(path.stem for path in (root / "notebooks").glob("*.ipynb"))
+
+
+def test_every_chapter_names_parameters_with_a_meaning(root):
+    for chapter in runner.chapters(root):
+        cls = runner.parameter_class(chapter)
+        assert cls.chapter() == chapter
+        assert cls.__doc__
+        assert all(len(row["meaning"]) > 5 for row in cls.describe()), chapter
+
+
+def test_floors_import_only_what_lies_below(root):
+    lint_imports = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
+    done = subprocess.run(
+        [*lint_imports, "--no-cache"], cwd=root, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_workflows_run_what_ci_runs(root):
+    for name in ("ci", "nightly", "canary"):
+        workflow = (root / ".github" / "workflows" / f"{name}.yml").read_text()
+        assert "bash .ci/run" in workflow
