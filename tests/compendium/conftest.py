@@ -16,7 +16,7 @@ TAKE = "p = chapter.parameters()"
 RECORD = """from rollstate.compendium.provenance import Model
 
 chapter.source(Model("a toy of the tests"))
-chapter.record("seed", p.seed, meaning="the seed", guard="tests/compendium/test_runner.py::test_fresh_run_says_so_and_a_change_says_why")"""
+chapter.record("seed", p.seed, meaning="the seed", guard="tests/test_x.py::test_y")"""
 DRAW = """import pandas as pd
 
 from rollstate.compendium import style

@@ -1,0 +1,280 @@
+"""Public data sets by name: a manifest with checksums, a local copy first, else fetched and checked.
+
+``data/manifest.json`` names for each data set its files with URL, SHA-256 and size, its licence, citation and
+source. A file is taken, in this order, from
+
+1. the folder named by the environment variable ``ROLLSTATE_DATA``,
+2. the cache, ``ROLLSTATE_CACHE`` or the user's cache folder,
+3. its URL, fetched into the cache by pooch (https://www.fatiando.org/pooch), resumed where it was cut off.
+
+Wherever it comes from, its SHA-256 must be that of the manifest. Nothing is ever put in the place of data that
+cannot be had.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pooch
+import requests
+
+from rollstate.errors import DataUnavailableError, InputError
+from rollstate.traces import block_access_list, store, tables
+from rollstate.traces.schema import Trace
+
+_HERE = Path(__file__).resolve()
+SAMPLE = "sample"
+"""Name of the small synthetic trace that comes with the project."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a data set; ``url`` is None where the only copy is a local one."""
+
+    name: str
+    sha256: str
+    bytes: int
+    url: str | None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One entry of the manifest; ``folder`` is its folder below a local or cached copy."""
+
+    name: str
+    description: str
+    source: str
+    licence: str
+    citation: str
+    folder: str
+    files: tuple[File, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files, in bytes."""
+        return sum(file.bytes for file in self.files)
+
+
+@functools.cache
+def data_folder() -> Path:
+    """Return the project's ``data`` folder, which holds the manifest and the sample."""
+    for folder in _HERE.parents:
+        if (folder / "data" / "manifest.json").is_file():
+            return folder / "data"
+    raise InputError("data/manifest.json is not beside the package: run from a checkout of the project")
+
+
+@functools.cache
+def manifest() -> dict[str, DataSet]:
+    """Return the data sets by name."""
+    entries = json.loads((data_folder() / "manifest.json").read_text(encoding="utf-8"))
+    return {
+        name: DataSet(name=name, **{**entry, "files": tuple(File(**file) for file in entry["files"])})
+        for name, entry in entries.items()
+    }
+
+
+def names() -> list[str]:
+    """Return the names of the data sets."""
+    return list(manifest())
+
+
+def _entry(name: str) -> DataSet:
+    try:
+        return manifest()[name]
+    except KeyError:
+        raise InputError(
+            f"{name!r} is neither a data set ({', '.join([SAMPLE, *names()])}) nor a file or folder that exists"
+        ) from None
+
+
+def cache_folder() -> Path:
+    """Return the folder that fetched files go to."""
+    return Path(os.environ.get("ROLLSTATE_CACHE") or pooch.os_cache("rollstate"))
+
+
+def locate(ref: str) -> Path:
+    """Return the checked local folder of a data set, fetching what is missing, or the path `ref` names.
+
+    Parameters
+    ----------
+    ref : str
+        Name of a data set, ``"sample"``, or a path of the reader's own.
+
+    Raises
+    ------
+    InputError
+        If `ref` is neither, or a local file does not have the manifest's SHA-256.
+    DataUnavailableError
+        If a file is not here and cannot be fetched; says which and what to do.
+    """
+    if ref == SAMPLE:
+        return data_folder() / SAMPLE
+    if ref not in manifest() and Path(ref).exists():
+        return Path(ref)
+    entry = _entry(ref)
+    local = os.environ.get("ROLLSTATE_DATA")
+    if local and (Path(local) / entry.folder).is_dir():
+        folder = Path(local) / entry.folder
+        for file in entry.files:
+            _check(folder / file.name, file)
+        return folder
+    folder = cache_folder() / entry.folder
+    for file in entry.files:
+        _fetch(entry, file, folder)
+    return folder
+
+
+def _check(path: Path, file: File) -> None:
+    """Refuse a file that is not the one of the manifest; a file is read once per state it was in."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise DataUnavailableError(
+            f"{path} is missing; complete the folder, or unset ROLLSTATE_DATA to fetch the data set"
+        ) from None
+    found = _hash(path, status.st_mtime_ns, status.st_size)
+    if found != file.sha256:
+        raise InputError(
+            f"{path} has SHA-256 {found}, the manifest says {file.sha256}; remove it to fetch it again"
+        )
+
+
+@functools.lru_cache(maxsize=4096)
+def _hash(path: Path, mtime_ns: int, size: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _fetch(entry: DataSet, file: File, folder: Path) -> None:
+    if (folder / file.name).exists():
+        _check(folder / file.name, file)
+        return
+    if file.url is None:
+        raise DataUnavailableError(
+            f"data set {entry.name!r} has no public address for {file.name} (source: {entry.source}); "
+            f"put a copy in {entry.folder}/ below the one that ROLLSTATE_DATA names"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        pooch.retrieve(
+            url=file.url,
+            known_hash=f"sha256:{file.sha256}",
+            fname=file.name,
+            path=folder,
+            downloader=ResumableDownloader(folder / f".{file.name}.part", file.bytes),
+        )
+    except requests.RequestException as error:
+        raise DataUnavailableError(
+            f"data set {entry.name!r}: {file.name} is not here and {file.url} does not answer "
+            f"({type(error).__name__}); go online, or name a folder that holds {entry.name}/ in ROLLSTATE_DATA"
+        ) from error
+    except ValueError as error:
+        raise DataUnavailableError(
+            f"data set {entry.name!r}: {file.url} does not send the file of the manifest: {error}"
+        ) from error
+
+
+class ResumableDownloader:
+    """A pooch downloader that goes on where an earlier try was cut off.
+
+    Parameters
+    ----------
+    part : Path
+        File that holds what has arrived so far; it survives an interruption.
+    size : int
+        Full size in bytes, from the manifest.
+    """
+
+    def __init__(self, part: Path, size: int, timeout_s: float = 30.0) -> None:
+        self.part, self.size, self.timeout_s = part, size, timeout_s
+
+    def __call__(self, url: str, output_file: str, pooch_: Any, check_only: bool = False) -> None:
+        """Fetch the rest of `url`, with a progress bar, and put the whole in `output_file`."""
+        from tqdm import tqdm
+
+        have = self.part.stat().st_size if self.part.exists() else 0
+        if have < self.size:
+            headers = {"Range": f"bytes={have}-"} if have else {}
+            with requests.get(url, headers=headers, stream=True, timeout=self.timeout_s) as answer:
+                answer.raise_for_status()
+                # A server that ignores the range sends the file from its start.
+                resumed = answer.status_code == requests.codes.partial_content
+                bar = tqdm(
+                    total=self.size,
+                    initial=have if resumed else 0,
+                    unit="B",
+                    unit_scale=True,
+                    desc=self.part.name[1:-5],
+                    leave=False,
+                )
+                with bar, self.part.open("ab" if resumed else "wb") as stream:
+                    for chunk in answer.iter_content(1 << 16):
+                        stream.write(chunk)
+                        bar.update(len(chunk))
+        shutil.move(self.part, output_file)
+
+
+def fingerprint(ref: str) -> str:
+    """Return the SHA-256 that identifies the data `ref` names, whether or not it is here.
+
+    For a data set of the manifest it is made from the manifest's checksums, for a file or folder from its bytes.
+    """
+    if ref in manifest():
+        lines = [f"{file.name}\0{file.sha256}\n" for file in _entry(ref).files]
+    else:
+        path = locate(ref)
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        lines = [f"{file.relative_to(path.parent)}\0{_file_hash(file)}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    status = path.stat()
+    return _hash(path, status.st_mtime_ns, status.st_size)
+
+
+def describe(name: str) -> str:
+    """Return one line about a data set: name, size, licence, description, and whether it is here."""
+    entry = _entry(name)
+    local = os.environ.get("ROLLSTATE_DATA")
+    folders = [Path(local) / entry.folder] if local else []
+    folders.append(cache_folder() / entry.folder)
+    here = any(all((folder / file.name).is_file() for file in entry.files) for folder in folders)
+    where = "here" if here else ("to fetch" if all(file.url for file in entry.files) else "local copy only")
+    return f"{name:<16} {entry.bytes / 1e6:7.2f} MB  {where:<15} {entry.licence:<14} {entry.description}"
+
+
+def load_trace(ref: str) -> Trace:
+    """Return the access trace that `ref` names.
+
+    Parameters
+    ----------
+    ref : str
+        ``"sample"``, the data set ``"mainnet-bal"``, a trace folder written by `store.write_trace`, a folder of
+        RLP block access lists (``<block>_*.rlp``), or a Parquet or CSV table of the reader's own
+        (see `rollstate.traces.tables`).
+
+    Raises
+    ------
+    InputError
+        If `ref` names something that is not a trace.
+    """
+    path = locate(ref)
+    if path.is_file():
+        return tables.read_table(path)
+    if (path / store.CAPABILITY_FILE).exists():
+        return store.read_trace(path)
+    if any(path.glob("*.rlp")):
+        return block_access_list.read_folder(path)
+    raise InputError(
+        f"{ref!r} is not a trace: expected a folder with {store.CAPABILITY_FILE}, a folder of <block>_*.rlp files, "
+        "or a Parquet or CSV table"
+    )

@@ -1,0 +1,232 @@
+"""Traces on disk: Parquet partitioned by slot, a stamp beside it, written whole or not at all.
+
+``<trace>/accesses/part-NNNNN.parquet`` holds the slots whose id is congruent to the part's number modulo the
+number of parts, so that intervals are built part by part, without a shuffle and in bounded memory.
+``slots.parquet``, ``blocks.parquet`` and ``capability.json`` lie beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from rollstate.errors import InputError
+from rollstate.traces.schema import (
+    ACCESS_ORDER,
+    ACCESSES_SCHEMA,
+    BLOCKS_SCHEMA,
+    SLOTS_SCHEMA,
+    Capability,
+    Trace,
+)
+
+CAPABILITY_FILE = "capability.json"
+ROWS_PER_PART = 2_000_000
+
+
+def assemble(
+    touches: pl.DataFrame,
+    capability: Capability,
+    *,
+    slots: pl.DataFrame | None = None,
+    blocks: pl.DataFrame | None = None,
+) -> Trace:
+    """Make a trace of raw touches: give slots and contracts dense ids, sort, drop repeats, validate.
+
+    Parameters
+    ----------
+    touches : polars.DataFrame
+        ``block_number``, ``tx_index`` (nullable), ``address``, ``slot``, ``is_write``; one row per touch, any order.
+    capability : Capability
+        What the source can see.
+    slots : polars.DataFrame, optional
+        What is known of slots, touched or not: ``address``, ``slot`` and any of ``created_block``,
+        ``contract_type``, ``slot_type``.
+    blocks : polars.DataFrame, optional
+        ``block_number`` and any of ``timestamp``, ``gas_used``, ``tx_count``.
+
+    Returns
+    -------
+    Trace
+        Ids follow the order of (address, slot), so they depend on the set of slots alone.
+    """
+    key = ["address", "slot"]
+    known = touches.select(key) if slots is None else pl.concat([touches.select(key), slots.select(key)])
+    table = known.unique().sort(key).with_row_index("slot_id").with_columns(pl.col("slot_id").cast(pl.UInt32))
+    table = table.with_columns((pl.col("address").rank("dense") - 1).cast(pl.UInt32).alias("contract_id"))
+    if slots is not None:
+        table = table.join(slots, on=key, how="left", validate="1:1", maintain_order="left")
+    accesses = touches.join(table.select(*key, "slot_id"), on=key, how="left")
+    if blocks is None:
+        blocks = pl.DataFrame({"block_number": range(capability.window_start, capability.window_stop)})
+    trace = Trace(
+        accesses=_conform(accesses, ACCESSES_SCHEMA).unique().sort(ACCESS_ORDER),
+        slots=_conform(table, SLOTS_SCHEMA),
+        blocks=_conform(blocks, BLOCKS_SCHEMA).sort("block_number"),
+        capability=capability,
+    )
+    validate(trace)
+    return trace
+
+
+def _conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Return the frame with exactly the columns of `schema`; absent ones are null."""
+    return frame.select(
+        (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name))
+        for name, dtype in schema.items()
+    )
+
+
+def validate(trace: Trace) -> None:
+    """Check every rule of `rollstate.traces.schema`.
+
+    Raises
+    ------
+    InputError
+        Naming the frame, the rule and the first row that breaks it.
+    """
+    stamp, accesses, slots, blocks = trace.capability, trace.accesses, trace.slots, trace.blocks
+    for name, frame, schema in (
+        ("accesses", accesses, ACCESSES_SCHEMA),
+        ("slots", slots, SLOTS_SCHEMA),
+        ("blocks", blocks, BLOCKS_SCHEMA),
+    ):
+        if frame.schema != schema:
+            raise InputError(f"{name}: columns are {dict(frame.schema)}, must be {dict(schema)}")
+    for name in ("block_number", "slot_id", "is_write"):
+        _require(accesses, "accesses", pl.col(name).is_not_null(), f"{name} must not be null")
+    inside = pl.col("block_number").is_between(stamp.window_start, stamp.window_stop, closed="left")
+    window = f"must lie in the window [{stamp.window_start}, {stamp.window_stop})"
+    _require(accesses, "accesses", inside, f"block_number {window}")
+    _require(accesses, "accesses", pl.col("slot_id") < slots.height, f"slot_id must be below {slots.height}")
+    _require(accesses, "accesses", pl.col("tx_index").fill_null(0) >= 0, "tx_index must not be negative")
+    if stamp.tx_level == "none":
+        _require(
+            accesses, "accesses", pl.col("tx_index").is_null(), "tx_index must be null: tx_level is none"
+        )
+    if stamp.tx_level == "writes":
+        only_writes = pl.col("is_write") | pl.col("tx_index").is_null()
+        _require(accesses, "accesses", only_writes, "reads must have no tx_index: tx_level is writes")
+    if not stamp.observes_reads:
+        _require(accesses, "accesses", pl.col("is_write"), "there must be no reads: the source sees none")
+    # Sorting a sorted frame is cheap; comparing whole frames finds repeats and disorder at once.
+    if not accesses.equals(accesses.unique(maintain_order=True).sort(ACCESS_ORDER, maintain_order=True)):
+        raise InputError(f"accesses: rows must be unique and sorted by {', '.join(ACCESS_ORDER)}")
+    ids = pl.int_range(0, pl.len(), dtype=pl.UInt32)
+    _require(slots, "slots", pl.col("slot_id") == ids, "slot_id must count up from zero")
+    _require(slots, "slots", pl.col("contract_id").is_not_null(), "contract_id must not be null")
+    for name, length in (("address", 20), ("slot", 32)):
+        right = pl.col(name).is_not_null() & (pl.col(name).bin.size() == length)
+        _require(slots, "slots", right, f"{name} must have {length} bytes")
+    _require(
+        slots, "slots", pl.struct("address", "slot").is_unique(), "address and slot must be unique together"
+    )
+    born = pl.col("created_block").fill_null(stamp.window_start) < stamp.window_stop
+    _require(slots, "slots", born, "created_block must lie before the end of the window")
+    if blocks.height != stamp.n_blocks:
+        raise InputError(
+            f"blocks: must have one row for each of {stamp.n_blocks} blocks, has {blocks.height}"
+        )
+    counts = pl.int_range(stamp.window_start, stamp.window_start + pl.len(), dtype=pl.Int64)
+    _require(blocks, "blocks", pl.col("block_number") == counts, f"block_number must count up and {window}")
+    later = pl.col("timestamp").diff().fill_null(0) >= 0
+    _require(blocks, "blocks", later, "timestamp must not go back")
+
+
+def _require(frame: pl.DataFrame, name: str, rule: pl.Expr, said: str) -> None:
+    """Raise for the first row for which `rule` is not true."""
+    bad = frame.with_row_index("row").filter(~rule).head(1)
+    if bad.height:
+        row = bad.to_dicts()[0]
+        shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in row.items()}
+        raise InputError(f"{name}: {said}; row {shown.pop('row')} is {shown}")
+
+
+def write_trace(trace: Trace, folder: Path, *, overwrite: bool = False, parts: int | None = None) -> None:
+    """Validate a trace and write it; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    trace : Trace
+        The trace.
+    folder : Path
+        Where to.
+    overwrite : bool
+        Replace a trace that is there; without it that is an error.
+    parts : int, optional
+        Number of parts; one per two million rows by default.
+    """
+    validate(trace)
+    if folder.exists() and not overwrite:
+        raise InputError(f"{folder} exists; choose another folder, or say overwrite to replace it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.new-"))
+    try:
+        work.chmod(0o755)
+        (work / "accesses").mkdir()
+        parts = parts or max(1, -(-trace.accesses.height // ROWS_PER_PART))
+        for part in range(parts):
+            rows = trace.accesses.filter(pl.col("slot_id") % parts == part)
+            rows.write_parquet(
+                work / "accesses" / f"part-{part:05d}.parquet", compression="zstd", statistics=True
+            )
+        trace.slots.write_parquet(work / "slots.parquet", compression="zstd")
+        trace.blocks.write_parquet(work / "blocks.parquet", compression="zstd")
+        (work / CAPABILITY_FILE).write_text(trace.capability.to_json(), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        work.rename(folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def read_capability(folder: Path) -> Capability:
+    """Read the stamp of a trace folder."""
+    path = folder / CAPABILITY_FILE
+    try:
+        return Capability.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path} is missing: {folder} is not a trace folder") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _parts(folder: Path) -> list[Path]:
+    files = sorted((folder / "accesses").glob("part-*.parquet"))
+    if not files:
+        raise InputError(f"{folder}/accesses holds no part-NNNNN.parquet file")
+    return files
+
+
+def partitions(folder: Path) -> Iterator[Trace]:
+    """Yield the trace part by part: each has its own slots, all of their rows, and all blocks.
+
+    Memory is bounded by the largest part beside ``slots`` and ``blocks``.
+    """
+    stamp = read_capability(folder)
+    files = _parts(folder)
+    slots, blocks = (_read(folder / f"{name}.parquet") for name in ("slots", "blocks"))
+    for part, file in enumerate(files):
+        yield Trace(_read(file), slots.filter(pl.col("slot_id") % len(files) == part), blocks, stamp)
+
+
+def read_trace(folder: Path) -> Trace:
+    """Read and validate a whole trace."""
+    stamp = read_capability(folder)
+    accesses = pl.concat([_read(file) for file in _parts(folder)]).sort(ACCESS_ORDER)
+    trace = Trace(accesses, _read(folder / "slots.parquet"), _read(folder / "blocks.parquet"), stamp)
+    validate(trace)
+    return trace
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error

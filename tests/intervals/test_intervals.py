@@ -1,0 +1,259 @@
+"""Spells count every block at risk once, know nothing of the future, and enter late where they must."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.strategies import TOUCHES, WINDOW, make_trace
+
+from rollstate import intervals
+from rollstate.errors import InputError
+from rollstate.traces import datasets, store, zksp
+from rollstate.traces.schema import Trace
+
+START, STOP = WINDOW
+CREATED = st.one_of(st.none(), st.integers(START - 20, STOP - 1))
+
+
+@st.composite
+def traces(draw):
+    """A random trace, with some creations known and some slots never touched."""
+    touches = draw(TOUCHES)
+    names = {(contract, slot) for _, _, contract, slot, _ in touches} | draw(
+        st.sets(st.tuples(st.integers(1, 3), st.integers(5, 7)), max_size=2)
+    )
+    return make_trace(touches, [(*name, draw(CREATED)) for name in sorted(names)])
+
+
+WINDOWS = st.tuples(st.integers(START, STOP - 1), st.integers(START + 1, STOP)).filter(lambda w: w[0] < w[1])
+
+
+def reference(trace: Trace, a: int, b: int) -> list[tuple]:
+    """Walk through every slot block by block: slow, and written independently of the package."""
+    touches = defaultdict(lambda: defaultdict(list))
+    for block, tx, slot, write in trace.accesses.rows():
+        if block < b:
+            touches[slot][block].append((tx, write))
+    contract_of = dict(trace.slots.select("slot_id", "contract_id").rows())
+    created = dict(trace.slots.select("slot_id", "created_block").rows())
+    touched_in = defaultdict(set)
+    touched_by = defaultdict(set)
+    for block, tx, slot, _ in trace.accesses.rows():
+        touched_in[contract_of[slot], block].add(slot)
+        if tx is not None:
+            touched_by[block, tx].add(slot)
+    origins = {}
+    for slot in contract_of:
+        visits = set(touches[slot])
+        born = created[slot]
+        if born is not None and START <= born < b and (not visits or born < min(visits)):
+            visits = visits | {born}
+        origins[slot] = sorted(visits)
+    out = []
+    for slot, visits in origins.items():
+        for number, start in enumerate(visits):
+            following = visits[number + 1] if number + 1 < len(visits) else None
+            at_risk = [
+                block - start
+                for block in range(a, b)
+                if block > start and (following is None or block <= following)
+            ]
+            if not at_risk:
+                continue
+            seen = [block for block in visits[: number + 1] if block in touches[slot]]
+            here = touches[slot].get(start, [])
+            txs = [len(touched_by[start, tx]) - 1 for tx, _ in here if tx is not None]
+            family = [
+                first[0]
+                for other, first in origins.items()
+                if first and contract_of[other] == contract_of[slot]
+            ]
+            out.append(
+                (
+                    slot,
+                    start,
+                    min(at_risk) - 1,
+                    max(at_risk),
+                    following is not None,
+                    len(seen),
+                    start - visits[number - 1] if number else None,
+                    start - visits[0],
+                    start - min(family),
+                    len(touched_in[contract_of[slot], start] - {slot}),
+                    max(txs) if txs else None,
+                    any(write for _, write in here),
+                )
+            )
+    return out
+
+
+COLUMNS = [
+    "slot_id",
+    "start",
+    "entry",
+    "duration",
+    "event",
+    "n_accesses",
+    "prev_gap",
+    "slot_age",
+    "contract_age",
+    "co_contract",
+    "co_tx",
+    "wrote",
+]
+
+
+@given(traces(), WINDOWS)
+def test_spells_are_those_of_a_walk_block_by_block(trace, window):
+    assert intervals.build(trace, window=window).select(COLUMNS).rows() == reference(trace, *window)
+
+
+@given(traces(), WINDOWS)
+def test_exposure_adds_up_exactly(trace, window):
+    a, b = window
+    spells = intervals.build(trace, window=window)
+    at_risk = dict(
+        spells.group_by("slot_id").agg((pl.col("duration") - pl.col("entry")).sum().alias("blocks")).rows()
+    )
+    first = dict(trace.accesses.group_by("slot_id").agg(pl.col("block_number").min()).rows())
+    for slot, born in trace.slots.select("slot_id", "created_block").rows():
+        known = [block for block in (first.get(slot), born) if block is not None and block >= START]
+        # From the block after the first sight of the slot, or the window's start, to the window's end.
+        expected = max(0, b - max(a, min(known) + 1)) if known else 0
+        assert at_risk.get(slot, 0) == expected
+
+
+@given(traces(), st.data())
+def test_splitting_a_window_and_joining_loses_nothing(trace, data):
+    a, b = data.draw(WINDOWS)
+    cut = data.draw(st.integers(a, b))
+    parts = [intervals.build(trace, window=w) for w in ((a, cut), (cut, b)) if w[0] < w[1]]
+    joined = (
+        pl.concat(parts)
+        .group_by("slot_id", "start")
+        .agg(
+            pl.col("entry").min(),
+            pl.col("duration").max(),
+            pl.col("event").any(),
+            (pl.col("duration") - pl.col("entry")).sum().alias("exposure"),
+        )
+        .sort("slot_id", "start")
+    )
+    whole = intervals.build(trace, window=(a, b)).select(
+        "slot_id",
+        "start",
+        "entry",
+        "duration",
+        "event",
+        (pl.col("duration") - pl.col("entry")).alias("exposure"),
+    )
+    assert joined.equals(whole)
+
+
+@given(traces(), TOUCHES, st.integers(START, STOP - 1))
+def test_no_future_edit_changes_a_past_covariate(trace, others, block):
+    rows = trace.accesses.join(trace.slots.select("slot_id", "address", "slot"), on="slot_id")
+    past = rows.filter(pl.col("block_number") <= block).drop("slot_id")
+    other = make_trace(others)
+    future = other.accesses.join(other.slots.select("slot_id", "address", "slot"), on="slot_id").filter(
+        pl.col("block_number") > block
+    )
+    known = trace.slots.select("address", "slot", "created_block")
+    edited = store.assemble(pl.concat([past, future.select(past.columns)]), trace.capability, slots=known)
+
+    def covariates(of):
+        spells = intervals.build(of).filter(pl.col("start") <= block)
+        outcomes = ("slot_id", "contract_id", "entry", "duration", "event")
+        return spells.join(of.slots.select("slot_id", "address", "slot"), on="slot_id").drop(outcomes)
+
+    # A creation stated after the edit's end of the past is future too: compare what both saw begin.
+    left, right = (covariates(of).sort("address", "slot", "start") for of in (trace, edited))
+    assert left.equals(right)
+
+
+@given(traces(), WINDOWS, st.integers(1, 4))
+def test_part_by_part_gives_the_same_spells(tmp_path_factory, trace, window, parts):
+    folder = tmp_path_factory.mktemp("parts") / "trace"
+    store.write_trace(trace, folder, parts=parts)
+    pieces = list(intervals.build_partitioned(folder, window=window))
+    whole = intervals.build(trace, window=window)
+    assert pl.concat(pieces).sort("slot_id", "start").equals(whole)
+
+
+def test_slot_with_unknown_past_is_not_taken_as_fresh():
+    trace = make_trace([(110, 0, 1, 1, True)], [(1, 1, None), (1, 2, None), (1, 3, START - 5)])
+    spells = intervals.build(trace)
+    assert spells.select("slot_id", "start", "entry", "duration", "event").rows() == [(0, 110, 0, 19, False)]
+
+
+def test_history_gives_true_delayed_entry():
+    trace = make_trace([(105, 0, 1, 1, True), (118, 0, 1, 1, False)])
+    spells = intervals.build(trace, window=(110, 130))
+    assert spells.select("start", "entry", "duration", "event").rows() == [
+        (105, 4, 13, True),
+        (118, 0, 11, False),
+    ]
+
+
+def test_bad_window_is_refused():
+    trace = make_trace([(105, 0, 1, 1, True)])
+    for window in ((105, 105), (90, 120), (110, 140)):
+        with pytest.raises(InputError, match="window"):
+            intervals.build(trace, window=window)
+
+
+def test_empty_trace_gives_no_spells():
+    trace = make_trace([])
+    assert intervals.build(trace).height == 0
+
+
+@pytest.mark.real_data
+def test_mainnet_spells(data_dir):
+    trace = datasets.load_trace("mainnet-bal")
+    spells = intervals.build(trace)
+    per_slot = trace.accesses.select("slot_id", "block_number").unique()
+    # 60,179 visits on 33,645 slots: all but the first of a slot end a spell.
+    assert spells["event"].sum() == per_slot.height - trace.slots.height == 26_534
+    first = per_slot.group_by("slot_id").agg(pl.col("block_number").min())
+    expected = (trace.capability.window_stop - 1 - first["block_number"]).sum()
+    assert (spells["duration"] - spells["entry"]).sum() == expected
+
+
+@pytest.fixture(scope="module")
+def peer(data_dir):
+    return zksp.read(Path(data_dir) / "zksp" / "mock_contracts200_blocks200000_seed42.csv.gz", 200_000)
+
+
+PEER_WINDOW = (40_000, 200_000)
+
+
+@pytest.mark.real_data
+def test_peer_rule_reproduces_the_peers_numbers(peer):
+    found = intervals.build_peer(peer, window=PEER_WINDOW)
+    assert found["slot_id"].n_unique() == 40_391
+    assert found.height == 55_781
+    assert found["event"].sum() == 15_390
+    assert found["duration"].sum() == 3_288_391_615
+    assert found.filter("left_truncated")["slot_id"].n_unique() == 6_346
+
+
+@pytest.mark.real_data
+def test_delayed_entry_changes_the_peers_picture(peer):
+    # The peer restarts pre-existing slots at the window's start: their waiting time so far is lost.
+    found = intervals.build_peer(peer, window=PEER_WINDOW)
+    right = intervals.build(peer, window=PEER_WINDOW)
+    late = right.filter(pl.col("entry") > 0)
+    assert late.height > 0.9 * found.filter(pl.col("left_truncated") & (pl.col("n_accesses") == 0)).height
+    assert (late["duration"] > late["entry"]).all()
+    restarted = found.filter("left_truncated").group_by("slot_id").agg(pl.col("duration").first())
+    # The true gap is longer than the restarted one for every slot that waited before the window.
+    both = late.sort("start").unique("slot_id", keep="first").join(restarted, on="slot_id", suffix="_peer")
+    assert (both["duration"] > both["duration_peer"]).mean() > 0.95
+
+
+def test_peer_rule_needs_creations():
+    with pytest.raises(InputError, match="created_block"):
+        intervals.build_peer(make_trace([(105, 0, 1, 1, True)]))
