@@ -57,7 +57,8 @@ def test_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     old = make_trace([(100, 0, 1, 1, True)])
     store.write_trace(old, tmp_path / "t")
     monkeypatch.setattr(
-        pl.DataFrame, "write_parquet", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full"))
+        "pyarrow.parquet.ParquetWriter.write_table",
+        lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")),
     )
     with pytest.raises(OSError, match="disk full"):
         store.write_trace(make_trace([(101, 0, 1, 1, True)]), tmp_path / "t", overwrite=True)

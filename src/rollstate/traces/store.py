@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from rollstate.errors import InputError
 from rollstate.traces.schema import (
@@ -162,6 +164,31 @@ def write_trace(trace: Trace, folder: Path, *, overwrite: bool = False, parts: i
         Number of parts; one per two million rows by default.
     """
     validate(trace)
+    parts = parts or max(1, -(-trace.accesses.height // ROWS_PER_PART))
+    chunks = [(trace.accesses, trace.slots)]
+    write_chunks(chunks, trace.blocks, trace.capability, folder, overwrite=overwrite, parts=parts)
+
+
+def write_chunks(
+    chunks: Iterable[tuple[pl.DataFrame, pl.DataFrame]],
+    blocks: pl.DataFrame,
+    capability: Capability,
+    folder: Path,
+    *,
+    parts: int,
+    overwrite: bool = False,
+) -> None:
+    """Write a trace that arrives in pieces, in memory bounded by the largest piece; whole or not at all.
+
+    Parameters
+    ----------
+    chunks : iterable of (accesses, slots)
+        Pieces with ascending slot ids, each with all rows of its slots; together they must make a valid trace.
+    blocks, capability
+        As in `Trace`.
+    folder, overwrite, parts
+        As in `write_trace`.
+    """
     if folder.exists() and not overwrite:
         raise InputError(f"{folder} exists; choose another folder, or say overwrite to replace it")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -169,15 +196,23 @@ def write_trace(trace: Trace, folder: Path, *, overwrite: bool = False, parts: i
     try:
         work.chmod(0o755)
         (work / "accesses").mkdir()
-        parts = parts or max(1, -(-trace.accesses.height // ROWS_PER_PART))
-        for part in range(parts):
-            rows = trace.accesses.filter(pl.col("slot_id") % parts == part)
-            rows.write_parquet(
-                work / "accesses" / f"part-{part:05d}.parquet", compression="zstd", statistics=True
-            )
-        trace.slots.write_parquet(work / "slots.parquet", compression="zstd")
-        trace.blocks.write_parquet(work / "blocks.parquet", compression="zstd")
-        (work / CAPABILITY_FILE).write_text(trace.capability.to_json(), encoding="utf-8")
+        with ExitStack() as stack:
+
+            def writer(path: Path, schema: pl.Schema) -> pq.ParquetWriter:
+                arrow = pl.DataFrame(schema=schema).to_arrow().schema
+                return stack.enter_context(pq.ParquetWriter(path, arrow, compression="zstd"))
+
+            files = [
+                writer(work / "accesses" / f"part-{part:05d}.parquet", ACCESSES_SCHEMA)
+                for part in range(parts)
+            ]
+            slots_file = writer(work / "slots.parquet", SLOTS_SCHEMA)
+            for accesses, slots in chunks:
+                slots_file.write_table(slots.to_arrow())
+                for part, file in enumerate(files):
+                    file.write_table(accesses.filter(pl.col("slot_id") % parts == part).to_arrow())
+            writer(work / "blocks.parquet", BLOCKS_SCHEMA).write_table(blocks.to_arrow())
+        (work / CAPABILITY_FILE).write_text(capability.to_json(), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         work.rename(folder)
