@@ -1,0 +1,129 @@
+"""What a trace holds: counts by block, concentration on few slots, and checks of its quality."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rollstate.errors import InputError
+from rollstate.traces.schema import Trace
+from rollstate.traces.store import assemble
+
+
+def restrict(trace: Trace, start: int | None = None, stop: int | None = None) -> Trace:
+    """Return the part of a trace in ``[start, stop)``; None keeps that end.
+
+    Raises
+    ------
+    InputError
+        If the window is empty or not part of the trace's.
+    """
+    stamp = trace.capability
+    a = stamp.window_start if start is None else start
+    b = stamp.window_stop if stop is None else stop
+    if (a, b) == (stamp.window_start, stamp.window_stop):
+        return trace
+    if not stamp.window_start <= a < b <= stamp.window_stop:
+        raise InputError(
+            f"window [{a}, {b}) must be a non-empty part of the trace's [{stamp.window_start}, {stamp.window_stop})"
+        )
+    inside = pl.col("block_number").is_between(a, b, closed="left")
+    names = trace.slots.select("slot_id", "address", "slot")
+    touches = trace.accesses.filter(inside).join(names, on="slot_id").drop("slot_id")
+    known = trace.slots.drop("slot_id", "contract_id").filter(pl.col("created_block").fill_null(a) < b)
+    # A slot of unknown age that this window does not touch may not exist yet: it is not carried over.
+    touched = touches.select("address", "slot").unique()
+    aged = known.filter(pl.col("created_block").is_not_null())
+    unaged = known.filter(pl.col("created_block").is_null()).join(touched, on=["address", "slot"], how="semi")
+    narrowed = type(stamp)(**{**stamp.as_dict(), "window_start": a, "window_stop": b})
+    return assemble(touches, narrowed, slots=pl.concat([aged, unaged]), blocks=trace.blocks.filter(inside))
+
+
+def by_block(trace: Trace) -> pl.DataFrame:
+    """Count by block.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``block_number``, ``written`` and ``read`` (slots written, slots only read), ``writes`` (touches by
+        transactions that write, where the source counts them), ``contracts``; one row per block of the window.
+    """
+    touches = trace.accesses.join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
+    slots = touches.group_by("block_number", "slot_id").agg(pl.col("is_write").any().alias("written"))
+    counts = slots.group_by("block_number").agg(
+        pl.col("written").sum().cast(pl.Int64), (~pl.col("written")).sum().cast(pl.Int64).alias("read")
+    )
+    more = touches.group_by("block_number").agg(
+        pl.col("is_write").sum().cast(pl.Int64).alias("writes"),
+        pl.col("contract_id").n_unique().cast(pl.Int64).alias("contracts"),
+    )
+    empty = ["written", "read", "writes", "contracts"]
+    return (
+        trace.blocks.select("block_number")
+        .join(counts, on="block_number", how="left")
+        .join(more, on="block_number", how="left")
+        .with_columns(pl.col(empty).fill_null(0))
+        .sort("block_number")
+    )
+
+
+def visits(trace: Trace) -> pl.DataFrame:
+    """Return how many blocks touch each slot: ``slot_id``, ``contract_id``, ``visits`` (0 for an idle slot)."""
+    counts = trace.accesses.select("slot_id", "block_number").unique().group_by("slot_id").len("visits")
+    return (
+        trace.slots.select("slot_id", "contract_id")
+        .join(counts, on="slot_id", how="left")
+        .with_columns(pl.col("visits").fill_null(0).cast(pl.Int64))
+    )
+
+
+def lorenz(counts: np.ndarray, points: int = 200) -> pl.DataFrame:
+    """Return the concentration curve: the share of all visits that the busiest share of slots receives.
+
+    Parameters
+    ----------
+    counts : array of int, shape (n,)
+        Visits of each slot.
+    points : int
+        Rows of the result, spaced evenly on the log scale.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``slots`` and ``visits``, both shares between 0 and 1.
+    """
+    ordered = np.sort(np.asarray(counts, float))[::-1]
+    if not len(ordered) or ordered.sum() <= 0:
+        raise InputError("there are no visits to concentrate: the window is empty")
+    at = np.unique(np.geomspace(1, len(ordered), points).astype(int))
+    return pl.DataFrame({"slots": at / len(ordered), "visits": np.cumsum(ordered)[at - 1] / ordered.sum()})
+
+
+def top_share(counts: np.ndarray, share: float) -> float:
+    """Return the share of all visits that the busiest `share` of slots receives."""
+    ordered = np.sort(np.asarray(counts, float))[::-1]
+    return float(ordered[: max(1, round(share * len(ordered)))].sum() / ordered.sum())
+
+
+def quality(trace: Trace) -> pl.DataFrame:
+    """Check what a valid trace can still lack.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``check``, ``found`` (a count) and ``reading``, what it means for the results.
+    """
+    counts = by_block(trace)
+    empty = (counts["written"] + counts["read"] == 0).sum()
+    untimed = trace.blocks["timestamp"].null_count()
+    unborn = trace.slots["created_block"].null_count()
+    no_index = trace.accesses.filter("is_write")["tx_index"].null_count()
+    rows = [
+        ("blocks without any touch", empty, "a gap of the source, or a chain at rest"),
+        ("blocks without a timestamp", untimed, "windows are in blocks, not in days"),
+        ("slots of unknown age", unborn, "their first spell has no known beginning and is left out"),
+        ("writes without a transaction", no_index, "system writes, or a source that does not say"),
+    ]
+    return pl.DataFrame(
+        rows, schema={"check": pl.String, "found": pl.Int64, "reading": pl.String}, orient="row"
+    )

@@ -1,0 +1,81 @@
+r"""How much of a block's working set the blocks before it have already touched.
+
+The reuse of block :math:`t` at lag :math:`L` is the share of its slots that were touched in
+:math:`[t - L, t)`: the hit rate of a cache that keeps what the last :math:`L` blocks touched. Only blocks with
+:math:`L` blocks of the window before them count, and shares are ratios of sums over blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from rollstate.errors import InputError
+from rollstate.traces.schema import Trace
+
+
+def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl.DataFrame:
+    """Count, by block, the slots that were touched in the last blocks before it.
+
+    Parameters
+    ----------
+    trace : Trace
+        The trace.
+    lags : sequence of int
+        How many blocks back, each at least 1 and below the length of the window.
+    writes_only : bool
+        Count written slots alone, and touches that write.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``lag``, ``block_number``, ``slots`` and ``seen``: slots of the block, and those touched before.
+    """
+    n_blocks = trace.capability.n_blocks
+    for lag in lags:
+        if not 1 <= lag < n_blocks:
+            raise InputError(
+                f"lag {lag} must lie between 1 and {n_blocks - 1}, one less than the window's blocks"
+            )
+    accesses = trace.accesses.filter("is_write") if writes_only else trace.accesses
+    touched = accesses.select("slot_id", "block_number").unique().sort("slot_id", "block_number")
+    gap = touched.with_columns(pl.col("block_number").diff().over("slot_id").alias("gap"))
+    start = trace.capability.window_start
+    parts = [
+        gap.filter(pl.col("block_number") >= start + lag)
+        .group_by("block_number")
+        .agg(
+            pl.len().cast(pl.Int64).alias("slots"), (pl.col("gap") <= lag).sum().cast(pl.Int64).alias("seen")
+        )
+        .select(pl.lit(lag, pl.Int64).alias("lag"), "block_number", "slots", "seen")
+        .sort("block_number")
+        for lag in lags
+    ]
+    return pl.concat(parts)
+
+
+def reuse_share(counts: pl.DataFrame, *, seed: int, draws: int = 400, block_length: int = 5) -> pl.DataFrame:
+    """Summarise `reuse` by lag, with a moving-block bootstrap interval over blocks.
+
+    Neighbouring blocks are alike, so runs of `block_length` blocks are resampled (Künsch 1989,
+    https://doi.org/10.1214/aos/1176347265).
+
+    Returns
+    -------
+    polars.DataFrame
+        ``lag``, ``share``, ``low``, ``high`` (95 %), ``blocks``.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for (lag,), part in counts.group_by("lag", maintain_order=True):
+        slots, seen = part["slots"].to_numpy(), part["seen"].to_numpy()
+        n = len(slots)
+        length = min(block_length, n)
+        begins = rng.integers(0, n - length + 1, (draws, -(-n // length)))
+        picked = (begins[:, :, None] + np.arange(length)).reshape(draws, -1)[:, :n]
+        shares = seen[picked].sum(1) / slots[picked].sum(1)
+        low, high = np.quantile(shares, [0.025, 0.975])
+        rows.append((lag, seen.sum() / slots.sum(), float(low), float(high), n))
+    return pl.DataFrame(rows, schema=["lag", "share", "low", "high", "blocks"], orient="row")

@@ -1,0 +1,211 @@
+"""The index is right where there is one, and refused where the window holds none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollstate import intervals, tails
+from rollstate.errors import InputError
+from rollstate.traces import datasets, zksp
+
+XI = 1 / 0.7
+
+
+def pareto_spells(rng, n, *, alpha=0.7, scale=50.0, window=20_000, late=0.3):
+    """Draw Pareto gaps in whole blocks, censored by a window, some entering late."""
+    gap = np.ceil(scale * (1 - rng.random(n)) ** (-1 / alpha))
+    end = rng.integers(1, window, n).astype(float)
+    entry = np.where(rng.random(n) < late, rng.integers(0, 2_000, n), 0).astype(float)
+    kept = np.minimum(gap, end) > entry
+    gap, end, entry = gap[kept], end[kept], entry[kept]
+    return np.minimum(gap, end), gap <= end, entry
+
+
+def test_uncensored_estimate_is_hills():
+    x = np.array([10.0, 1.0, 2.0, 4.0, 8.0])
+    fit = tails.hill(x, np.ones(5, bool), 2.0)
+    assert fit.alpha == pytest.approx(3 / np.log([10 / 2, 8 / 2, 4 / 2]).sum())
+    assert fit.se == pytest.approx(fit.alpha / np.sqrt(3))
+    assert (fit.exceedances, fit.events) == (3, 3)
+
+
+def test_censored_estimate_is_that_of_einmahl_and_others():
+    rng = np.random.default_rng(3)
+    z, d, _ = pareto_spells(rng, 2_000, late=0)
+    u = tails.threshold_of(z, 500)
+    beyond = z > u
+    adapted = np.log(z[beyond] / u).mean() / d[beyond].mean()
+    assert 1 / tails.hill(z, d, u).alpha == pytest.approx(adapted)
+
+
+@given(st.floats(0.3, 3), st.integers(0, 2**32 - 1))
+def test_estimate_does_not_depend_on_the_unit_of_time(factor, seed):
+    z, d, e = pareto_spells(np.random.default_rng(seed), 200)
+    u = float(np.median(z))
+    if not d[z > u].any():
+        return
+    one = tails.hill(z, d, u, entry=e)
+    two = tails.hill(z * factor, d, u * factor, entry=e * factor)
+    assert two.alpha == pytest.approx(one.alpha)
+
+
+def test_monte_carlo_shows_which_estimator_is_right():
+    # Window, censoring and late entry as in the reference simulation: true xi = 1/0.7 = 1.429.
+    rng = np.random.default_rng(0)
+    found = {"completed": [], "no entry": [], "entry": [], "discrete": []}
+    for _ in range(60):
+        z, d, e = pareto_spells(rng, 5_000)
+        u = 200.0
+        found["completed"].append(1 / tails.hill(z[d], d[d], u).alpha)
+        found["no entry"].append(1 / tails.hill(z, d, u).alpha)
+        found["entry"].append(1 / tails.hill(z, d, u, entry=e).alpha)
+        found["discrete"].append(1 / tails.discrete(z, d, u, entry=e).alpha)
+    mean = {name: np.mean(values) for name, values in found.items()}
+    error = {name: np.std(values) / np.sqrt(60) for name, values in found.items()}
+    for name in ("entry", "discrete"):
+        assert abs(mean[name] - XI) < 4 * error[name], name
+    assert mean["completed"] < XI - 10 * error["completed"]
+    assert mean["no entry"] > XI + 10 * error["no entry"]
+
+
+def test_small_scales_need_the_discrete_likelihood():
+    rng = np.random.default_rng(5)
+    discrete, continuous = [], []
+    for _ in range(60):
+        z, d, e = pareto_spells(rng, 5_000, scale=1.0)
+        discrete.append(1 / tails.discrete(z, d, 3.0, entry=e).alpha)
+        continuous.append(1 / tails.hill(z, d, 3.0, entry=e).alpha)
+    se = np.std(discrete) / np.sqrt(60)
+    assert abs(np.mean(discrete) - XI) < 4 * se
+    assert abs(np.mean(continuous) - XI) > 4 * se
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_interval_covers_the_truth(clustered):
+    rng = np.random.default_rng(7)
+    hits, runs = 0, 300
+    for _ in range(runs):
+        z, d, e = pareto_spells(rng, 800)
+        cluster = None
+        if clustered:
+            # Each spell five times over: the sandwich must see that nothing was added.
+            z, d, e = (np.repeat(x, 5) for x in (z, d, e))
+            cluster = np.repeat(np.arange(len(z) // 5), 5)
+        low, high = tails.discrete(z, d, 100.0, entry=e, cluster=cluster).interval()
+        hits += low <= 0.7 <= high
+    # Binomial: 95 % of 300 within four standard errors.
+    assert abs(hits - 0.95 * runs) < 4 * np.sqrt(runs * 0.95 * 0.05)
+
+
+def test_discrete_score_is_the_derivative_of_the_likelihood():
+    rng = np.random.default_rng(11)
+    z, d, e = pareto_spells(rng, 400)
+    u = 60.0
+    fit = tails.discrete(z, d, u, entry=e)
+    t, died, low = z[z > u], d[z > u], np.maximum(u, e[z > u])
+
+    def likelihood(a):
+        inside = np.log((t - 1) ** -a - t**-a)
+        return np.where(died, inside, -a * np.log(t)).sum() + a * np.log(low).sum()
+
+    h = 1e-4
+    assert abs(likelihood(fit.alpha + h) - likelihood(fit.alpha - h)) / (2 * h) < 1e-2
+    curvature = -(likelihood(fit.alpha + h) - 2 * likelihood(fit.alpha) + likelihood(fit.alpha - h)) / h**2
+    assert fit.se == pytest.approx(1 / np.sqrt(curvature), rel=1e-3)
+
+
+def test_real_power_law_is_identified_and_its_interval_covers():
+    z, d, e = pareto_spells(np.random.default_rng(13), 6_000, alpha=0.9, scale=5.0, window=200_000, late=0)
+    found = tails.assess(z, d, entry=e, seed=1, draws=20)
+    assert found.identified, found.reasons
+    assert found.interval[0] <= 0.9 <= found.interval[1]
+    assert found.k_interval[0] <= found.fit.exceedances <= found.k_interval[1]
+
+
+@pytest.mark.parametrize(
+    ("draw", "name"),
+    [
+        (lambda rng, n: np.exp(rng.normal(3, 1.0, n)), "lognormal"),
+        (lambda rng, n: 50 * rng.exponential(1, n), "Weibull"),
+        # The lesser of a Pareto and an exponential time is a truncated power law exactly.
+        (
+            lambda rng, n: np.minimum(
+                10 * (1 - rng.random(n)) ** (-1 / 0.8), 10 + 200 * rng.exponential(1, n)
+            ),
+            "truncated power law",
+        ),
+    ],
+)
+def test_other_tails_are_not_called_power_laws(draw, name):
+    z = np.ceil(draw(np.random.default_rng(17), 6_000))
+    found = tails.assess(z, np.ones(len(z), bool), seed=1, draws=10, k=3_000)
+    assert found.verdict == tails.UNIDENTIFIED
+    favoured = dict(found.alternatives.select("alternative", "favours").rows())
+    assert favoured[name] == "alternative"
+
+
+def test_power_law_is_rarely_rejected_against_the_truncated_one():
+    # The parameter is on its boundary under the truth: 5 % of 60 within four standard errors.
+    rejected, runs = 0, 60
+    for seed in range(runs):
+        z, d, e = pareto_spells(np.random.default_rng(seed), 400, alpha=1.2, scale=20, late=0)
+        table = tails.compare(z, d, 40.0, entry=e, rivals=tails.ALTERNATIVES[2:])
+        rejected += table["favours"][0] == "alternative"
+    assert rejected <= runs * 0.05 + 4 * np.sqrt(runs * 0.05 * 0.95)
+
+
+@pytest.mark.real_data
+def test_mainnet_gaps_are_not_a_tail_fifty_blocks_can_identify(data_dir):
+    spells = intervals.build(datasets.load_trace("mainnet-bal"))
+    gaps = spells.filter("event")["duration"].to_numpy()
+    # The completed gaps alone give any index one likes.
+    assert [round(tails.completed_hill(gaps, k), 1) for k in (50, 2000)] == [15.9, 3.2]
+    found = tails.assess(
+        spells["duration"].to_numpy(),
+        spells["event"].to_numpy(),
+        entry=spells["entry"].to_numpy(),
+        cluster=spells["contract_id"].to_numpy(),
+        seed=1,
+        draws=4,
+    )
+    assert found.verdict == tails.UNIDENTIFIED
+    assert len(found.reasons) >= 2
+
+
+@pytest.mark.real_data
+def test_peer_rule_reproduces_the_peers_index(data_dir):
+    trace = zksp.read(Path(data_dir) / "zksp" / "mock_contracts200_blocks200000_seed42.csv.gz", 200_000)
+    found = intervals.build_peer(trace, window=(40_000, 200_000)).filter("event")
+    assert round(tails.peer_hill(found["duration"].to_numpy()), 3) == 1.262
+
+
+def test_plot_has_a_row_per_threshold_with_its_event_share():
+    z, d, e = pareto_spells(np.random.default_rng(19), 3_000)
+    plot = tails.hill_plot(z, d, entry=e)
+    assert plot["threshold"].is_unique().all()
+    assert plot["k"].is_sorted()
+    assert ((plot["low"] <= plot["alpha"]) & (plot["alpha"] <= plot["high"])).all()
+    assert (plot["theta"] <= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: tails.hill(np.array([1.0, 2]), np.array([True, False]), 1.5), "no event"),
+        (lambda: tails.hill(np.array([1.0, 2]), np.array([True, True]), 0.0), "positive"),
+        (lambda: tails.discrete(np.array([1.5, 2]), np.array([True, True]), 1.0), "whole"),
+        (lambda: tails.threshold_of(np.arange(5), 5), "between 1 and 4"),
+        (lambda: tails.peer_hill(np.arange(1, 5)), "at least ten"),
+        (lambda: tails.completed_hill(np.ones(20), 5), "exceed"),
+        (lambda: tails.assess(np.arange(1, 11), np.ones(10, bool), seed=1), "too few"),
+        (lambda: tails.hill_plot(np.arange(1, 11), np.ones(10, bool)), "too few"),
+        (lambda: tails.hill(np.array([np.nan, 2]), np.array([True, True]), 1.0), "row 0"),
+        (lambda: tails.assess(np.full(50, 7.0), np.ones(50, bool), seed=1), "no tail"),
+    ],
+)
+def test_bad_input_is_named(call, said):
+    with pytest.raises(InputError, match=said):
+        call()
