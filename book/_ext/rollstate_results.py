@@ -121,9 +121,11 @@ def visit_number_html(self: Any, node: number) -> None:
         ("guarded by", result.guard),
     ]
     tip = f"tip-{next(_tips)}"
+    # Numbers do not break over lines, sentences do.
+    kind = " rs-text" if isinstance(result.value, str) else ""
     body = "".join(f"<span><b>{name}</b> {html.escape(str(value))}</span>" for name, value in rows)
     self.body.append(
-        f'<span class="rs-num"><a href="{page}#cell-{chapter}-{result.cell}" aria-describedby="{tip}">'
+        f'<span class="rs-num{kind}"><a href="{page}#cell-{chapter}-{result.cell}" aria-describedby="{tip}">'
         f"{html.escape(node.astext())}</a>"
         f'<span class="rs-tip" role="tooltip" id="{tip}"><em>{html.escape(result.meaning)}</em>{body}</span></span>'
     )

@@ -18,6 +18,8 @@ from rollstate.compendium.results import Result
         "between 3 and four",
         "- item with 0.5 in it",
         "| cell | 42 |",
+        "```{note}\nIt took 12 s.\n```",
+        "```{data-banner}\n```\n\nIt took 12 s and `x`.",
     ],
 )
 def test_typed_result_is_found(text):
@@ -38,6 +40,9 @@ def test_typed_result_is_found(text):
         "(fig-3)=\n# Title",
         ":::{figure} x.png\n:width: 300\n:::",
         "<!-- 12 -->",
+        "```{data-banner}\n```\n\nIntervals are {lit}`95 %` and `x`.",
+        "~~~\n12\n~~~",
+        "````{note}\n```python\nx = 3\n```\n````",
     ],
 )
 def test_what_is_no_typed_result_is_left_alone(text):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import nbformat
 import pytest
 
 from rollstate.compendium import provenance, runner
@@ -50,6 +51,15 @@ def test_fresh_run_says_so_and_a_change_says_why(project, monkeypatch):
         assert why(project, seed=5) == ["data set sample changed"]
     (project.root / "requirements.lock").write_text("other")
     assert why(project, seed=5) == ["the lock changed (other library versions)"]
+
+
+def test_result_and_figure_name_the_cell_that_made_them(project):
+    work = run(project)
+    executed = nbformat.read(work.folder / "executed.ipynb", as_version=4)
+    source = {cell.execution_count: cell.source for cell in executed.cells}
+    assert source[load(work.folder / "results.json")["traces.seed"].cell] == RECORD
+    stamp = json.loads((work.folder / "figures" / "line" / "provenance.json").read_text())
+    assert source[stamp["cell"]] == DRAW
 
 
 def test_same_inputs_give_the_same_bytes(project):

@@ -91,6 +91,7 @@ def raw(address=b"\x01" * 20, writes=(), reads=(), balances=(), nonces=(), codes
         ([raw(balances=[[b"\x01", b"\x01" * 33]])], "a balance must have at most 32 bytes"),
         ([raw(nonces=[[b"\x01"]])], "a nonce change must have 2 items"),
         (b"", "the list must be a list"),
+        ([raw(nonces=[[b"\xff" * 4, b"\x01"]])], "an index must be at most 2147483647"),
     ],
 )
 def test_each_broken_rule_is_named(value, rule):
@@ -115,6 +116,14 @@ def test_rlp_must_be_canonical_and_the_offset_is_named(data, rule, offset):
     with pytest.raises(MalformedError, match=rule) as caught:
         bal.decode(data, where="file")
     assert caught.value.offset == offset
+
+
+def test_nesting_without_end_is_a_named_error():
+    data = b"\xc0"
+    for _ in range(5000):
+        data = rlp_items._prefix(0xC0, len(data)) + data
+    with pytest.raises(MalformedError, match="nested deeper than 32"):
+        bal.decode(data)
 
 
 @pytest.mark.real_data

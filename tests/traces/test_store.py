@@ -1,5 +1,7 @@
 """A trace on disk is the trace that was written, and a bad one is never stored."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -67,10 +69,27 @@ def test_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     assert equal(store.read_trace(tmp_path / "t"), old)
 
 
+def test_old_trace_comes_back_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    old, rename = make_trace([(100, 0, 1, 1, True)]), Path.rename
+    store.write_trace(old, tmp_path / "t")
+
+    def fail(path, target):
+        if ".new-" in path.name:
+            raise OSError("no")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="no"):
+        store.write_trace(make_trace([(101, 0, 1, 1, True)]), tmp_path / "t", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+    assert equal(store.read_trace(tmp_path / "t"), old)
+
+
 @pytest.mark.parametrize(
     ("frame", "change", "said"),
     [
         ("accesses", pl.col("block_number") + 1000, "window"),
+        ("blocks", pl.lit(None, pl.Int64).alias("block_number"), "block_number must count up"),
         ("accesses", pl.col("block_number").cast(pl.Int32), "columns"),
         ("accesses", pl.lit(None, pl.Boolean).alias("is_write"), "is_write must not be null"),
         ("accesses", pl.lit(-1, pl.Int32).alias("tx_index"), "negative"),

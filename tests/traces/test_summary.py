@@ -35,15 +35,6 @@ def test_restricted_trace_holds_the_touches_of_its_window(touches, start, length
         summary.restrict(trace, 90, 110)
 
 
-def test_concentration_of_known_counts():
-    counts = np.r_[97, np.ones(3)]
-    assert summary.top_share(counts, 0.25) == pytest.approx(0.97)
-    curve = summary.lorenz(counts)
-    assert curve["visits"].to_list() == pytest.approx([0.97, 0.98, 0.99, 1.0])
-    with pytest.raises(InputError, match="no visits"):
-        summary.lorenz(np.zeros(3))
-
-
 def test_quality_finds_what_is_missing():
     trace = make_trace([(100, None, 1, 1, True), (101, 2, 1, 1, False)], [(1, 1, None)])
     found = dict(summary.quality(trace).select("check", "found").rows())
@@ -52,6 +43,7 @@ def test_quality_finds_what_is_missing():
         "blocks without a timestamp": 30,
         "slots of unknown age": 1,
         "writes without a transaction": 1,
+        "reads without a transaction": 0,
     }
 
 

@@ -54,6 +54,8 @@ def test_missing_stamp_shows_the_one_to_fill_in(tmp_path):
         ({"address": [ADDRESS, "0x" + "ab" * 21, ADDRESS]}, "20 bytes; row 1"),
         ({"block_number": ["100", "x", "101"]}, "block_number must hold integers"),
         ({"block_number": [100, 99, 101]}, "window"),
+        ({"tx_index": [2**31, None, 0]}, "tx_index must hold integers"),
+        ({"address": [ADDRESS, "0xab", ADDRESS]}, "20 bytes; row 1"),
         ({"slot": ["0x0", "0x" + "f" * 65, "0x1"]}, "slot"),
     ],
 )
@@ -61,6 +63,27 @@ def test_bad_rows_are_named(tmp_path, changes, said):
     with pytest.raises(InputError, match=said) as caught:
         read_table(save(tmp_path, **changes))
     assert "my.csv" in str(caught.value)
+
+
+def test_fractions_and_truth_values_are_no_integers(tmp_path):
+    for numbers in ([100.0, 100.5, 101.0], [True, True, False]):
+        with pytest.raises(InputError, match="block_number must hold integers, not"):
+            read_table(save(tmp_path, "parquet", block_number=numbers))
+
+
+def test_what_is_known_of_the_blocks_is_read_beside_the_table(tmp_path):
+    path, blocks = save(tmp_path), tmp_path / "my.csv.blocks.csv"
+    numbers = list(range(100, 130))
+    pl.DataFrame({"block_number": numbers, "timestamp": [12 * n for n in numbers]}).write_csv(blocks)
+    table = read_table(path).blocks
+    assert table["timestamp"].to_list() == [12 * n for n in numbers]
+    assert table["gas_used"].null_count() == 30
+    pl.DataFrame({"block_number": numbers[1:]}).write_csv(blocks)
+    with pytest.raises(InputError, match="one row for each of 30 blocks"):
+        read_table(path)
+    pl.DataFrame({"number": numbers}).write_csv(blocks)
+    with pytest.raises(InputError, match="columns must be block_number"):
+        read_table(path)
 
 
 def test_missing_column_wrong_ending_and_empty_table_are_named(tmp_path):

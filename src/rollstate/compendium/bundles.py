@@ -9,11 +9,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rollstate.compendium import style
 from rollstate.compendium.files import write_bytes, write_text
 from rollstate.errors import InputError
 
@@ -29,8 +27,7 @@ _METADATA = {
 def render(figure: Figure, kind: str) -> bytes:
     """Return the figure as reproducible PDF, SVG or PNG bytes."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(style.RC):
-        figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+    figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
     return buffer.getvalue()
 
 

@@ -14,13 +14,14 @@ from rollstate.compendium.results import Result
 # What may hold digits: code, mathematics, roles (num, lit, cite, ref, ...), link targets, directives' options,
 # footnotes, anchors, HTML comments.
 _EXEMPT = re.compile(
-    r"```.*?```|~~~.*?~~~|\$\$.*?\$\$|<!--.*?-->"  # blocks
+    r"\$\$.*?\$\$|<!--.*?-->"  # blocks
     r"|\{[\w:.+-]+\}`[^`]*`|`+[^`]+`+|\$[^$\n]+\$"  # roles, code, inline mathematics
     r"|\]\([^)]*\)|<https?://[^>]*>|^\([\w-]+\)=$|^:[\w-]+:.*$|\[\^[\w-]+\]:?",
     re.DOTALL | re.MULTILINE,
 )
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-_DIRECTIVE = re.compile(r"^(:{3,}|`{3,})\{[^}]*\}.*$", re.MULTILINE)
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,}|:{3,})\s*(\{[\w:-]+\})?")
+_VERBATIM = {"{code-block}", "{code-cell}", "{math}", "{literalinclude}"}
 # A number that stands alone: not part of a name (EIP-7928, ERC-20, SHA-256, T1), not a year, not a list marker.
 _NUMBER = re.compile(r"(?<![\w.\-/])(?!(?:19|20)\d\d(?![\d.,]*\d))\d[\d,.\u202f]*(?:\s?%|x\b)?(?![\w-])")
 _LIST_MARKER = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
@@ -47,11 +48,34 @@ def typed_numbers(text: str, path: Path, first_line: int = 1) -> Iterator[Findin
     def blank(match: re.Match[str]) -> str:
         return re.sub(r"[^\n]", " ", match[0])
 
-    for pattern in (_FRONT_MATTER, _DIRECTIVE, _EXEMPT, _LIST_MARKER):
+    text = _without_code(_FRONT_MATTER.sub(blank, text))
+    for pattern in (_EXEMPT, _LIST_MARKER):
         text = pattern.sub(blank, text)
     for match in _NUMBER.finditer(text):
         line = first_line + text.count("\n", 0, match.start())
         yield Finding(path, line, match[0].rstrip(".,").strip())
+
+
+def _without_code(text: str) -> str:
+    """Blank code blocks and the fences of directives; what a directive such as an admonition says stays."""
+    lines, opened = [], []
+    for line in text.split("\n"):
+        fence = _FENCE.match(line)
+        if (
+            fence
+            and opened
+            and fence[1] == opened[-1][0]
+            and not fence[2]
+            and not line.strip().strip(fence[1][0])
+        ):
+            opened.pop()
+        elif fence and not any(verbatim for _, verbatim in opened):
+            opened.append((fence[1], fence[2] is None or fence[2] in _VERBATIM))
+        elif not any(verbatim for _, verbatim in opened):
+            lines.append(line)
+            continue
+        lines.append("")
+    return "\n".join(lines)
 
 
 def lint_prose(root: Path) -> list[Finding]:

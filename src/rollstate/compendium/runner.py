@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -84,8 +86,8 @@ def plan(
     root : Path
         The project's folder.
     allow_sample : bool
-        Where a trace cannot be had, run on the synthetic sample and say so on the page. Any other missing
-        data set is an error.
+        Where a trace that a parameter names cannot be had, run on the synthetic sample and say so on the page. Any
+        other missing data set is an error.
     out : Path, optional
         Folder of the run. By default runs with default parameters make the book, and others go beside them.
 
@@ -102,10 +104,11 @@ def plan(
         try:
             datasets.locate(name)
         except DataUnavailableError:
-            if not (allow_sample and parameters.as_dict().get("trace") == name):
+            holders = [key for key, value in parameters.as_dict().items() if value == name]
+            if not (allow_sample and holders):
                 raise
             substituted.append(name)
-            parameters = type(parameters).resolve({**given, "trace": SAMPLE})
+            parameters = dataclasses.replace(parameters, **dict.fromkeys(holders, SAMPLE))
     label = chapter
     if given:
         short = provenance.key({"parameters": parameters.as_dict()})[:8]
@@ -196,7 +199,8 @@ def run_all(
         if why:
             due.append(work)
     failures = []
-    bar = {"leave": False, "ascii": True}
+    # A bar per notebook on a terminal; a log gets one line per notebook.
+    bar = {"leave": False, "ascii": True, "disable": not sys.stderr.isatty()}
     with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(due)))) as pool:
         futures = {
             pool.submit(run, work, root, progress={**bar, "position": i, "desc": work.chapter}): work

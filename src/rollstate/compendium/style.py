@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import matplotlib
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 WIDTHS_IN = {"column": 3.5, "page": 7.0}
 """Figure widths in inches: one column (89 mm) and a full page (178 mm) of a paper."""
@@ -46,8 +48,8 @@ RC = {
     "svg.fonttype": "path",
     # Ids in SVG files are salted hashes: a fixed salt makes the bytes reproducible.
     "svg.hashsalt": "rollstate",
-    "path.simplify": True,
 }
+matplotlib.rcParams.update(RC)
 
 
 def subplots(
@@ -67,10 +69,27 @@ def subplots(
         Passed to `matplotlib.figure.Figure.subplots`.
     """
     inches = WIDTHS_IN[width]
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(inches, height or 0.68 * inches / ncols * nrows))
-        axes = figure.subplots(nrows, ncols, **options)
-    return figure, axes
+    figure = Figure(figsize=(inches, height or 0.68 * inches / ncols * nrows))
+    return figure, figure.subplots(nrows, ncols, **options)
+
+
+def log_axis(ax: Axes, *axes: str) -> None:
+    """Make axes ("x", "y") logarithmic, with plain labels at 1, 2 and 5 only where a decade alone would be too few."""
+    for name in axes:
+        getattr(ax, f"set_{name}scale")("log")
+        axis = getattr(ax, f"{name}axis")
+        low, high = sorted(axis.get_view_interval())
+        many = low > 0 and high / low > 50
+        axis.set_major_locator(LogLocator(subs=(1.0,) if many else (1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(_plain))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float, _: int) -> str:
+    """Return a tick label without an exponent where that stays short."""
+    if 1e-3 <= abs(value) < 1e5:
+        return f"{value:,.6g}"
+    return f"$10^{{{round(math.log10(abs(value)))}}}$" if value else "0"
 
 
 def band(ax: Axes, x: Any, low: Any, high: Any, **options: Any) -> None:

@@ -35,6 +35,8 @@ from rollstate.traces.schema import Capability, Trace
 
 LAYOUTS = ("draft", "final")
 MAINNET = 1
+# EIP-7928 allows 32 bits; a trace keeps signed ones, which no block comes near.
+MAX_INDEX = 2**31 - 1
 _FILE = re.compile(r"^(\d+)(?:_with_reads)?\.rlp$")
 
 
@@ -269,7 +271,10 @@ class _Reader:
         out = []
         for entry in entries:
             index, value = self.items(entry, f"a {what} change", 2)
-            out.append((self.number(index, "an index", 4), second(value)))
+            number = self.number(index, "an index", 4)
+            if number > MAX_INDEX:
+                raise self.fail(index, f"an index must be at most {MAX_INDEX}")
+            out.append((number, second(value)))
         return self.ascending(
             tuple(out),
             lambda pair: pair[0],

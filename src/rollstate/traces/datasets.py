@@ -17,16 +17,17 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pooch
+import platformdirs
 import requests
 
 from rollstate.errors import DataUnavailableError, InputError
-from rollstate.traces import block_access_list, store, tables
+from rollstate.traces import block_access_list, store, tables, zksp
 from rollstate.traces.schema import Trace
 
 _HERE = Path(__file__).resolve()
@@ -97,7 +98,7 @@ def _entry(name: str) -> DataSet:
 
 def cache_folder() -> Path:
     """Return the folder that fetched files go to."""
-    return Path(os.environ.get("ROLLSTATE_CACHE") or pooch.os_cache("rollstate"))
+    return Path(os.environ.get("ROLLSTATE_CACHE") or platformdirs.user_cache_dir("rollstate"))
 
 
 def locate(ref: str) -> Path:
@@ -162,6 +163,9 @@ def _fetch(entry: DataSet, file: File, folder: Path) -> None:
             f"data set {entry.name!r} has no public address for {file.name} (source: {entry.source}); "
             f"put a copy in {entry.folder}/ below the one that ROLLSTATE_DATA names"
         )
+    # Imported where something is fetched: it brings a progress bar that warns in every notebook.
+    import pooch
+
     folder.mkdir(parents=True, exist_ok=True)
     try:
         pooch.retrieve(
@@ -258,7 +262,8 @@ def load_trace(ref: str) -> Trace:
     Parameters
     ----------
     ref : str
-        ``"sample"``, the data set ``"mainnet-bal"``, a trace folder written by `store.write_trace`, a folder of
+        ``"sample"``, the data sets ``"mainnet-bal"`` and ``"zksp"`` (the peer's synthetic trace), a trace folder
+        written by `store.write_trace`, a folder of
         RLP block access lists (``<block>_*.rlp``), or a Parquet or CSV table of the reader's own
         (see `rollstate.traces.tables`).
 
@@ -274,6 +279,8 @@ def load_trace(ref: str) -> Trace:
         return store.read_trace(path)
     if any(path.glob("*.rlp")):
         return block_access_list.read_folder(path)
+    if peer := next(path.glob("mock_*_blocks*_*.csv.gz"), None):
+        return zksp.read(peer, int(re.search(r"_blocks(\d+)_", peer.name)[1]))
     raise InputError(
         f"{ref!r} is not a trace: expected a folder with {store.CAPABILITY_FILE}, a folder of <block>_*.rlp files, "
         "or a Parquet or CSV table"

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from rollstate.errors import InputError
 
+MAX_DEPTH = 32
+"""Deepest nesting that is read; a block access list needs six lists."""
+
 
 class MalformedError(InputError):
     """Input breaks a rule of its format; names the file, the byte offset and the rule."""
@@ -43,15 +46,15 @@ def decode(data: bytes, where: str) -> Item:
     Raises
     ------
     MalformedError
-        If the encoding is truncated, not canonical, or followed by other bytes.
+        If the encoding is truncated, not canonical, nested too deep, or followed by other bytes.
     """
-    item, end = _item(data, 0, len(data), where)
+    item, end = _item(data, 0, len(data), where, 0)
     if end != len(data):
         raise MalformedError(where, end, f"{len(data) - end} bytes follow the end of the list")
     return item
 
 
-def _item(data: bytes, at: int, stop: int, where: str) -> tuple[Item, int]:
+def _item(data: bytes, at: int, stop: int, where: str, depth: int) -> tuple[Item, int]:
     """Return the item at `at`, which must end by `stop`, and the offset behind it."""
     if at >= stop:
         raise MalformedError(where, at, "an item is missing: the input ends here")
@@ -63,10 +66,12 @@ def _item(data: bytes, at: int, stop: int, where: str) -> tuple[Item, int]:
         if end - start == 1 and data[start] < 0x80:
             raise MalformedError(where, at, "a single byte below 0x80 must stand for itself")
         return Item(at, data[start:end]), end
+    if depth == MAX_DEPTH:
+        raise MalformedError(where, at, f"lists must not be nested deeper than {MAX_DEPTH}")
     children = []
     child_at = start
     while child_at < end:
-        child, child_at = _item(data, child_at, end, where)
+        child, child_at = _item(data, child_at, end, where, depth + 1)
         children.append(child)
     return Item(at, children), end
 

@@ -142,7 +142,7 @@ def validate(trace: Trace) -> None:
 
 def _require(frame: pl.DataFrame, name: str, rule: pl.Expr, said: str) -> None:
     """Raise for the first row for which `rule` is not true."""
-    bad = frame.with_row_index("row").filter(~rule).head(1)
+    bad = frame.with_row_index("row").filter(~rule.fill_null(False)).head(1)
     if bad.height:
         row = bad.to_dicts()[0]
         shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in row.items()}
@@ -213,12 +213,25 @@ def write_chunks(
                     file.write_table(accesses.filter(pl.col("slot_id") % parts == part).to_arrow())
             writer(work / "blocks.parquet", BLOCKS_SCHEMA).write_table(blocks.to_arrow())
         (work / CAPABILITY_FILE).write_text(capability.to_json(), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        work.rename(folder)
+        _swap(work, folder)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`; the old one is whole until the new one stands."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old-"))
+    folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)
 
 
 def read_capability(folder: Path) -> Capability:

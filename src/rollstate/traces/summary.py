@@ -1,8 +1,7 @@
-"""What a trace holds: counts by block, concentration on few slots, and checks of its quality."""
+"""What a trace holds: a part of its window, counts by block and by slot, and checks of its quality."""
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
@@ -77,53 +76,44 @@ def visits(trace: Trace) -> pl.DataFrame:
     )
 
 
-def lorenz(counts: np.ndarray, points: int = 200) -> pl.DataFrame:
-    """Return the concentration curve: the share of all visits that the busiest share of slots receives.
-
-    Parameters
-    ----------
-    counts : array of int, shape (n,)
-        Visits of each slot.
-    points : int
-        Rows of the result, spaced evenly on the log scale.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``slots`` and ``visits``, both shares between 0 and 1.
-    """
-    ordered = np.sort(np.asarray(counts, float))[::-1]
-    if not len(ordered) or ordered.sum() <= 0:
-        raise InputError("there are no visits to concentrate: the window is empty")
-    at = np.unique(np.geomspace(1, len(ordered), points).astype(int))
-    return pl.DataFrame({"slots": at / len(ordered), "visits": np.cumsum(ordered)[at - 1] / ordered.sum()})
-
-
-def top_share(counts: np.ndarray, share: float) -> float:
-    """Return the share of all visits that the busiest `share` of slots receives."""
-    ordered = np.sort(np.asarray(counts, float))[::-1]
-    return float(ordered[: max(1, round(share * len(ordered)))].sum() / ordered.sum())
-
-
 def quality(trace: Trace) -> pl.DataFrame:
     """Check what a valid trace can still lack.
 
     Returns
     -------
     polars.DataFrame
-        ``check``, ``found`` (a count) and ``reading``, what it means for the results.
+        ``check``, ``found`` ``of`` how many, and ``reading``, what it means for the results.
     """
     counts = by_block(trace)
     empty = (counts["written"] + counts["read"] == 0).sum()
-    untimed = trace.blocks["timestamp"].null_count()
-    unborn = trace.slots["created_block"].null_count()
-    no_index = trace.accesses.filter("is_write")["tx_index"].null_count()
+    no_index = trace.accesses.filter(pl.col("tx_index").is_null()).group_by("is_write").len()
+    unknown = dict(no_index.rows())
     rows = [
-        ("blocks without any touch", empty, "a gap of the source, or a chain at rest"),
-        ("blocks without a timestamp", untimed, "windows are in blocks, not in days"),
-        ("slots of unknown age", unborn, "their first spell has no known beginning and is left out"),
-        ("writes without a transaction", no_index, "system writes, or a source that does not say"),
+        ("blocks without any touch", empty, counts.height, "a gap of the source, or a chain at rest"),
+        (
+            "blocks without a timestamp",
+            trace.blocks["timestamp"].null_count(),
+            counts.height,
+            "windows are in blocks, not in days",
+        ),
+        (
+            "slots of unknown age",
+            trace.slots["created_block"].null_count(),
+            trace.slots.height,
+            "their first spell has no known beginning and is left out",
+        ),
+        (
+            "writes without a transaction",
+            unknown.get(True, 0),
+            trace.accesses["is_write"].sum(),
+            "system writes, or a source that does not say",
+        ),
+        (
+            "reads without a transaction",
+            unknown.get(False, 0),
+            (~trace.accesses["is_write"]).sum(),
+            "conflicts of reads with writes within a block cannot be seen",
+        ),
     ]
-    return pl.DataFrame(
-        rows, schema={"check": pl.String, "found": pl.Int64, "reading": pl.String}, orient="row"
-    )
+    schema = {"check": pl.String, "found": pl.Int64, "of": pl.Int64, "reading": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,7 +1,9 @@
 """A trace of the reader's own: one Parquet or CSV table, with its stamp beside it.
 
 Columns: ``block_number``, ``address`` and ``slot`` (bytes, or hexadecimal text), ``kind`` (``read`` or ``write``),
-and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``.
+and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``. What is known of the blocks may
+lie in ``<table>.blocks.csv`` or ``.blocks.parquet``: ``block_number`` for every block of the window, and any of
+``timestamp``, ``gas_used``, ``tx_count``.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import polars as pl
 
 from rollstate import __version__
 from rollstate.errors import InputError
-from rollstate.traces.schema import Capability, Trace
+from rollstate.traces.schema import BLOCKS_SCHEMA, Capability, Trace
 from rollstate.traces.store import assemble
 
 _COLUMNS = ("block_number", "address", "slot", "kind")
@@ -37,15 +39,7 @@ def read_table(path: Path, capability: Capability | None = None) -> Trace:
     """
     if path.suffix not in {".parquet", ".csv"}:
         raise InputError(f"{path}: a trace table must end in .parquet or .csv")
-    try:
-        frame = (
-            pl.read_parquet(path)
-            if path.suffix == ".parquet"
-            # Text first: an address that looks like a number must not become one.
-            else pl.read_csv(path, infer_schema=False)
-        )
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    frame = _read(path)
     missing = [name for name in _COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(
@@ -58,7 +52,11 @@ def read_table(path: Path, capability: Capability | None = None) -> Trace:
         raise InputError(
             f"{path}: kind must be 'read' or 'write', found {sorted(map(str, kinds - {'read', 'write'}))}"
         )
-    tx = _integers(frame, "tx_index", path) if "tx_index" in frame.columns else pl.lit(None, pl.Int64)
+    tx = (
+        _integers(frame, "tx_index", path, pl.Int32)
+        if "tx_index" in frame.columns
+        else pl.lit(None, pl.Int32)
+    )
     touches = frame.select(
         _integers(frame, "block_number", path).alias("block_number"),
         tx.alias("tx_index"),
@@ -68,17 +66,50 @@ def read_table(path: Path, capability: Capability | None = None) -> Trace:
     )
     stamp = capability or _read_stamp(path, touches)
     try:
-        return assemble(touches, stamp)
+        return assemble(touches, stamp, blocks=_read_blocks(path))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def _integers(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
+def _read(path: Path) -> pl.DataFrame:
     try:
-        # An empty field of a CSV is a null, which only tx_index may be.
-        values = frame[name]
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        # Text first: an address that looks like a number must not become one.
+        return pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _read_blocks(path: Path) -> pl.DataFrame | None:
+    found = [
+        file for end in ("csv", "parquet") if (file := path.with_name(f"{path.name}.blocks.{end}")).exists()
+    ]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise InputError(f"{found[0]} and {found[1]} both describe the blocks; keep one")
+    frame = _read(found[0])
+    unknown = set(frame.columns) - set(BLOCKS_SCHEMA)
+    if unknown or "block_number" not in frame.columns:
+        raise InputError(
+            f"{found[0]}: columns must be block_number and any of {', '.join(list(BLOCKS_SCHEMA)[1:])}, "
+            f"not {', '.join(frame.columns)}"
+        )
+    return frame.select(
+        _integers(frame, name, found[0], BLOCKS_SCHEMA[name]).alias(name) for name in frame.columns
+    )
+
+
+def _integers(frame: pl.DataFrame, name: str, path: Path, dtype: pl.DataType | type = pl.Int64) -> pl.Series:
+    values = frame[name]
+    # A cast would cut the fraction of a float off, and make 0 and 1 of truth values.
+    if values.dtype not in (pl.String, pl.Null) and not values.dtype.is_integer():
+        raise InputError(f"{path}: {name} must hold integers, not {values.dtype}")
+    try:
+        # An empty field of a CSV is a null, which only block_number may not be.
         values = values.replace("", None) if values.dtype == pl.String else values
-        return values.cast(pl.Int64, strict=True)
+        return values.cast(dtype, strict=True)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: {name} must hold integers: {error}") from error
 
@@ -88,8 +119,9 @@ def _bytes(frame: pl.DataFrame, name: str, length: int, path: Path) -> pl.Series
     if values.dtype == pl.String:
         try:
             text = values.str.strip_prefix("0x").str.to_lowercase()
-            # Slot numbers are often written short: 0x0 is slot zero.
-            values = text.str.zfill(2 * length).str.decode("hex", strict=True)
+            # Slot numbers are often written short: 0x0 is slot zero. A short address is a cut one.
+            text = text.str.zfill(2 * length) if name == "slot" else text
+            values = text.str.decode("hex", strict=True)
         except pl.exceptions.PolarsError as error:
             raise InputError(f"{path}: {name} must be hexadecimal text: {error}") from error
     if values.dtype != pl.Binary:

@@ -1,0 +1,254 @@
+"""How much of the state a window covers: concentration, reads against writes, and slots still to be discovered.
+
+The unit is the *event*: a (block, slot) pair, however many transactions of the block touched the slot. An event is
+*written* if any of its touches writes, else it is *read only*. On mainnet blocks 20615532 to 20615581 this rule
+gives the published counts: 22,243 written and 37,936 read-only events, together 60,179.
+
+Slots of one contract are not independent, so intervals resample whole contracts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rollstate.bootstrap import cluster_samples, percentile_interval
+from rollstate.errors import InputError
+from rollstate.traces.schema import Trace
+
+
+def events(trace: Trace) -> pl.DataFrame:
+    """Return one row per (block, slot).
+
+    Returns
+    -------
+    polars.DataFrame
+        ``slot_id`` uint32, ``block_number`` int64, ``contract_id`` uint32, ``written`` bool, ``writes`` uint32
+        (touches that write); sorted by slot and block.
+
+    Raises
+    ------
+    InputError
+        If the trace holds no access.
+    """
+    if trace.accesses.is_empty():
+        stamp = trace.capability
+        raise InputError(
+            f"blocks [{stamp.window_start}, {stamp.window_stop}) hold no access; choose a wider window"
+        )
+    write = pl.col("is_write")
+    return (
+        trace.accesses.group_by("slot_id", "block_number")
+        .agg(written=write.any(), writes=write.sum())
+        .join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
+        .sort("slot_id", "block_number")
+    )
+
+
+def per_slot(trace: Trace) -> pl.DataFrame:
+    """Return one row per touched slot.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``slot_id``, ``contract_id``, and uint32 ``blocks`` (in which it is touched) and ``written`` (of these, in
+        which it is written); sorted by slot.
+    """
+    counts = (
+        events(trace).group_by("slot_id", "contract_id").agg(blocks=pl.len(), written=pl.col("written").sum())
+    )
+    return counts.sort("slot_id")
+
+
+def concentration_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the whole concentration curve, busiest units first.
+
+    Parameters
+    ----------
+    counts : (n,) array
+        Events per unit (slot or contract).
+
+    Returns
+    -------
+    units, share : (n + 1,) float64 arrays
+        Share of the units, and the share of events that fall on them; from 0 to 1.
+    """
+    mass = np.cumsum(np.sort(np.asarray(counts, dtype=np.float64))[::-1])
+    return np.linspace(0.0, 1.0, len(mass) + 1), np.concatenate([[0.0], mass / mass[-1]])
+
+
+def gini(units: np.ndarray, share: np.ndarray) -> float:
+    """Return the Gini coefficient of a `concentration_curve`: 0 for equal units, towards 1 for one busy unit.
+
+    Source: Gini (1914) by way of twice the area between curve and diagonal.
+    """
+    return float(2.0 * np.trapezoid(share, units) - 1.0)
+
+
+def concentration(
+    counts: np.ndarray,
+    clusters: np.ndarray,
+    top: tuple[float, ...],
+    *,
+    replicates: int,
+    seed: int,
+    level: float = 0.95,
+) -> pl.DataFrame:
+    """Return the Gini coefficient and the share of events on the busiest units, with intervals.
+
+    Parameters
+    ----------
+    counts : (n,) array
+        Events per unit.
+    clusters : (n,) array
+        Cluster of each unit; clusters are resampled whole (percentile bootstrap).
+    top : tuple of float
+        Shares of units, busiest first.
+    replicates, seed
+        Number of bootstrap replicates, and their seed.
+    level : float
+        Coverage asked of the intervals.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per element of `top` and a last one with ``top`` null, the Gini coefficient: ``top``, ``value``,
+        ``low``, ``high``.
+    """
+
+    def measures(rows: np.ndarray | slice) -> np.ndarray:
+        units, share = concentration_curve(counts[rows])
+        return np.append(np.interp(top, units, share), gini(units, share))
+
+    draws = np.stack([measures(rows) for rows in cluster_samples(clusters, replicates, seed)])
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return pl.DataFrame({"top": [*top, None], "value": measures(slice(None)), "low": low, "high": high})
+
+
+def write_share(
+    trace: Trace, *, bounds: tuple[int, ...] | None = None, replicates: int, seed: int, level: float = 0.95
+) -> pl.DataFrame:
+    """Return how often events write, by how many blocks touch the slot.
+
+    Parameters
+    ----------
+    trace : Trace
+        The trace.
+    bounds : tuple of int, optional
+        Most blocks of each class, ascending; what is beyond makes a last class. 1, 2, 4, 8, ... if not given.
+    replicates, seed, level
+        As in `concentration`; contracts are resampled whole.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per class that has slots: ``fewest`` and ``most`` blocks, ``slots``, ``events``, ``share`` of events
+        that write, ``low``, ``high``.
+    """
+    slots = per_slot(trace)
+    blocks = slots["blocks"].to_numpy().astype(np.int64)
+    written = slots["written"].to_numpy().astype(np.int64)
+    busiest = int(blocks.max())
+    ends = np.array(bounds or [2**power for power in range(busiest.bit_length() + 1)])
+    group = np.searchsorted(ends, blocks)
+    classes = np.unique(group)
+
+    def shares(rows: np.ndarray | slice) -> np.ndarray:
+        wrote, touched = (
+            np.bincount(group[rows], count[rows], minlength=len(ends) + 1)[classes]
+            for count in (written, blocks)
+        )
+        with np.errstate(invalid="ignore"):
+            return wrote / touched
+
+    draws = np.stack(
+        [shares(rows) for rows in cluster_samples(slots["contract_id"].to_numpy(), replicates, seed)]
+    )
+    # A class may be missing from a replicate; it then says nothing about that class.
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return pl.DataFrame(
+        {
+            "fewest": np.append(0, ends)[classes] + 1,
+            "most": np.minimum(np.append(ends, busiest)[classes], busiest),
+            "slots": np.bincount(group)[classes],
+            "events": np.bincount(group, blocks)[classes].astype(np.int64),
+            "share": shares(slice(None)),
+            "low": low,
+            "high": high,
+        }
+    )
+
+
+def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> pl.DataFrame:
+    """Return how many distinct slots the first ``m`` blocks show, as they came and in random order.
+
+    If blocks were exchangeable, the order they came in would look like a random one; slots that are hot for a while
+    and then cold make it differ. The mean over all orders is exact (sample-based rarefaction, Colwell, Mao and Chang
+    2004, https://doi.org/10.1890/03-0557); the interval is that of single random orders.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``blocks`` 1..B, ``seen``, ``mean``, ``low``, ``high``; distinct slots.
+    """
+    rows = events(trace)
+    n_blocks = trace.capability.n_blocks
+    block = (rows["block_number"] - trace.capability.window_start).to_numpy()
+    first_row = np.flatnonzero(np.diff(rows["slot_id"].to_numpy(), prepend=np.iinfo(np.uint32).max))
+
+    def seen(rank: np.ndarray) -> np.ndarray:
+        return np.cumsum(np.bincount(np.minimum.reduceat(rank[block], first_row), minlength=n_blocks))
+
+    rng = np.random.default_rng(seed)
+    draws = np.stack([seen(rng.permutation(n_blocks)) for _ in range(orders)])
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return pl.DataFrame(
+        {
+            "blocks": np.arange(1, n_blocks + 1),
+            "seen": seen(np.arange(n_blocks)),
+            "mean": _rarefaction(np.diff(np.append(first_row, len(block))), n_blocks),
+            "low": low,
+            "high": high,
+        }
+    )
+
+
+def _rarefaction(blocks_of_slot: np.ndarray, n_blocks: int) -> np.ndarray:
+    """Return the expected distinct slots in m of the blocks drawn at random, for m = 1..n_blocks."""
+    of_count = np.bincount(blocks_of_slot, minlength=n_blocks + 1).astype(np.float64)
+    present = np.flatnonzero(of_count)
+    # P(a slot in k blocks is in none of m) = C(B-k, m) / C(B, m), grown one drawn block at a time.
+    absent = np.ones(len(present))
+    out = np.empty(n_blocks)
+    for m in range(n_blocks):
+        absent *= np.maximum(n_blocks - present - m, 0) / (n_blocks - m)
+        out[m] = of_count[present] @ (1.0 - absent)
+    return out
+
+
+def unseen_share(
+    trace: Trace, *, replicates: int, seed: int, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the share of a further block's events that would fall on slots never seen before.
+
+    The Good-Turing estimate: the share of events on slots that occur in one block only, which is what each block
+    holds that the others do not. It takes blocks to be exchangeable (Good 1953,
+    https://doi.org/10.1093/biomet/40.3-4.237).
+
+    Returns
+    -------
+    value, low, high : float
+        Ratio of sums, and its percentile bootstrap interval over blocks.
+    """
+    alone = pl.len().over("slot_id") == 1
+    counts = (
+        events(trace)
+        .with_columns(alone=alone)
+        .group_by("block_number")
+        .agg(pl.len().alias("events"), pl.col("alone").sum())
+        .sort("block_number")
+    )
+    n_events, n_alone = (counts[name].to_numpy().astype(np.float64) for name in ("events", "alone"))
+    drawn = np.random.default_rng(seed).integers(0, len(n_events), (replicates, len(n_events)))
+    ratios = n_alone[drawn].sum(axis=1) / n_events[drawn].sum(axis=1)
+    return float(n_alone.sum() / n_events.sum()), *percentile_interval(ratios, level)
