@@ -260,7 +260,9 @@ def choose_threshold(duration: np.ndarray, event: np.ndarray, entry: np.ndarray 
 
     The distance is Kolmogorov and Smirnov's between the two survival curves given survival to the threshold, the rule
     of Clauset, Shalizi and Newman (2009, https://doi.org/10.1137/070710111) with the Kaplan-Meier curve in the place
-    of the empirical one, so that it holds under censoring and delayed entry. Ties go to the lower threshold.
+    of the empirical one, so that it holds under censoring and delayed entry. It is taken relative to how far the
+    Kaplan-Meier curve falls: where censoring leaves few events both curves hardly move, and are near for that reason
+    alone. Ties go to the lower threshold.
 
     Raises
     ------
@@ -284,7 +286,8 @@ def choose_threshold(duration: np.ndarray, event: np.ndarray, entry: np.ndarray 
         if not curve.height:
             continue
         model = (curve["time"].to_numpy() / u) ** -alpha
-        distance = np.abs(curve["survival"].to_numpy() - model).max()
+        survival = curve["survival"].to_numpy()
+        distance = np.abs(survival - model).max() / (1 - survival[-1])
         if distance < best:
             best, chosen = distance, float(u)
     if chosen is None:

@@ -93,15 +93,27 @@ def independent(seed, slots=30, blocks=200):
 
 
 def test_co_access_under_independence_is_what_the_null_says():
-    z = np.concatenate([dependence.co_access(independent(seed))["z"].to_numpy() for seed in range(40)])
-    # 200 standardised counts: mean zero and variance one within four standard errors.
-    assert abs(z.mean()) < 4 / np.sqrt(len(z))
-    assert abs(z.var() - 1) < 4 * np.sqrt(2 / len(z))
+    tables = [dependence.co_access(independent(seed), seed=seed, draws=200) for seed in range(40)]
+    p = np.concatenate([table["p_value"].to_numpy() for table in tables])
+    # 200 p-values: the share below 5 %, and the mean, within four standard errors of a uniform's.
+    assert abs((p < 0.05).mean() - 0.05) < 4 * np.sqrt(0.05 * 0.95 / len(p))
+    assert abs(p.mean() - 0.5) < 4 / np.sqrt(12 * len(p))
+    observed, expected = (sum(table[name].sum() for table in tables) for name in ("observed", "expected"))
+    assert observed == pytest.approx(expected, rel=0.03)
+
+
+def test_one_chance_meeting_is_no_evidence():
+    # Two slots touched once each, in the same of 30 blocks: probability 1/30, whatever a normal tail would say.
+    table = dependence.co_access(make_trace([(105, 0, 1, 1, True), (105, 0, 1, 2, True)]), seed=1)
+    assert table["expected"][0] == pytest.approx(1 / 30)
+    assert table["p_value"][0] == pytest.approx(1 / 30, abs=0.02)
 
 
 def test_bundles_are_found_as_co_access():
     bundled = synthetic.SyntheticParameters(seed=2, contracts=20, bundled_share=1.0, base_rate=2e-3)
-    table = dependence.co_access(synthetic.generate(bundled)[0]).filter(pl.col("slots") > 5)
+    table = dependence.co_access(synthetic.generate(bundled)[0], seed=1, draws=200).filter(
+        pl.col("slots") > 5
+    )
     assert (table["p_adjusted"] < 0.05).mean() > 0.9
     assert table["lift"].median() > 2
 

@@ -1,14 +1,12 @@
 r"""Whether slots of a contract move together, and whether its activity repeats itself.
 
-Co-access. Were each slot touched in :math:`n_i` blocks chosen at random out of :math:`B`, independently of the others,
-the number of pairs of a contract's slots that share a block would have, exactly,
+Co-access. The null shifts the history of each slot around the window by an offset of its own: what a slot does
+by itself stays, what slots do together goes. A slot touched in :math:`n_i` of :math:`B` blocks then shares
 
-.. math::
+.. math:: \mathrm{E} = \sum_{i<j} \frac{n_i n_j}{B}
 
-   \mathrm{E} = \sum_{i<j} \frac{n_i n_j}{B}, \qquad
-   \mathrm{Var} = \sum_{i<j} \frac{n_i (B - n_i)\, n_j (B - n_j)}{B^2 (B - 1)}
-
-(overlaps are hypergeometric, and pairwise uncorrelated). The *lift* is the observed number over the expected one.
+blocks with the other slots of its contract, summed over pairs, exactly. The *lift* is the observed number of pairs over
+the expected one; its p-value is that of the shifts.
 
 Autocorrelation. The null is exchangeability in time: blocks of a contract's series are shuffled, and the largest
 absolute autocorrelation over all lags is compared, so that many lags cost no significance.
@@ -27,14 +25,21 @@ from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 
 
-def co_access(trace: Trace) -> pl.DataFrame:
+def co_access(trace: Trace, *, seed: int, draws: int = 1_000) -> pl.DataFrame:
     """Compare, by contract, how often two slots share a block with what independence expects.
+
+    Parameters
+    ----------
+    trace : Trace
+        The trace, of at least two blocks.
+    seed, draws
+        Seed and number of the random shifts.
 
     Returns
     -------
     polars.DataFrame
-        ``contract_id``, ``slots``, ``observed`` and ``expected`` pairs, ``lift``, ``z``, ``p_adjusted`` (one-sided);
-        one row per contract with at least two touched slots and a variance under the null.
+        ``contract_id``, ``slots``, ``observed`` and ``expected`` pairs, ``lift``, ``p_value`` (one-sided) and
+        ``p_adjusted``; one row per contract with at least two touched slots, not all touched in every block.
     """
     n_blocks = trace.capability.n_blocks
     if n_blocks < 2:
@@ -43,32 +48,41 @@ def co_access(trace: Trace) -> pl.DataFrame:
         trace.accesses.select("slot_id", "block_number")
         .unique()
         .join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
+        .sort("contract_id", "slot_id", "block_number")
     )
-    pairs = (
-        touched.group_by("contract_id", "block_number")
-        .agg(pl.len().cast(pl.Int64).alias("m"))
-        .group_by("contract_id")
-        .agg((pl.col("m") * (pl.col("m") - 1) // 2).sum().alias("observed"))
+    contracts, contract = np.unique(touched["contract_id"].to_numpy(), return_inverse=True)
+    _, first, slot, visits = np.unique(
+        touched["slot_id"].to_numpy(), return_index=True, return_inverse=True, return_counts=True
     )
-    n = pl.col("n").cast(pl.Float64)
-    spread = n * (n_blocks - n)
-    null = (
-        touched.group_by("contract_id", "slot_id")
-        .agg(pl.len().alias("n"))
-        .group_by("contract_id")
-        .agg(
-            pl.len().cast(pl.Int64).alias("slots"),
-            ((n.sum() ** 2 - (n**2).sum()) / (2 * n_blocks)).alias("expected"),
-            ((spread.sum() ** 2 - (spread**2).sum()) / (2 * n_blocks**2 * (n_blocks - 1))).alias("variance"),
-        )
-        .filter((pl.col("slots") >= 2) & (pl.col("variance") > 1e-12))
-    )
-    table = null.join(pairs, on="contract_id").sort("contract_id")
-    z = (table["observed"] - table["expected"]) / table["variance"].sqrt()
-    return table.select("contract_id", "slots", "observed", "expected").with_columns(
-        (pl.col("observed") / pl.col("expected")).alias("lift"),
-        z.alias("z"),
-        pl.Series("p_adjusted", _adjust(stats.norm.sf(z.to_numpy()))),
+    block = touched["block_number"].to_numpy() - trace.capability.window_start
+    owner = contract[first]
+
+    def pairs(shift: np.ndarray | int) -> np.ndarray:
+        cell = contract * n_blocks + (block + shift) % n_blocks
+        together = np.bincount(cell, minlength=len(contracts) * n_blocks).reshape(-1, n_blocks)
+        return (together * (together - 1) // 2).sum(1)
+
+    observed = pairs(0)
+    total, squares = np.bincount(owner, visits), np.bincount(owner, visits.astype(float) ** 2)
+    expected = (total**2 - squares) / (2 * n_blocks)
+    rng = np.random.default_rng(seed)
+    at_least = np.ones(len(contracts))
+    for _ in range(draws):
+        at_least += pairs(rng.integers(0, n_blocks, len(visits))[slot]) >= observed
+    slots = np.bincount(owner)
+    # With one slot, or slots that are in every block, nothing could differ.
+    varies = (slots >= 2) & (np.bincount(owner, visits < n_blocks) > 0)
+    p_value = (at_least / (draws + 1))[varies]
+    return pl.DataFrame(
+        {
+            "contract_id": contracts[varies],
+            "slots": slots[varies],
+            "observed": observed[varies],
+            "expected": expected[varies],
+            "lift": observed[varies] / expected[varies],
+            "p_value": p_value,
+            "p_adjusted": _adjust(p_value),
+        }
     )
 
 

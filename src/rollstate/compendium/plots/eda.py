@@ -134,7 +134,7 @@ def autocorrelation(by_lag: pl.DataFrame) -> Figure:
     ax.axhline(0, color="#333333", linewidth=0.7)
     ax.set_xlabel("lag (blocks)")
     ax.set_ylabel("autocorrelation")
-    ax.legend()
+    ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.02, 1.0))
     return figure
 
 
@@ -153,7 +153,7 @@ def peer_rule(curves: pl.DataFrame) -> Figure:
     ax.set_ylim(0, 1)
     ax.set_xlim(left=0)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_xlabel("blocks since the last access")
+    ax.set_xlabel("blocks since the last access (thousands)")
     ax.set_ylabel("not accessed again (share)")
     ax.legend()
     return figure
