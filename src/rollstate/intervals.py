@@ -21,7 +21,7 @@ truncation), https://doi.org/10.1007/978-1-4612-4348-9; Prentice, Williams and P
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +31,10 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.traces import store
 from rollstate.traces.schema import Capability, Trace
+from rollstate.traces.visits import Counts, Visits, shared_counts, visits
 
-ACTIVITY = ("first", "few", "many")
-"""Activity classes at the start of a spell: one access so far, two to four, five or more."""
+ACTIVITY = {"first": 0, "few": 2, "many": 5}
+"""Activity classes at the start of a spell, with the least number of accesses so far that each needs."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,15 @@ class Context:
 
     Attributes
     ----------
-    contract_blocks : polars.DataFrame
-        ``contract_id``, ``block_number``, ``touched``: slots of the contract that the block touches.
-    transactions : polars.DataFrame
-        ``block_number``, ``tx_index``, ``touched``: slots that the transaction touches.
-    contract_first : polars.DataFrame
-        ``contract_id``, ``first``: block of the first access or creation within the contract.
+    contract_blocks, transactions : Counts
+        How many slots share each ``contract_key`` and each ``tx_key`` of `Visits`, over all parts.
+    contract_born : polars.DataFrame
+        ``contract_id``, ``contract_born``: block of the first access or creation within the contract.
     """
 
-    contract_blocks: pl.DataFrame
-    transactions: pl.DataFrame
-    contract_first: pl.DataFrame
+    contract_blocks: Counts
+    transactions: Counts
+    contract_born: pl.DataFrame
 
 
 def context(parts: Iterable[Trace]) -> Context:
@@ -63,38 +62,42 @@ def context(parts: Iterable[Trace]) -> Context:
     parts : iterable of Trace
         Parts that share no slot, as `rollstate.traces.store.partitions` yields them, or one whole trace.
     """
-    by_contract, by_transaction, firsts = [], [], []
+    by_contract, by_transaction, born = [], [], []
     for part in parts:
-        touches = part.accesses.join(part.slots.select("slot_id", "contract_id"), on="slot_id")
-        visits = touches.select("contract_id", "block_number", "slot_id").unique()
-        by_contract.append(visits.group_by("contract_id", "block_number").len("touched"))
-        known = touches.filter(pl.col("tx_index").is_not_null())
-        pairs = known.select("block_number", "tx_index", "slot_id").unique()
-        by_transaction.append(pairs.group_by("block_number", "tx_index").len("touched"))
-        born = _births(part).join(part.slots.select("slot_id", "contract_id"), on="slot_id")
-        firsts += [frame.select("contract_id", "block_number") for frame in (visits, born)]
-    total = pl.col("touched").sum().cast(pl.Int64)
+        seen = visits(part, part.capability.window_stop)
+        by_contract.append(seen.contract_key[seen.is_access])
+        by_transaction.append(seen.tx_key[seen.tx_key >= 0])
+        born.append(_contract_born(seen.slots))
     return Context(
-        contract_blocks=pl.concat(by_contract).group_by("contract_id", "block_number").agg(total),
-        transactions=pl.concat(by_transaction).group_by("block_number", "tx_index").agg(total),
-        contract_first=pl.concat(firsts)
-        .group_by("contract_id")
-        .agg(pl.col("block_number").min().alias("first")),
+        contract_blocks=Counts.collect(by_contract),
+        transactions=Counts.collect(by_transaction),
+        contract_born=pl.concat(born).group_by("contract_id").agg(pl.col("contract_born").min()),
     )
 
 
+def _contract_born(slots: pl.DataFrame) -> pl.DataFrame:
+    return slots.group_by("contract_id").agg(contract_born=pl.col("born").min())
+
+
 def build(
-    trace: Trace, *, window: tuple[int, int] | None = None, shared: Context | None = None
+    trace: Trace,
+    *,
+    window: tuple[int, int] | None = None,
+    history: pl.DataFrame | None = None,
+    shared: Context | None = None,
 ) -> pl.DataFrame:
     """Build the spells of a trace, or of one part of it.
 
     Parameters
     ----------
     trace : Trace
-        A trace, or a part of one that has all rows of its slots.
+        A trace, or a part of one that has all rows of its slots; rows in any order.
     window : tuple of int, optional
         Analysis window ``[a, b)`` inside the trace; what lies before it is history, which gives true delayed entry
         and earlier accesses as covariates. The whole trace if not given: then no slot has a history.
+    history : polars.DataFrame, optional
+        ``slot_id`` and ``last_access`` (a block before the trace; null if unknown): the last access of slots that were
+        there before the trace, where another source knows it. It gives them delayed entry and counts as one access.
     shared : Context, optional
         `context` of the whole trace; needed when `trace` is a part of it.
 
@@ -115,18 +118,18 @@ def build(
         ``prev_gap`` int64
             Blocks between the two last accesses; null for the first.
         ``rate`` float64
-            Accesses per block since the slot was first seen.
+            Accesses per block since the slot was first seen: accessed, created inside the trace, or in `history`.
         ``slot_age``, ``contract_age`` int64
-            Blocks since the first access or creation that the trace knows of.
+            Blocks since creation where it is known, also from before the trace, else since the first access known.
         ``co_contract`` int64
-            Other slots of the contract touched in the block of ``start``.
+            Other slots of the contract touched in the block of ``start``; null if that lies before the trace.
         ``co_tx`` int64
             Other slots touched by the transaction at ``start`` (the largest, if several); null if unknown.
         ``wrote`` bool
-            Whether the access at ``start`` wrote.
-        ``activity`` string
+            Whether the access at ``start`` wrote; null if that lies before the trace.
+        ``activity`` enum
             Class of ``n_accesses``, one of `ACTIVITY`.
-        ``contract_type``, ``slot_type`` string
+        ``contract_type``, ``slot_type`` categorical
             As the trace states them; null if unknown.
 
         All of them are known in the block ``start``: no change of the trace after it changes them.
@@ -134,33 +137,82 @@ def build(
     Raises
     ------
     InputError
-        If the window is empty or does not lie in the trace.
+        If the window is empty or does not lie in the trace, an access does not fit its stamp or its slots, or
+        `history` is not history.
+
+    Notes
+    -----
+    Slot, block, transaction and kind of an access are packed into one integer, so that one sort of a plain column
+    orders the trace; what is left are shifts. ``benchmarks/intervals.py`` has it beside a bare sort of the frame.
     """
     a, b = check_window(trace.capability, window)
-    shared = shared or context([trace])
-    visits = _visits(trace, b, shared)
-    slot, block = visits["slot_id"].to_numpy(), visits["block_number"].to_numpy()
-    begins = _begins(slot)
-    # Index of the slot's first visit, for every visit.
-    first = np.maximum.accumulate(np.where(begins, np.arange(len(slot)), 0))
-    accesses = np.cumsum(visits["is_access"].to_numpy())
-    ends = np.roll(begins, -1)
-    duration = np.where(ends, b - 1, np.roll(block, -1)) - block
-    entry = np.maximum(0, a - 1 - block)
-    spells = visits.select(
+    seen = visits(trace, b, history)
+    at = np.flatnonzero(seen.begins)
+    length = np.diff(at, append=seen.block.size)
+    # A last access that history knows of is one, though the trace does not show it; a bare creation is none.
+    counted = np.cumsum(seen.is_access | (seen.block < trace.capability.window_start))
+    block = pl.col("start")
+    same_next = (pl.col("index") == pl.col("index").shift(-1)).fill_null(False)
+    spells = (
+        pl.LazyFrame(
+            {
+                "index": seen.index,
+                "start": seen.block,
+                "n_accesses": counted - np.repeat(np.append(0, counted)[at], length),
+                "first_seen": np.repeat(seen.block[at], length),
+                "is_access": seen.is_access,
+                "wrote": seen.wrote,
+                "touched": shared_counts(
+                    seen.contract_key, seen.is_access, shared.contract_blocks if shared else None
+                ),
+                "co_tx": seen.largest_transaction(shared.transactions if shared else None),
+            }
+        )
+        .with_columns(
+            event=same_next,
+            duration=pl.when(same_next).then(block.shift(-1)).otherwise(b - 1) - block,
+            entry=(a - 1 - block).clip(0),
+            prev_gap=pl.when(block > pl.col("first_seen")).then(block - block.shift(1)),
+        )
+        .filter(pl.col("duration") > pl.col("entry"))
+        .collect()
+    )
+    return _with_labels(spells, seen, trace.capability.window_start, shared)
+
+
+def _with_labels(spells: pl.DataFrame, seen: Visits, seen_from: int, shared: Context | None) -> pl.DataFrame:
+    """Add what the slot and its contract know, and put the columns in order."""
+    born = _contract_born(seen.slots) if shared is None else shared.contract_born
+    labels = seen.slots.join(born, on="contract_id", how="left", maintain_order="left").select(
         "slot_id",
-        pl.col("block_number").alias("start"),
-        pl.lit(pl.Series(entry)).alias("entry"),
-        pl.lit(pl.Series(duration)).alias("duration"),
-        pl.lit(pl.Series(~ends)).alias("event"),
-        pl.lit(pl.Series(accesses - (accesses - visits["is_access"].to_numpy())[first])).alias("n_accesses"),
-        pl.when(pl.lit(pl.Series(~begins))).then(pl.col("block_number").diff()).alias("prev_gap"),
-        pl.lit(pl.Series(block - block[first])).alias("slot_age"),
-        "is_access",
-        "wrote",
-        "co_tx",
-    ).filter(pl.lit(pl.Series(duration > entry)))
-    return _with_context(spells, trace, shared)
+        "contract_id",
+        "born",
+        pl.min_horizontal("contract_born", "born"),
+        pl.col("contract_type", "slot_type").cast(pl.Categorical),
+    )
+    n, block = pl.col("n_accesses"), pl.col("start")
+    known = block >= seen_from
+    classes = pl.Series(list(ACTIVITY), dtype=pl.Enum(list(ACTIVITY)))
+    rank = np.searchsorted(list(ACTIVITY.values()), spells["n_accesses"].to_numpy(), "right") - 1
+    return pl.concat([spells, labels[spells["index"]]], how="horizontal").select(
+        "slot_id",
+        "contract_id",
+        "start",
+        "entry",
+        "duration",
+        "event",
+        "n_accesses",
+        "prev_gap",
+        rate=n / (block - pl.col("first_seen") + 1),
+        slot_age=block - pl.col("born"),
+        contract_age=block - pl.col("contract_born"),
+        co_contract=pl.when(known).then(pl.col("touched") - pl.col("is_access").cast(pl.Int64)),
+        co_tx=pl.when(pl.col("co_tx") >= 0).then("co_tx"),
+        wrote=pl.when(known).then("wrote"),
+        activity=classes[rank],
+        contract_type="contract_type",
+        slot_type="slot_type",
+    )
 
 
 def build_partitioned(folder: Path, *, window: tuple[int, int] | None = None) -> Iterator[pl.DataFrame]:
@@ -178,108 +230,6 @@ def check_window(stamp: Capability, window: tuple[int, int] | None) -> tuple[int
             f"window [{a}, {b}) must be a non-empty part of the trace's [{stamp.window_start}, {stamp.window_stop})"
         )
     return a, b
-
-
-def _births(trace: Trace) -> pl.DataFrame:
-    """Return ``slot_id`` and ``block_number`` of the creations that lie inside the trace."""
-    return trace.slots.select("slot_id", pl.col("created_block").alias("block_number")).filter(
-        pl.col("block_number") >= trace.capability.window_start
-    )
-
-
-def _begins(*columns: np.ndarray) -> np.ndarray:
-    """Mark the rows that differ from the row above in any of the columns; the first row does."""
-    out = np.zeros(len(columns[0]), dtype=bool)
-    out[:1] = True
-    for column in columns:
-        out[1:] |= column[1:] != column[:-1]
-    return out
-
-
-def _visits(trace: Trace, stop: int, shared: Context) -> pl.DataFrame:
-    """Return one row per slot and block before `stop`, sorted: accesses, and creations that precede them.
-
-    ``is_access`` is false for a bare creation; ``co_tx`` counts the other slots of the largest transaction.
-    """
-    rows = trace.accesses.filter(pl.col("block_number") < stop)
-    others = pl.col("touched") - 1
-    if shared.transactions.height:
-        rows = rows.join(
-            shared.transactions, on=["block_number", "tx_index"], how="left", maintain_order="left"
-        ).with_columns(others.fill_null(-1).alias("co_tx"))
-    else:
-        rows = rows.with_columns(pl.lit(-1, pl.Int64).alias("co_tx"))
-    rows = rows.select("slot_id", "block_number", pl.lit(True).alias("is_access"), "is_write", "co_tx")
-    # A creation stated after the first access is a mistake of the source: the access is the evidence.
-    first = rows.group_by("slot_id").agg(pl.col("block_number").min().alias("first"))
-    births = (
-        _births(trace)
-        .join(first, on="slot_id", how="left")
-        .filter(pl.col("block_number") < pl.col("first").fill_null(stop))
-        .select(
-            "slot_id",
-            "block_number",
-            pl.lit(False).alias("is_access"),
-            pl.lit(False).alias("is_write"),
-            pl.lit(-1, pl.Int64).alias("co_tx"),
-        )
-    )
-    if births.height:
-        rows = pl.concat([rows, births]).sort("slot_id", "block_number", maintain_order=True)
-    slot, block = rows["slot_id"].to_numpy(), rows["block_number"].to_numpy()
-    at = np.flatnonzero(_begins(slot, block))
-
-    def over(reduce: Callable, name: str) -> np.ndarray:
-        values = rows[name].to_numpy()
-        return reduce.reduceat(values, at) if len(at) else values
-
-    return pl.DataFrame(
-        {
-            "slot_id": slot[at],
-            "block_number": block[at],
-            "is_access": over(np.logical_or, "is_access"),
-            "wrote": over(np.logical_or, "is_write"),
-            "co_tx": over(np.maximum, "co_tx"),
-        }
-    )
-
-
-def _with_context(spells: pl.DataFrame, trace: Trace, shared: Context) -> pl.DataFrame:
-    """Add what depends on other slots and on the slot's labels, and put the columns in order."""
-    labels = trace.slots.select("slot_id", "contract_id", "contract_type", "slot_type")
-    frame = spells.join(labels, on="slot_id", how="left", maintain_order="left")
-    frame = frame.join(shared.contract_first, on="contract_id", how="left", maintain_order="left").join(
-        shared.contract_blocks,
-        left_on=["contract_id", "start"],
-        right_on=["contract_id", "block_number"],
-        how="left",
-        maintain_order="left",
-    )
-    n = pl.col("n_accesses")
-    return frame.select(
-        "slot_id",
-        "contract_id",
-        "start",
-        "entry",
-        "duration",
-        "event",
-        "n_accesses",
-        "prev_gap",
-        (n / (pl.col("slot_age") + 1)).alias("rate"),
-        "slot_age",
-        (pl.col("start") - pl.col("first")).alias("contract_age"),
-        (pl.col("touched").fill_null(0) - pl.col("is_access").cast(pl.Int64)).alias("co_contract"),
-        pl.when(pl.col("co_tx") >= 0).then("co_tx").alias("co_tx"),
-        "wrote",
-        pl.when(n >= 5)
-        .then(pl.lit(ACTIVITY[2]))
-        .when(n >= 2)
-        .then(pl.lit(ACTIVITY[1]))
-        .otherwise(pl.lit(ACTIVITY[0]))
-        .alias("activity"),
-        "contract_type",
-        "slot_type",
-    )
 
 
 def build_peer(trace: Trace, *, window: tuple[int, int] | None = None) -> pl.DataFrame:

@@ -1,8 +1,10 @@
 """Spells count every block at risk once, know nothing of the future, and enter late where they must."""
 
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from rollstate import intervals
 from rollstate.errors import InputError
 from rollstate.traces import datasets, store, zksp
 from rollstate.traces.schema import Trace
+from rollstate.traces.visits import Counts, shared_counts
 
 START, STOP = WINDOW
 CREATED = st.one_of(st.none(), st.integers(START - 20, STOP - 1))
@@ -67,9 +70,11 @@ def reference(trace: Trace, a: int, b: int) -> list[tuple]:
             here = touches[slot].get(start, [])
             txs = [len(touched_by[start, tx]) - 1 for tx, _ in here if tx is not None]
             family = [
-                first[0]
+                block
                 for other, first in origins.items()
-                if first and contract_of[other] == contract_of[slot]
+                if contract_of[other] == contract_of[slot]
+                for block in (*first[:1], created[other])
+                if block is not None
             ]
             out.append(
                 (
@@ -80,7 +85,7 @@ def reference(trace: Trace, a: int, b: int) -> list[tuple]:
                     following is not None,
                     len(seen),
                     start - visits[number - 1] if number else None,
-                    start - visits[0],
+                    start - min(visits[0], visits[0] if created[slot] is None else created[slot]),
                     start - min(family),
                     len(touched_in[contract_of[slot], start] - {slot}),
                     max(txs) if txs else None,
@@ -181,6 +186,79 @@ def test_part_by_part_gives_the_same_spells(tmp_path_factory, trace, window, par
     pieces = list(intervals.build_partitioned(folder, window=window))
     whole = intervals.build(trace, window=window)
     assert pl.concat(pieces).sort("slot_id", "start").equals(whole)
+
+
+@given(traces(), WINDOWS, st.randoms(use_true_random=False))
+def test_order_of_rows_does_not_matter(trace, window, random):
+    def shuffled(frame):
+        order = list(range(frame.height))
+        random.shuffle(order)
+        return frame[order]
+
+    mixed = dataclasses.replace(trace, accesses=shuffled(trace.accesses), slots=shuffled(trace.slots))
+    assert intervals.build(mixed, window=window).equals(intervals.build(trace, window=window))
+
+
+@given(traces(), st.integers(START + 1, STOP - 1))
+def test_last_accesses_are_history_enough_to_go_on(trace, cut):
+    later = dataclasses.replace(
+        trace,
+        accesses=trace.accesses.filter(pl.col("block_number") >= cut),
+        capability=dataclasses.replace(trace.capability, window_start=cut),
+    )
+    # The last access, or the creation of a slot that had none yet.
+    seen = trace.accesses.filter(pl.col("block_number") < cut)
+    born = trace.slots.filter(pl.col("created_block").is_between(START, cut - 1)).join(
+        seen, on="slot_id", how="anti"
+    )
+    history = pl.concat(
+        [
+            seen.group_by("slot_id").agg(last_access=pl.col("block_number").max()),
+            born.select("slot_id", last_access="created_block"),
+        ]
+    )
+    times = ["slot_id", "start", "entry", "duration", "event"]
+    continued = intervals.build(later, history=history)
+    assert continued.select(times).equals(intervals.build(trace, window=(cut, STOP)).select(times))
+    before = continued.filter(pl.col("start") < cut)
+    assert (before["n_accesses"] == 1).all()
+    for unknown in ("prev_gap", "co_contract", "co_tx", "wrote"):
+        assert before[unknown].is_null().all()
+
+
+def test_a_history_must_be_one():
+    trace = make_trace([(105, 0, 1, 1, True)])
+    for rows, message in (
+        ({"slot_id": [0]}, "last_access"),
+        ({"slot_id": [0], "last_access": [START]}, "does not lie before"),
+        ({"slot_id": [0, 0], "last_access": [5, 6]}, "twice"),
+    ):
+        with pytest.raises(InputError, match=message):
+            intervals.build(trace, history=pl.DataFrame(rows))
+
+
+def test_accesses_must_fit_the_stamp_and_the_slots():
+    trace = make_trace([(105, 0, 1, 1, True)])
+    moved = dataclasses.replace(trace.capability, window_start=110)
+    with pytest.raises(InputError, match="outside of the stamp"):
+        intervals.build(dataclasses.replace(trace, capability=moved))
+    with pytest.raises(InputError, match="does not describe"):
+        intervals.build(dataclasses.replace(trace, slots=trace.slots.head(0)))
+
+
+def test_ages_count_from_a_creation_known_from_before_the_trace():
+    trace = make_trace([(110, 0, 1, 1, True), (112, 0, 1, 2, True)], [(1, 1, START - 50), (1, 2, None)])
+    spells = intervals.build(trace)
+    assert spells.select("slot_age", "contract_age", "rate").rows() == [(60, 60, 1.0), (0, 62, 1.0)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=30), st.sampled_from([0, 57, 60]))
+def test_rows_that_share_a_key_are_counted_whether_or_not_it_fits_one_sort(rows, shift):
+    key = np.array([key << shift for key, _ in rows], np.int64)
+    counted = np.array([flag for _, flag in rows], bool)
+    expected = [sum(flag for other, flag in rows if other == key) for key, _ in rows]
+    assert shared_counts(key, counted, None).tolist() == expected
+    assert shared_counts(key, None, Counts.collect([key[counted]])).tolist() == expected
 
 
 def test_slot_with_unknown_past_is_not_taken_as_fresh():

@@ -1,0 +1,69 @@
+"""Without any real data the notebooks run on the sample, and the book made of them says so on every page concerned."""
+
+import pytest
+
+from rollstate.compendium import book, results, runner
+from rollstate.errors import DataUnavailableError
+from rollstate.traces import datasets
+
+
+@pytest.fixture(scope="module")
+def offline():
+    """Yield with every public data set out of reach."""
+    real = datasets.locate
+
+    def locate(name):
+        if name in datasets.names():
+            raise DataUnavailableError(f"{name} is out of reach in this test")
+        return real(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "locate", locate)
+        yield
+
+
+@pytest.fixture(scope="module")
+def works(root, offline, tmp_path_factory):
+    """Run every chapter that a trace drives, from end to end."""
+    folder = tmp_path_factory.mktemp("runs")
+    made = [
+        runner.plan(chapter, {}, root, allow_sample=True, out=folder / chapter)
+        for chapter in runner.chapters(root)
+    ]
+    # One after the other: other tests run beside this one.
+    runner.run_all(made, root, jobs=1, say=lambda line: None)
+    return made
+
+
+def test_every_chapter_runs_on_the_sample_and_records_what_it_computed(works):
+    for work in works:
+        assert work.substituted
+        registry = results.load(work.folder / "results.json")
+        assert registry
+        for result in registry.values():
+            assert result.source["source"] in {"synthetic", "model"}, result.key
+        assert list((work.folder / "figures").glob("*/*.svg"))
+
+
+def test_book_says_plainly_that_it_was_built_without_real_data(works, root, tmp_path):
+    assert book.build(works, root, tmp_path / "html")
+    for page in ["book/index.html", *(f"notebooks/{work.chapter}.html" for work in works)]:
+        assert "Built without real data" in (tmp_path / "html" / page).read_text(), page
+    assert not book.build(works, root, tmp_path / "html"), "a second build has nothing to do"
+
+
+def test_broken_page_leaves_the_old_book(works, root, tmp_path, monkeypatch):
+    target = tmp_path / "html"
+    target.mkdir()
+    (target / "index.html").write_text("the old book")
+    real = book.stage
+
+    def stage(made, of, folder):
+        real(made, of, folder)
+        page = folder / "book" / "index.md"
+        page.write_text(page.read_text() + "\n\n{num}`traces.misspelt`\n")
+
+    monkeypatch.setattr(book, "stage", stage)
+    with pytest.raises(book.BookError, match=r"unknown result 'traces\.misspelt'"):
+        book.build(works, root, target)
+    assert (target / "index.html").read_text() == "the old book"
