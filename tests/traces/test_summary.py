@@ -102,6 +102,13 @@ def test_co_access_under_independence_is_what_the_null_says():
     assert observed == pytest.approx(expected, rel=0.03)
 
 
+def test_wide_traces_are_counted_by_sorting_with_the_same_result(monkeypatch):
+    trace = independent(1)
+    table = dependence.co_access(trace, seed=1, draws=20)
+    monkeypatch.setattr(dependence, "DENSE_CELLS", 0)
+    assert dependence.co_access(trace, seed=1, draws=20).equals(table)
+
+
 def test_one_chance_meeting_is_no_evidence():
     # Two slots touched once each, in the same of 30 blocks: probability 1/30, whatever a normal tail would say.
     table = dependence.co_access(make_trace([(105, 0, 1, 1, True), (105, 0, 1, 2, True)]), seed=1)

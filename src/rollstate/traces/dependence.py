@@ -24,6 +24,9 @@ from scipy import stats
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 
+DENSE_CELLS = 10_000_000
+"""Contracts times blocks up to which pairs are counted in a table instead of by sorting."""
+
 
 def co_access(trace: Trace, *, seed: int, draws: int = 1_000) -> pl.DataFrame:
     """Compare, by contract, how often two slots share a block with what independence expects.
@@ -57,10 +60,15 @@ def co_access(trace: Trace, *, seed: int, draws: int = 1_000) -> pl.DataFrame:
     block = touched["block_number"].to_numpy() - trace.capability.window_start
     owner = contract[first]
 
+    n_cells = len(contracts) * n_blocks
+
     def pairs(shift: np.ndarray | int) -> np.ndarray:
         cell = contract * n_blocks + (block + shift) % n_blocks
-        together = np.bincount(cell, minlength=len(contracts) * n_blocks).reshape(-1, n_blocks)
-        return (together * (together - 1) // 2).sum(1)
+        if n_cells <= DENSE_CELLS:
+            together = np.bincount(cell, minlength=n_cells).reshape(-1, n_blocks)
+            return (together * (together - 1) // 2).sum(1)
+        cell, together = np.unique(cell, return_counts=True)
+        return np.bincount(cell // n_blocks, together * (together - 1) // 2, len(contracts)).astype(np.int64)
 
     observed = pairs(0)
     total, squares = np.bincount(owner, visits), np.bincount(owner, visits.astype(float) ** 2)
