@@ -92,6 +92,24 @@ def test_dependencies_are_those_a_notebook_imports_and_no_others(project):
         assert f"rollstate.compendium.{name}" not in modules
 
 
+def test_files_beside_a_module_count_and_caches_do_not(tmp_path, monkeypatch):
+    package = tmp_path / "toy"
+    for folder in (package, package / "inner"):
+        folder.mkdir()
+        (folder / "__init__.py").write_text("")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    before = provenance._module_hash("toy")
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "kernels.nbi").write_text("cache")
+    (package / "inner" / "contract.vy").write_text("other package")
+    assert provenance._module_hash("toy") == before
+    inner = provenance._module_hash("toy.inner")
+    (package / "inner" / "contract.vy").write_text("changed")
+    assert provenance._module_hash("toy.inner") != inner
+    (package / "style.css").write_text("mine")
+    assert provenance._module_hash("toy") != before
+
+
 def test_failing_cell_is_named_and_the_good_run_stays(project):
     work = run(project)
     good = (work.folder / "results.json").read_bytes()

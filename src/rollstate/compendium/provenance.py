@@ -106,7 +106,9 @@ def _module_hash(name: str) -> str:
         return sha256(base.with_suffix(".py"))
     digest = hashlib.sha256(sha256(base / "__init__.py").encode())
     for file in sorted(base.rglob("*")):
-        if file.is_file() and file.suffix not in {".py", ".pyc"}:
+        # A sub-package hashes its own files; caches of the interpreter and of numba are not sources.
+        nearest = next(folder for folder in file.parents if (folder / "__init__.py").exists())
+        if file.is_file() and nearest == base and file.suffix != ".py" and "__pycache__" not in file.parts:
             digest.update(f"{file.relative_to(base)}{sha256(file)}".encode())
     return digest.hexdigest()
 

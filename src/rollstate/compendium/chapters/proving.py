@@ -1,0 +1,45 @@
+"""Parameters of the chapter ``proving``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollstate.compendium.parameters import Parameters, parameter
+
+
+@dataclass(frozen=True)
+class Proving(Parameters):
+    """Delay and throughput of close, prove, aggregate, verify."""
+
+    close_s: float = parameter(10.0, unit="s", low=0.5, high=3_600, doc="time to close a batch (article)")
+    prove_s: float = parameter(120.0, unit="s", low=1, high=36_000, doc="time to prove a batch (article)")
+    aggregate_s: float = parameter(
+        12.0, unit="s", low=0.1, high=3_600, doc="time to aggregate proofs (article)"
+    )
+    article_block_s: float = parameter(15.0, unit="s", low=1, high=60, doc="L1 block time the article takes")
+    slot_s: float = parameter(12.0, unit="s", low=1, high=60, doc="L1 slot time of the simulations")
+    tx_per_s: float = parameter(20.0, unit="tx/s", low=0.1, high=2_000, doc="arrival rate of transactions")
+    miss: float = parameter(0.01, low=0, high=0.5, doc="share of L1 slots that are missed")
+    failure: float = parameter(0.02, low=0, high=0.5, doc="probability that a proof fails and is tried again")
+    group: int = parameter(4, low=1, high=100, doc="batches per aggregate of the example")
+    runs: str = parameter("proving", doc="data set of measured proving runs")
+    run: str = parameter("reth on zisk-v0.16.1", doc="measured run that stands for real-time proving")
+    max_wait_s: float = parameter(
+        1.0, unit="s", low=0.01, high=600, doc="wait for a prover that 99 % must not exceed"
+    )
+    verify_gas: float = parameter(350_000.0, unit="gas", low=0, high=1e8, doc="L1 gas to verify an aggregate")
+    gwei: float = parameter(20.0, unit="gwei", low=0.01, high=10_000, doc="L1 gas price")
+    eth_usd: float = parameter(3_000.0, unit="$", low=1, high=1e6, doc="price of ether")
+    prover_usd_per_h: float = parameter(4.0, unit="$/h", low=0, high=1e4, doc="price of one prover")
+    delay_usd: float = parameter(
+        1e-5, unit="$/tx/s", low=1e-9, high=1, doc="what a second of delay costs a transaction"
+    )
+    transactions: int = parameter(
+        100_000, unit="tx", low=5_000, high=10_000_000, doc="transactions per simulation"
+    )
+    draws: int = parameter(200, low=20, high=10_000, doc="bootstrap draws")
+    seed: int = parameter(20_261_120, low=0, doc="seed of every simulation and bootstrap")
+
+    def data_sets(self) -> tuple[str, ...]:
+        """Return the measured runs."""
+        return (self.runs,)

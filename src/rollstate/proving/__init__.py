@@ -1,0 +1,1 @@
+"""Delay and throughput of close, prove, aggregate, verify; stands alone."""
