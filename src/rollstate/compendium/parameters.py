@@ -98,7 +98,7 @@ class Parameters:
         return [
             {
                 "name": field.name,
-                "default": field.default,
+                "default": _show(field.default),
                 "unit": field.metadata["unit"],
                 "range": _range(field.metadata),
                 "meaning": field.metadata["doc"],
@@ -108,7 +108,7 @@ class Parameters:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td><code>{row['name']}</code></td><td>{getattr(self, row['name'])}</td>"
+            f"<tr><td><code>{row['name']}</code></td><td>{_show(getattr(self, row['name']))}</td>"
             f"<td>{row['unit']}</td><td>{row['range']}</td><td>{row['meaning']}</td></tr>"
             for row in self.describe()
         )
@@ -156,7 +156,14 @@ def _range(metadata: Mapping[str, Any]) -> str:
     if low is None and high is None:
         return ""
     if high is None:
-        return f"at least {low}"
+        return f"at least {_show(low)}"
     if low is None:
-        return f"at most {high}"
-    return f"{low} to {high}"
+        return f"at most {_show(high)}"
+    return f"{_show(low)} to {_show(high)}"
+
+
+def _show(value: Any) -> str:
+    """Return a value as a reader wants to see it; a seed is a name, not an amount."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_show, value))
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
