@@ -1,9 +1,15 @@
 """The command line says what it did, and fails with one message."""
 
+import shutil
+
 import pytest
 from click.testing import CliRunner
 
 from rollstate.compendium.cli import main
+from rollstate.compendium.results import load as load_results
+from rollstate.traces import datasets
+
+from .conftest import RECORD, SETUP, TAKE
 
 
 @pytest.fixture
@@ -52,6 +58,21 @@ def test_bad_input_is_one_clear_message(call, words, said):
     assert done.exit_code == 1
     assert said in done.output
     assert "Traceback" not in done.output
+
+
+def test_own_trace_is_found_from_the_readers_folder(call, project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(datasets.locate("sample"), tmp_path / "mine")
+    load = "from rollstate.traces import datasets\n\ntrace = datasets.load_trace(p.trace)"
+    project.write(SETUP, TAKE, load, RECORD.replace("p.seed", "trace.accesses.height"))
+    done = call("run", "traces", "-p", "trace", "mine", "--out", "out")
+    assert done.exit_code == 0, done.output
+    assert load_results(tmp_path / "out" / "results.json")["traces.seed"].value > 1_000
+    # The data counts, not its name: other bytes under the same path are run again.
+    (tmp_path / "mine" / "capability.json").write_text(
+        (tmp_path / "mine" / "capability.json").read_text() + " "
+    )
+    assert "data set mine changed" in call("why", "traces", "-p", "trace", "mine", "--out", "out").output
 
 
 def test_status_names_every_chapter(call):

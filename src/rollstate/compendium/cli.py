@@ -47,6 +47,7 @@ _PARAMETER = click.option(
     "-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="Set one parameter (YAML value)."
 )
 _FILE = click.option("--params", "file", type=click.Path(exists=True), help="YAML file of parameters.")
+_OUT = click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (one notebook).")
 _JOBS = click.option("--jobs", default=os.cpu_count() or 1, show_default="cores", help="Notebooks at a time.")
 
 
@@ -61,7 +62,7 @@ def main() -> None:
 @_PARAMETER
 @_FILE
 @_JOBS
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (one notebook).")
+@_OUT
 @click.option("--force", is_flag=True, help="Run even what is fresh.")
 def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path | None, force: bool) -> None:
     """Run NOTEBOOKS (all by default), only those whose inputs changed."""
@@ -81,12 +82,14 @@ def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path 
 @click.argument("notebook")
 @_PARAMETER
 @_FILE
-def why(notebook: str, pairs: Any, file: Any) -> None:
+@_OUT
+def why(notebook: str, pairs: Any, file: Any, out: Path | None) -> None:
     """Say why NOTEBOOK would run, or that it would not."""
     from rollstate.compendium import runner
 
     root = _root()
-    work = runner.plan(notebook, _pairs(pairs, file), root, allow_sample=True)
+    out = out.resolve() if out else None
+    work = runner.plan(notebook, _pairs(pairs, file), root, allow_sample=True, fetch=False, out=out)
     lines = runner.reasons(work, root)
     click.echo(
         f"{notebook} is fresh: nothing it depends on changed" if not lines else f"{notebook} would run:"
@@ -102,7 +105,7 @@ def status() -> None:
 
     root = _root()
     for name in runner.chapters(root):
-        work = runner.plan(name, {}, root, allow_sample=True)
+        work = runner.plan(name, {}, root, allow_sample=True, fetch=False)
         lines = runner.reasons(work, root)
         click.echo(f"{name:<18} " + ("fresh" if not lines else "stale: " + "; ".join(lines)))
 

@@ -73,7 +73,13 @@ def parameter_class(chapter: str) -> type[Parameters]:
 
 
 def plan(
-    chapter: str, given: Mapping[str, Any], root: Path, *, allow_sample: bool = False, out: Path | None = None
+    chapter: str,
+    given: Mapping[str, Any],
+    root: Path,
+    *,
+    allow_sample: bool = False,
+    fetch: bool = True,
+    out: Path | None = None,
 ) -> Plan:
     """Resolve parameters and data of one notebook.
 
@@ -88,6 +94,8 @@ def plan(
     allow_sample : bool
         Where a trace that a parameter names cannot be had, run on the synthetic sample and say so on the page. Any
         other missing data set is an error.
+    fetch : bool
+        Fetch what is not here. Without it nothing is looked for: data the last run could not reach stays so.
     out : Path, optional
         Folder of the run. By default runs with default parameters make the book, and others go beside them.
 
@@ -99,37 +107,53 @@ def plan(
         If a data set is neither here nor reachable.
     """
     parameters = parameter_class(chapter).resolve(given)
-    substituted = []
-    for name in parameters.data_sets():
-        try:
-            datasets.locate(name)
-        except DataUnavailableError:
-            holders = [key for key, value in parameters.as_dict().items() if value == name]
-            if not (allow_sample and holders):
-                raise
-            substituted.append(name)
-            parameters = dataclasses.replace(parameters, **dict.fromkeys(holders, SAMPLE))
     label = chapter
     if given:
         short = provenance.key({"parameters": parameters.as_dict()})[:8]
         label = f"{chapter}@{short}"
+    folder = out or root / "_build" / "runs" / label
+    missing = _missing(parameters) if fetch else _recorded(folder).get("substituted", [])
+    substituted = []
+    for name in missing:
+        holders = [key for key, value in parameters.as_dict().items() if value == name]
+        if not (allow_sample and holders):
+            # Say what is missing, and what to do.
+            datasets.locate(name)
+        substituted.append(name)
+        parameters = dataclasses.replace(parameters, **dict.fromkeys(holders, SAMPLE))
     return Plan(
         chapter=chapter,
         notebook=root / "notebooks" / f"{chapter}.ipynb",
         parameters=parameters,
-        folder=out or root / "_build" / "runs" / label,
+        folder=folder,
         substituted=tuple(substituted),
     )
 
 
+def _missing(parameters: Parameters) -> list[str]:
+    """Return the data sets that are neither here nor reachable."""
+    missing = []
+    for name in parameters.data_sets():
+        try:
+            datasets.locate(name)
+        except DataUnavailableError:
+            missing.append(name)
+    return missing
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    """Return the record of the last run in `folder`; empty if there is none that can be read."""
+    try:
+        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
 def reasons(work: Plan, root: Path) -> list[str]:
     """Say why a run is due, one line each; an empty list means that it is fresh."""
-    try:
-        recorded = json.loads((work.folder / "run.json").read_text(encoding="utf-8"))
-    except OSError:
+    recorded = _recorded(work.folder)
+    if not recorded:
         return ["it has not been run"]
-    except ValueError:
-        return ["the record of its last run is damaged"]
     if recorded["substituted"] != list(work.substituted):
         return ["the data it could not reach changed"]
     return provenance.differences(recorded["inputs"], provenance.inputs(work.notebook, work.parameters, root))
@@ -169,7 +193,8 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
                 kernel_name="python3",
                 progress_bar=progress,
                 start_timeout=120,
-                cwd=str(folder),
+                # The reader's folder: a path of their own data may be relative to it.
+                cwd=str(Path.cwd()),
                 extra_arguments=["--log-level=40"],
             )
         except papermill.PapermillExecutionError as error:

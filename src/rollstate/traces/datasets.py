@@ -166,6 +166,8 @@ def _fetch(entry: DataSet, file: File, folder: Path) -> None:
     # Imported where something is fetched: it brings a progress bar that warns in every notebook.
     import pooch
 
+    # The progress bar says what is fetched.
+    pooch.get_logger().setLevel("WARNING")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         pooch.retrieve(

@@ -137,8 +137,8 @@ def provers(table: pd.DataFrame) -> Figure:
     """Draw provers needed by run with bootstrap intervals; ``run``, ``needed``, ``low``, ``high``."""
     figure, ax = style.subplots(width="column", height=2.4)
     y = np.arange(len(table))
-    spread = [table["needed"] - table["low"], table["high"] - table["needed"]]
-    ax.errorbar(table["needed"], y, xerr=spread, fmt="o", color=style.COLOURS[0], capsize=3)
+    needed, low, high = (table[name].to_numpy(float) for name in ("needed", "low", "high"))
+    ax.errorbar(needed, y, xerr=[needed - low, high - needed], fmt="o", color=style.COLOURS[0], capsize=3)
     ax.set_yticks(y, table["run"])
     ax.invert_yaxis()
     ax.set_xlim(left=0)
