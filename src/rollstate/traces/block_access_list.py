@@ -37,6 +37,9 @@ LAYOUTS = ("draft", "final")
 MAINNET = 1
 # EIP-7928 allows 32 bits; a trace keeps signed ones, which no block comes near.
 MAX_INDEX = 2**31 - 1
+CHANGES_SCHEMA = pl.Schema(
+    {"block_number": pl.Int64, "index": pl.Int32, "address": pl.Binary, "kind": pl.String}
+)
 _FILE = re.compile(r"^(\d+)(?:_with_reads)?\.rlp$")
 
 
@@ -213,8 +216,7 @@ def account_changes(folder: Path, layout: str = "draft") -> pl.DataFrame:
         )
         for index, _ in changes
     ]
-    schema = {"block_number": pl.Int64, "index": pl.Int32, "address": pl.Binary, "kind": pl.String}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=CHANGES_SCHEMA, orient="row")
 
 
 def _check_layout(layout: str) -> None:

@@ -1,0 +1,1 @@
+"""What state access costs an execution environment: conflicts, schedules; stands on traces."""

@@ -1,0 +1,53 @@
+"""What is left to commit when the state root is computed once in several blocks instead of in each.
+
+A key that is written again within the interval is hashed once: the cost that amortises is that of repeated writes, and
+no other. The *kept share* is the number of distinct keys written per interval over the sum of those written per block.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rollstate.bootstrap import percentile_interval
+from rollstate.errors import InputError
+from rollstate.traces.schema import Trace
+
+
+def kept_share(trace: Trace, interval: int) -> float:
+    """Return the share of written keys that are left when `interval` blocks are committed together.
+
+    Intervals are counted from the first block of the window; a shorter last one is left out.
+    """
+    distinct, written = _counts(trace, interval)
+    return float(distinct.sum() / written.sum())
+
+
+def kept_share_interval(trace: Trace, interval: int, *, seed: int, draws: int = 400) -> tuple[float, float]:
+    """Return a 95 % bootstrap interval of `kept_share` that resamples whole intervals; needs at least two."""
+    distinct, written = _counts(trace, interval)
+    if len(distinct) < 2:
+        raise InputError(f"interval={interval}: the window holds only one, there is nothing to resample")
+    rows = np.random.default_rng(seed).integers(0, len(distinct), (draws, len(distinct)))
+    return percentile_interval(distinct[rows].sum(1) / written[rows].sum(1))
+
+
+def _counts(trace: Trace, interval: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return distinct keys and the sum of keys written, by interval."""
+    n_blocks = trace.capability.n_blocks
+    if not 1 <= interval <= n_blocks:
+        raise InputError(f"interval={interval} must lie between 1 and the {n_blocks} blocks of the window")
+    epoch = (pl.col("block_number") - trace.capability.window_start) // interval
+    counts = (
+        trace.accesses.filter("is_write")
+        .select("slot_id", "block_number")
+        .unique()
+        .with_columns(epoch.alias("epoch"))
+        .filter(pl.col("epoch") < n_blocks // interval)
+        .group_by("epoch")
+        .agg(pl.col("slot_id").n_unique().alias("distinct"), pl.len().alias("written"))
+        .sort("epoch")
+    )
+    if counts.is_empty():
+        raise InputError("the window holds no write")
+    return counts["distinct"].to_numpy().astype(float), counts["written"].to_numpy().astype(float)
