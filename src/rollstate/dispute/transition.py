@@ -32,10 +32,10 @@ def decode(transaction: bytes, depth: int) -> Transfer | None:
     """Return the transfer that some bytes mean, or None for "no effect": wrong length or key out of range."""
     if len(transaction) != TRANSFER_BYTES:
         return None
-    source, target, amount = (int.from_bytes(transaction[i : i + 32], "big") for i in (0, 32, 64))
-    if max(source, target) >> depth:
+    source, target = int.from_bytes(transaction[:32], "big"), int.from_bytes(transaction[32:64], "big")
+    if (source | target) >> depth:
         return None
-    return Transfer(source, target, amount)
+    return Transfer(source, target, int.from_bytes(transaction[64:], "big"))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from rollstate.dispute.commitment import (
     vm_state,
 )
 from rollstate.dispute.step import Access, StepWitness
-from rollstate.dispute.transition import Effect, apply_transaction, check_genesis, effect, write
+from rollstate.dispute.transition import Effect, apply_transaction, check_genesis, write
 from rollstate.errors import InputError
 
 FAULTS = ("mint", "drop", "reorder", "wrong_root", "wrong_delta", "omit_tombstone", "no_op_entry")
@@ -109,13 +109,13 @@ class World:
             transactions[i], transactions[i + 1] = transactions[i + 1], transactions[i]
         for i, transaction in enumerate(transactions):
             at_fault = fault is not None and fault.transaction == i
-            # The first value seen of a key is the one before the batch, so look before writing.
-            for key, _, _ in effect(state, transaction, self.tree.depth).writes:
-                before.setdefault(key, state.get(key, 0))
             if at_fault and fault.kind == "drop":
                 log.append(_Executed(Effect((), False)))
                 continue
             done = apply_transaction(state, transaction, self.tree.depth)
+            # The first value seen of a key is the one before the batch.
+            for key, now, _ in done.writes:
+                before.setdefault(key, now)
             extra = self._lie(fault, before, state) if at_fault else ((), ())
             log.append(_Executed(done, *extra))
         return before, log

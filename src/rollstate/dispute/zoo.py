@@ -48,6 +48,10 @@ CHALLENGERS: dict[str, Accusers] = {
 """How a challenger of a true claim behaves."""
 
 
+TRIES = 5
+"""Places tried for a fault before a random game goes on with one that changes no difference."""
+
+
 class Broken(RollstateError):
     """A property of the protocol failed in a game."""
 
@@ -163,9 +167,12 @@ def random_match(seed: int, make_board: MakeBoard = LocalBoard, depth: int | Non
     settled = rng.randrange(count) if rng.random() < 0.3 else 0
     board = make_board(Rules(depth=depth), truth.roots[0])
     kind = rng.choice(FAULTS)
-    at = rng.randint(settled + 1, count)
-    fault = Fault(at, rng.randrange(len(batches[at - 1])), kind, rng.choice(keys), rng.randint(1, 9))
-    lie = World(genesis, batches, tree, fault)
+    for _ in range(TRIES):
+        at = rng.randint(settled + 1, count)
+        fault = Fault(at, rng.randrange(len(batches[at - 1])), kind, rng.choice(keys), rng.randint(1, 9))
+        lie = World(genesis, batches, tree, fault)
+        if any(lie.delta(n) != truth.delta(n) for n in range(1, count + 1)):
+            break
     account, other = board.accounts[:2]
 
     if rng.random() < 0.5:

@@ -49,22 +49,25 @@ def scheme(frame: pl.DataFrame) -> Figure:
     ax.set_ylim(0, 1)
     sides = {"challenger": style.COLOURS[1], "sequencer": style.COLOURS[0], "contract": "#444444"}
     at = {box: (x, y) for box, x, y in frame.select("box", "x", "y").iter_rows()}
+    half_width, half_height = 0.15, 0.085
     for x, y, to, label in frame.select("x", "y", "to", "label").iter_rows():
-        for target, words in zip(to.split("|") if to else [], label.split("|"), strict=False):
-            (u, v) = at[target]
-            down = abs(u - x) < 0.15
+        for target in to.split("|") if to else []:
+            u, v = at[target]
+            if u == x:
+                ends = (u, v + half_height), (x, y - half_height)
+                ax.text(x + 0.012, (y + v) / 2, label, fontsize=6.8, va="center")
+            elif v == y:
+                side = half_width if u > x else -half_width
+                ends = (u - side, v), (x + side, y)
+            else:
+                ends = (u, v + half_height), (x + half_width, y)
             ax.annotate(
-                "", (u, v + 0.085) if down else (u - 0.15 * (1 if u > x else -1), v),
-                (x, y - 0.085) if down else (x + 0.15 * (1 if u > x else -1), y),
-                arrowprops={"arrowstyle": "->", "color": "#444444", "linewidth": 0.9},
+                "", *ends, arrowprops={"arrowstyle": "->", "color": "#444444", "linewidth": 0.9}
             )  # fmt: skip
-            ax.text((x + u) / 2, (y + v) / 2 + (0 if down else 0.045), words, fontsize=6.2, ha="center", va="center",
-                    backgroundcolor="white")  # fmt: skip
     for x, y, text, side in frame.select("x", "y", "text", "side").unique(maintain_order=True).iter_rows():
         _box(ax, x, y, text, sides[side])
     for i, (side, colour) in enumerate(sides.items()):
-        ax.plot([], [], color=colour, linewidth=2, linestyle=style.LINES[0], label=f"{side} acts")
-        ax.text(0.86, 0.98 - 0.055 * i, f"{side} acts", color=colour, fontsize=6.8)
+        ax.text(0.02, 0.62 - 0.06 * i, f"framed so: the {side} acts", color=colour, fontsize=6.8)
     return fig
 
 
@@ -138,7 +141,7 @@ def matrix(frame: pl.DataFrame) -> Figure:
     """Draw games won by the honest party: columns ``adversary``, ``fault``, ``played``, ``won``."""
     faults = frame["fault"].unique(maintain_order=True).to_list()
     names = frame["adversary"].unique(maintain_order=True).to_list()
-    fig, ax = style.subplots(width="page", height=0.24 * len(names) + 0.9)
+    fig, ax = style.subplots(width="page", height=0.24 * len(names) + 1.0)
     for adversary, fault, played, won in frame.select("adversary", "fault", "played", "won").iter_rows():
         x, y = faults.index(fault), names.index(adversary)
         lost = played - won
@@ -149,7 +152,7 @@ def matrix(frame: pl.DataFrame) -> Figure:
         )  # fmt: skip
     ax.set_xlim(-0.5, len(faults) - 0.5)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xticks(range(len(faults)), [fault.replace("_", " ") for fault in faults])
+    ax.set_xticks(range(len(faults)), [fault.replace("_", "\n", 1).replace("_", " ") for fault in faults])
     ax.set_yticks(range(len(names)), names)
     ax.set_xlabel("what is wrong in the adversary's world")
     ax.grid(visible=False)
