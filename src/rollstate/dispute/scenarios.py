@@ -103,7 +103,7 @@ def front_run(board: LocalBoard, told: Story) -> Finding:
     )
 
 
-def spam(board: LocalBoard, told: Story, games: int = 5) -> Finding:
+def spam(board: LocalBoard, told: Story, games: int = 3) -> Finding:
     """Open many games on a true batch at the end of its window; all are lost, and finality waits two clocks."""
     account, *others = board.accounts
     honest = Sequencer(told.truth)

@@ -157,7 +157,7 @@ def random_match(seed: int, make_board: MakeBoard = LocalBoard, depth: int | Non
         If the honest party does not win, or any property fails.
     """
     rng = random.Random(seed)
-    depth = depth or rng.choice((3, 8, 16, 32, 64))
+    depth = depth or rng.choice((3, 8, 16, 32))
     keys = rng.sample(range(1 << min(depth, 60)), min(1 << depth, rng.randint(3, 7)))
     genesis = {key: rng.randint(1, 20) for key in keys[: rng.randint(2, len(keys) - 1)]}
     count, most = rng.randint(1, 8), rng.randint(1, 4)

@@ -323,7 +323,7 @@ def finalise(n: uint256):
     """Make batches up to n final: their windows are over and no game on them is open."""
     assert n > self.finalised, "already final"
     assert n <= self.claimed, "no claim to finalise"
-    for k: uint256 in range(self.finalised + 1, n + 1, bound=256):
+    for k: uint256 in range(self.finalised + 1, n + 1, bound=2**64):
         assert block.timestamp > self.batches[k].posted_at + WINDOW, "window is open"
         assert self.batches[k].open_games == 0, "a game is open"
     self.finalised = n
