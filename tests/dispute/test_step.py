@@ -12,7 +12,7 @@ from rollstate.dispute.transition import Transfer
 from rollstate.dispute.worlds import World
 
 
-@pytest.mark.parametrize(("depth", "worlds", "least"), [(32, 6, 70), (64, 2, 15)])
+@pytest.mark.parametrize(("depth", "worlds", "least"), [(32, 4, 45), (64, 2, 15)])
 def test_python_step_equals_the_contracts_step(make_world, make_board, depth, worlds, least):
     board = make_board(Rules(depth=depth), bytes(32))
     compared = 0

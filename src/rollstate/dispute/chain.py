@@ -353,7 +353,7 @@ class ChainBoard(LocalBoard):
             pairs[f"game {game_id}"] = (
                 read.games(game_id).call(), game.commitment() if game else bytes(32),
             )  # fmt: skip
-        for account in self.accounts:
+        for account in sorted({message.by for message in self.messages} | set(ours.credit)):
             credit = read.credit(self.w3.to_checksum_address(account)).call()
             pairs[f"credit of {account}"] = (credit, ours.credit.get(account, 0))
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
