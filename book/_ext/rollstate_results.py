@@ -5,7 +5,8 @@ Roles
     ``{lit}`12 s` ``               a constant or a figure quoted from a source: typed on purpose.
 Directives
     ``{result-figure} chapter/name``, ``{result-table} chapter/name``, ``{run-provenance} chapter``,
-    ``{figure-list}``, ``{number-list}``, ``{parameter-list}``, ``{data-banner}``.
+    ``{figure-list}``, ``{number-list}``, ``{parameter-list}``, ``{parameter-table} chapter``, ``{gate-list}``,
+    ``{citation-list}``, ``{release-changes}``, ``{data-banner}``.
 
 An unknown key is a warning, and the book is built with warnings as errors.
 """
@@ -24,7 +25,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from rollstate.compendium import results
+from rollstate.compendium import comparison, gates, results, snapshots
 from rollstate.compendium.bundles import anchor, bibtex
 from rollstate.compendium.runner import parameter_class
 from rollstate.errors import InputError
@@ -40,6 +41,13 @@ class Registry:
             path.parent.name: json.loads(path.read_text(encoding="utf-8"))
             for path in sorted(folder.glob("*/run.json"))
         }
+        self.skipped: dict[str, str] = json.loads((folder / "skipped.json").read_text(encoding="utf-8"))
+        self.citations: dict[str, str] = json.loads((folder / "citations.json").read_text(encoding="utf-8"))
+
+    def verdicts(self) -> list[gates.Verdict]:
+        """Return the gates beside this build."""
+        published = {chapter: parameter_class(chapter).resolve({}).as_dict() for chapter in self.runs}
+        return gates.judge(gates.load(self.folder.parent), self.results, self.runs, published)
 
     def figures(self) -> list[str]:
         """Return ``chapter/name`` of every figure, in the order in which the cells drew them."""
@@ -81,6 +89,9 @@ class NumberRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the number, or a warning for an unknown key or a bad format."""
         key, _, spec = self.text.partition("|")
+        if key.strip().split(".")[0] in registry(self.env).skipped:
+            # A chapter that this trace cannot support has its page, which says why.
+            return [nodes.emphasis("", "not available")], []
         result = registry(self.env).results.get(key.strip())
         try:
             if result is None:
@@ -179,7 +190,9 @@ class ResultFigure(SphinxDirective):
         base = f"{up}_static/figures/{chapter}/{name}"
         downloads = " ".join(
             f'<a href="{base}/{file}" download>{label}</a>'
-            for label, file in [(kind.upper(), f"{name}.{kind}") for kind in ("pdf", "svg", "png", "csv")]
+            for label, file in [
+                (kind.upper(), f"{name}.{kind}") for kind in ("pdf", "svg", "png", "csv", "zip")
+            ]
         )
         entry = html.escape(bibtex(name, stamp, stamp["content_sha256"]))
         source = stamp["source"].get("description") or _trace_line(stamp["source"])
@@ -274,6 +287,12 @@ class RunProvenance(SphinxDirective):
         ]
 
 
+def permalink(content: str) -> str:
+    """Return an anchor named by content: the same address as long as a figure or number says the same."""
+    name = f"sha256-{content[:16]}"
+    return f'<a id="{name}" href="#{name}" class="rs-permalink"><code>{content[:16]}</code></a>'
+
+
 class FigureList(SphinxDirective):
     """List every figure: number, anchor, citation, downloads and provenance."""
 
@@ -293,7 +312,7 @@ class FigureList(SphinxDirective):
             base = "../" * self.env.docname.count("/") + f"_static/figures/{chapter}/{name}"
             files = " ".join(
                 f'<a href="{base}/{file}" download>{file}</a>'
-                for file in [*(f"{name}.{kind}" for kind in ("pdf", "svg", "png", "csv")), "cite.bib"]
+                for file in [*(f"{name}.{kind}" for kind in ("pdf", "svg", "png", "csv", "zip")), "cite.bib"]
             )
             data = ", ".join(f"{k} {v[:12]}" for k, v in stamp["inputs"]["data"].items()) or "no data set"
             entry = html.escape(bibtex(name, stamp, stamp["content_sha256"]))
@@ -302,7 +321,7 @@ class FigureList(SphinxDirective):
                 _raw(
                     f'<div class="rs-figure-links">{files} <a href="{base}/provenance.json">provenance</a>'
                     f"<span>anchor <code>{target}</code></span>"
-                    f"<span>content <code>{stamp['content_sha256'][:16]}</code></span>"
+                    f"<span>content {permalink(stamp['content_sha256'])}</span>"
                     f"<span>data <code>{html.escape(data)}</code></span>"
                     f"<span>lock <code>{stamp['inputs']['lock'][:12]}</code></span>"
                     f"<span>commit <code>{str(stamp['git']['commit'])[:12]}</code></span>"
@@ -326,32 +345,111 @@ class NumberList(SphinxDirective):
                     [number("", result.text(), key=result.key, interval=result.interval_text())],
                     result.interval_text() or "exact for its data",
                     result.meaning,
+                    [_raw(permalink(result.content))],
                 ]
                 for result in known.results.values()
                 if result.key.startswith(f"{chapter}.")
             ]
             if rows:
-                out.append(table(["key", "value", "interval", "meaning"], rows, f"Results of {chapter}"))
+                head = ["key", "value", "interval", "meaning", "content"]
+                out.append(table(head, rows, f"Results of {chapter}"))
         return out
 
 
 class ParameterList(SphinxDirective):
-    """List the parameters of every chapter."""
+    """List the pages of parameters, one per chapter."""
 
     def run(self) -> list[nodes.Node]:
-        """Return one table per chapter."""
-        out: list[nodes.Node] = []
+        """Return a list of links."""
+        out = nodes.bullet_list()
         for chapter in registry(self.env).runs:
-            cls = parameter_class(chapter)
-            rows = [
-                [[nodes.literal("", row["name"])], row["default"], row["unit"], row["range"], row["meaning"]]
-                for row in cls.describe()
-            ]
-            head = ["parameter", "default", "unit", "range", "meaning"]
-            out.append(table(head, rows, f"{chapter}: {(cls.__doc__ or '').splitlines()[0]}"))
-            name = cls.names()[-1]
-            out.append(nodes.literal_block("", f"rollstate run {chapter} -p {name} VALUE", language="bash"))
+            link = addnodes.pending_xref(
+                "", refdomain="std", reftype="doc", reftarget=f"/book/parameters/{chapter}", refexplicit=True
+            )
+            link["refdoc"] = self.env.docname
+            link += nodes.inline("", chapter)
+            about = (parameter_class(chapter).__doc__ or "").splitlines()[0]
+            out += nodes.list_item("", nodes.paragraph("", "", link, nodes.Text(f": {about}")))
+        return [out]
+
+
+class ParameterTable(SphinxDirective):
+    """Show the parameters of one chapter, and the command that sets them."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table and the commands."""
+        chapter = self.arguments[0]
+        cls = parameter_class(chapter)
+        rows = [
+            [[nodes.literal("", row["name"])], row["default"], row["unit"], row["range"], row["meaning"]]
+            for row in cls.describe()
+        ]
+        head = ["parameter", "default", "unit", "range", "meaning"]
+        commands = [f"rollstate run {chapter} -p {name} VALUE" for name in cls.names()[:1]]
+        commands.append(f"papermill notebooks/{chapter}.ipynb out.ipynb -p {cls.names()[0]} VALUE")
+        return [table(head, rows), nodes.literal_block("", "\n".join(commands), language="bash")]
+
+
+class GateList(SphinxDirective):
+    """Show the gates: what a headline number must be, how far off it may be, why, and how it stands."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return one table."""
+        rows = []
+        for verdict in registry(self.env).verdicts():
+            gate = verdict.gate
+            mark = {"green": "\u2713 holds", "red": "\u2717 fails", "not judged": "not judged"}[verdict.state]
+            state = nodes.inline(
+                "", f"{mark}: {verdict.why}", classes=[f"rs-{verdict.state.replace(' ', '-')}"]
+            )
+            rows.append([[nodes.literal("", gate.key)], [state], gate.reason])
+        if not rows:
+            return [nodes.paragraph("", "This project sets no gates.")]
+        return [table(["number", "this build", "why this tolerance"], rows)]
+
+
+class CitationList(SphinxDirective):
+    """Show the BibTeX entries of the book and of its chapters."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return one literal block per entry."""
+        return [
+            nodes.literal_block("", entry, language="bibtex")
+            for entry in registry(self.env).citations.values()
+        ]
+
+
+class ReleaseChanges(SphinxDirective):
+    """Say which numbers changed since the release before this one, and what differs in what made them."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return a list of reasons and a table of changes."""
+        known = registry(self.env)
+        version = next(iter(known.runs.values()))["inputs"]["version"]
+        before = snapshots.latest_release(known.folder / "releases", before=version)
+        if before is None:
+            return [nodes.paragraph("", "This is the first release.")]
+        after = snapshots.Snapshot(f"this build, version {version}", known.results, known.runs, {})
+        out: list[nodes.Node] = [nodes.paragraph("", f"{after.label}, beside {before.label}.")]
+        reasons = nodes.bullet_list()
+        for chapter, lines in comparison.reasons(before, after).items():
+            said = "; ".join(lines) or "nothing differs"
+            reasons += nodes.list_item("", nodes.paragraph("", f"{chapter}: {_shortened(said)}"))
+        out.append(reasons)
+        changes = [change for change in comparison.compare(before, after) if change.state != "same"]
+        shared = [change for change in changes if change.before and change.after]
+        new, gone = (sum(change.state == state for change in changes) for state in ("only in B", "only in A"))
+        out.append(nodes.paragraph("", f"{new} numbers are new, {gone} are gone, {len(shared)} differ."))
+        if shared:
+            rows = [[[nodes.literal("", cells[0])], *cells[1:]] for cells in map(comparison.cells, shared)]
+            out.append(table(["number", before.label, "this build", "difference", "verdict"], rows))
         return out
+
+
+def _shortened(text: str, most: int = 400) -> str:
+    return text if len(text) <= most else text[:most].rsplit("; ", 1)[0] + "; and more"
 
 
 class DataBanner(SphinxDirective):
@@ -387,6 +485,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "figure-list": FigureList,
         "number-list": NumberList,
         "parameter-list": ParameterList,
+        "parameter-table": ParameterTable,
+        "gate-list": GateList,
+        "citation-list": CitationList,
+        "release-changes": ReleaseChanges,
         "data-banner": DataBanner,
     }.items():
         app.add_directive(name, directive)

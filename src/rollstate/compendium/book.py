@@ -8,17 +8,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from html import escape as html_escape
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import nbformat
+import yaml
 
-from rollstate.compendium import bundles, results
+from rollstate.compendium import bundles, citation, gates, results
 from rollstate.compendium.chapter import MIME
-from rollstate.compendium.files import replaced_folder, sha256, write_text
-from rollstate.compendium.runner import Plan
+from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
+from rollstate.compendium.printing import to_pdf
+from rollstate.compendium.runner import Plan, parameter_class
 from rollstate.errors import RollstateError
 
 _STAMP = "build.json"
@@ -64,11 +66,35 @@ def _markdown(source: str, cell_id: str) -> nbformat.NotebookNode:
     return cell
 
 
-def stage(works: Iterable[Plan], root: Path, folder: Path) -> None:
-    """Put all that the renderer reads into `folder`: pages, configuration, registry, figures, scripts."""
-    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md"):
-        shutil.copy(root / name, folder / name)
+def stage(
+    works: Iterable[Plan],
+    root: Path,
+    folder: Path,
+    *,
+    skipped: Mapping[str, str] | None = None,
+    banner: str = "",
+) -> None:
+    """Put all that the renderer reads into `folder`: pages, configuration, registry, figures, scripts.
+
+    Parameters
+    ----------
+    works : iterable of Plan
+        Finished runs.
+    root, folder : Path
+        The project's folder and the one to fill.
+    skipped : mapping, optional
+        Chapters without a run: why. Each gets a page that says so.
+    banner : str
+        What to say at the top of every page.
+    """
+    works, skipped = list(works), dict(skipped or {})
     shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns("__pycache__", "_static"))
+    shutil.copy(root / "CHANGELOG.md", folder / "CHANGELOG.md")
+    if (root / "releases").is_dir():
+        shutil.copytree(root / "releases", folder / "_registry" / "releases")
+    if (root / gates.FILE).exists():
+        shutil.copy(root / gates.FILE, folder / gates.FILE)
+    _configure(root, folder, [work.chapter for work in works], banner)
     # Not named _static: Jupyter Book would load every script in that folder on every page.
     shutil.copytree(root / "book" / "_static", folder / "_public")
     mathjax = Path(str(resources.files("sphinx-mathjax-offline"))) / "static" / "mathjax"
@@ -92,16 +118,58 @@ def stage(works: Iterable[Plan], root: Path, folder: Path) -> None:
             if (run / part).is_dir():
                 shutil.copytree(run / part, target / part)
         # Readers download bundles, so they lie among the static files too.
-        if (run / "figures").is_dir():
-            shutil.copytree(run / "figures", folder / "_public" / "figures" / work.chapter)
+        for bundle in sorted((run / "figures").glob("*")):
+            public = folder / "_public" / "figures" / work.chapter / bundle.name
+            shutil.copytree(bundle, public)
+            write_bytes(public / f"{bundle.name}.zip", bundles.archive(bundle))
+    for chapter, why in skipped.items():
+        title = citation.heading(root / "notebooks" / f"{chapter}.ipynb")
+        page_text = f"# {title}\n\n:::{{admonition}} Skipped\n:class: warning\n{why}\n:::\n"
+        write_text(folder / "notebooks" / f"{chapter}.md", page_text)
+    cited = {"book": citation.book(root), **{w.chapter: citation.chapter(w.chapter, root) for w in works}}
+    write_text(folder / "_registry" / "citations.json", json.dumps(cited))
+    write_text(folder / "_registry" / "skipped.json", json.dumps(skipped))
     results.save(list(registry.values()), folder / "_registry" / "results.json")
     shutil.copy(folder / "_registry" / "results.json", folder / "_public" / "results.json")
 
 
-def build(works: list[Plan], root: Path, target: Path) -> bool:
+def _configure(root: Path, folder: Path, chapters: list[str], banner: str) -> None:
+    """Write the renderer's configuration, with a page of parameters for each chapter and the banner."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    if banner:
+        config["html"]["announcement"] = html_escape(banner)
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    for part in toc["parts"]:
+        for entry in part["chapters"]:
+            if entry["file"] == "book/reexecute":
+                entry["sections"] = [{"file": f"book/parameters/{chapter}"} for chapter in chapters]
+    for chapter in chapters:
+        write_text(folder / "book" / "parameters" / f"{chapter}.md", _parameter_page(chapter, root))
+    for name, content in (("_config.yml", config), ("_toc.yml", toc)):
+        write_text(folder / name, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def _parameter_page(chapter: str, root: Path) -> str:
+    title = citation.heading(root / "notebooks" / f"{chapter}.ipynb")
+    about = (parameter_class(chapter).__doc__ or "").splitlines()[0]
+    return (
+        f"# Parameters of {chapter}\n\n[{title}](../../notebooks/{chapter}). {about}\n\n"
+        f"```{{parameter-table}} {chapter}\n```\n"
+    )
+
+
+def build(
+    works: list[Plan],
+    root: Path,
+    target: Path,
+    *,
+    skipped: Mapping[str, str] | None = None,
+    banner: str = "",
+) -> bool:
     """Render the book into `target`; return False if it was already up to date.
 
     The renderer starts from nothing each time something changed: its own cache does not see imported code.
+    `skipped` and `banner` are as in `stage`.
 
     Raises
     ------
@@ -111,26 +179,48 @@ def build(works: list[Plan], root: Path, target: Path) -> bool:
     with tempfile.TemporaryDirectory(prefix="rollstate-book-") as temporary:
         source = Path(temporary) / "source"
         source.mkdir()
-        stage(works, root, source)
+        stage(works, root, source, skipped=skipped, banner=banner)
         stamp = {"staged": sha256(source), "lock": sha256(root / "requirements.lock")}
         try:
             if json.loads((target / _STAMP).read_text(encoding="utf-8")) == stamp:
                 return False
         except (OSError, ValueError):
             pass
-        jupyter_book = Path(sys.executable).with_name("jupyter-book")
-        command = [str(jupyter_book), "build", str(source), "--path-output", temporary]
-        command += ["--warningiserror", "--nitpick", "--keep-going", "--quiet"]
-        done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
-        html = Path(temporary) / "_build" / "html"
-        problems = _problems(done.stdout + done.stderr, source)
-        if done.returncode != 0 or problems or not (html / "index.html").exists():
-            raise BookError("the book does not build:\n" + (problems or (done.stdout + done.stderr)[-4000:]))
+        html = _render(source, Path(temporary), "html")
         _clean(html)
         with replaced_folder(target) as folder:
             shutil.copytree(html, folder, dirs_exist_ok=True)
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True
+
+
+def print_pdf(works: list[Plan], root: Path, target: Path) -> None:
+    """Write the whole book as one PDF; the old one stays on failure.
+
+    Raises
+    ------
+    BookError, PrintingError
+        If the renderer warns, or the browser fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="rollstate-book-") as temporary:
+        source = Path(temporary) / "source"
+        source.mkdir()
+        stage(works, root, source)
+        to_pdf(_render(source, Path(temporary), "singlehtml") / "index.html", target)
+
+
+def _render(source: Path, temporary: Path, builder: str) -> Path:
+    """Let Jupyter Book render a staged folder; return the folder of pages."""
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [str(jupyter_book), "build", str(source), "--path-output", str(temporary), "--builder", builder]
+    command += ["--warningiserror", "--nitpick", "--keep-going", "--quiet"]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    pages = temporary / "_build" / builder
+    said = done.stdout + done.stderr
+    problems = _problems(said, source)
+    if done.returncode != 0 or problems or not (pages / "index.html").exists():
+        raise BookError("the book does not build:\n" + (problems or said[-4000:]))
+    return pages
 
 
 def _problems(output: str, source: Path) -> str:
@@ -148,8 +238,3 @@ def _clean(html: Path) -> None:
         cleaned = re.sub(r"<script>\s*const THEBE_JS_URL[^<]*</script>", "", text)
         if cleaned != text:
             file.write_text(cleaned, encoding="utf-8")
-
-
-def read_run(work: Plan) -> dict[str, Any]:
-    """Return the provenance record of a finished run."""
-    return json.loads((work.folder / "run.json").read_text(encoding="utf-8"))

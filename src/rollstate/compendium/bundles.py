@@ -6,13 +6,14 @@ import hashlib
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rollstate.compendium.files import write_bytes, write_text
+from rollstate.compendium.files import sha256, write_bytes, write_text
 from rollstate.errors import InputError
 
 NAME = re.compile(r"^[a-z][a-z0-9-]*$")
@@ -91,10 +92,59 @@ def write_figure(
     content = hashlib.sha256(files[f"{name}.csv"] + files[f"{name}.svg"]).hexdigest()
     for file, content_bytes in files.items():
         write_bytes(target / file, content_bytes)
-    stamp = {**provenance, "content_sha256": content, "size_in": [float(width), float(height)]}
+    hashes = {file: hashlib.sha256(content_bytes).hexdigest() for file, content_bytes in files.items()}
+    stamp = {
+        **provenance,
+        "content_sha256": content,
+        "files": hashes,
+        "size_in": [float(width), float(height)],
+    }
     write_text(target / "provenance.json", json.dumps(stamp, indent=1, sort_keys=True) + "\n")
     write_text(target / "cite.bib", bibtex(name, provenance, content))
     return target
+
+
+def altered(bundle: Path) -> list[str]:
+    """Return the files of a bundle that are missing or no longer what its provenance says.
+
+    Raises
+    ------
+    InputError
+        If the folder is no figure bundle.
+    """
+    recorded = read_provenance(bundle)["files"]
+    return [
+        name
+        for name, digest in recorded.items()
+        if not (bundle / name).is_file() or sha256(bundle / name) != digest
+    ]
+
+
+def read_provenance(bundle: Path) -> dict[str, Any]:
+    """Return the record of what a figure was made from; an `InputError` if the folder is no figure bundle."""
+    path = bundle / "provenance.json"
+    try:
+        stamp = json.loads(path.read_text(encoding="utf-8"))
+        if not {"chapter", "inputs", "content_sha256", "files"} <= stamp.keys():
+            raise ValueError("fields are missing")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{bundle} is no figure bundle: {path.name} cannot be read ({error}); `rollstate figures` lists them"
+        ) from error
+    return stamp
+
+
+def archive(bundle: Path) -> bytes:
+    """Return a bundle as one ZIP archive, the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out:
+        for file in sorted(bundle.iterdir()):
+            # The archive would otherwise hold the time and the permissions of each file.
+            entry = zipfile.ZipInfo(f"{bundle.name}/{file.name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            out.writestr(entry, file.read_bytes())
+    return buffer.getvalue()
 
 
 def bibtex(name: str, provenance: dict[str, Any], content: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line: run, why, status, build, figures, data, lint."""
+"""The command line: run, why, status, build, figures, data, lint; `publishing` has the rest."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 import rollstate
+from rollstate.compendium import options, publishing
 from rollstate.errors import InputError, RollstateError
 
 
@@ -25,32 +25,6 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-def _root() -> Path:
-    from rollstate.compendium.provenance import project_root
-
-    return project_root()
-
-
-def _pairs(pairs: tuple[tuple[str, str], ...], file: str | None) -> dict[str, Any]:
-    """Return parameters from a YAML file and from ``-p NAME VALUE``, which wins."""
-    given: dict[str, Any] = {}
-    if file:
-        loaded = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-        if not isinstance(loaded, dict):
-            raise InputError(f"{file} must hold a mapping of parameter names to values")
-        given.update(loaded)
-    given.update({name: yaml.safe_load(value) for name, value in pairs})
-    return given
-
-
-_PARAMETER = click.option(
-    "-p", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="Set one parameter (YAML value)."
-)
-_FILE = click.option("--params", "file", type=click.Path(exists=True), help="YAML file of parameters.")
-_OUT = click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (one notebook).")
-_JOBS = click.option("--jobs", default=os.cpu_count() or 1, show_default="cores", help="Notebooks at a time.")
-
-
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(rollstate.__version__, prog_name="rollstate")
 def main() -> None:
@@ -59,16 +33,16 @@ def main() -> None:
 
 @main.command()
 @click.argument("notebooks", nargs=-1)
-@_PARAMETER
-@_FILE
-@_JOBS
-@_OUT
+@options.PARAMETER
+@options.FILE
+@options.JOBS
+@options.out("Folder of the run (one notebook).")
 @click.option("--force", is_flag=True, help="Run even what is fresh.")
 def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path | None, force: bool) -> None:
     """Run NOTEBOOKS (all by default), only those whose inputs changed."""
     from rollstate.compendium import runner
 
-    root, given = _root(), _pairs(pairs, file)
+    root, given = options.root(), options.parameters(pairs, file)
     names = list(notebooks) or runner.chapters(root)
     if (given or out) and len(names) != 1:
         raise InputError("parameters and --out belong to one notebook: name exactly one")
@@ -80,16 +54,18 @@ def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path 
 
 @main.command()
 @click.argument("notebook")
-@_PARAMETER
-@_FILE
-@_OUT
+@options.PARAMETER
+@options.FILE
+@options.out("Folder of the run (one notebook).")
 def why(notebook: str, pairs: Any, file: Any, out: Path | None) -> None:
     """Say why NOTEBOOK would run, or that it would not."""
     from rollstate.compendium import runner
 
-    root = _root()
+    root = options.root()
     out = out.resolve() if out else None
-    work = runner.plan(notebook, _pairs(pairs, file), root, allow_sample=True, fetch=False, out=out)
+    work = runner.plan(
+        notebook, options.parameters(pairs, file), root, allow_sample=True, fetch=False, out=out
+    )
     lines = runner.reasons(work, root)
     click.echo(
         f"{notebook} is fresh: nothing it depends on changed" if not lines else f"{notebook} would run:"
@@ -100,18 +76,24 @@ def why(notebook: str, pairs: Any, file: Any, out: Path | None) -> None:
 
 @main.command()
 def status() -> None:
-    """Say for every notebook whether its results still match code, parameters, data and lock."""
-    from rollstate.compendium import runner
+    """Say for every notebook whether its results match code, parameters, data and lock, for every figure its files."""
+    from rollstate.compendium import bundles, runner
 
-    root = _root()
+    root = options.root()
     for name in runner.chapters(root):
         work = runner.plan(name, {}, root, allow_sample=True, fetch=False)
         lines = runner.reasons(work, root)
         click.echo(f"{name:<18} " + ("fresh" if not lines else "stale: " + "; ".join(lines)))
+        for folder in sorted((work.folder / "figures").glob("*/")):
+            changed = bundles.altered(folder)
+            click.echo(
+                f"  {folder.name:<24} "
+                + (f"altered since: {', '.join(changed)}" if changed else "as written")
+            )
 
 
 @main.command()
-@_JOBS
+@options.JOBS
 @click.option(
     "--offline-sample/--real-only", default=True, help="Where real data cannot be had: sample, or stop."
 )
@@ -120,7 +102,7 @@ def build(jobs: int, offline_sample: bool) -> None:
     from rollstate.compendium import book, runner
 
     started = time.perf_counter()
-    root = _root()
+    root = options.root()
     names = runner.chapters(root)
     click.echo("notebooks")
     works = [runner.plan(name, {}, root, allow_sample=offline_sample) for name in names]
@@ -142,7 +124,7 @@ def figures() -> None:
     """List the figures of the finished runs with their files."""
     from rollstate.compendium import runner
 
-    root = _root()
+    root = options.root()
     for name in runner.chapters(root):
         for folder in sorted((root / "_build" / "runs" / name / "figures").glob("*")):
             caption = (folder / "caption.txt").read_text(encoding="utf-8").strip()
@@ -186,7 +168,7 @@ def lint() -> None:
     from rollstate.compendium import lint as rules
     from rollstate.compendium import results, runner
 
-    root = _root()
+    root = options.root()
     lines = [str(finding) for finding in rules.lint_prose(root)]
     for name in runner.chapters(root):
         path = root / "_build" / "runs" / name / "results.json"
@@ -196,3 +178,7 @@ def lint() -> None:
         click.echo(line)
     if lines:
         sys.exit(f"{len(lines)} findings")
+
+
+for _command in publishing.COMMANDS:
+    main.add_command(_command)

@@ -9,7 +9,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from rollstate.errors import InputError
 
@@ -46,7 +46,12 @@ def parameter(
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """Base of every chapter's parameters: validates on construction, refuses unknown names."""
+    """Base of every chapter's parameters: validates on construction, refuses unknown names.
+
+    ``needs`` names what the chapter must know of its trace, from `rollstate.traces.schema.NEEDS`.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))

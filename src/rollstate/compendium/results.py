@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import numbers
@@ -72,6 +73,12 @@ class Result:
             raise InputError(
                 f"result {self.key} needs a guard, the test that protects it as tests/...::test_name"
             )
+
+    @property
+    def content(self) -> str:
+        """SHA-256 of what the number says: key, value, unit, interval and source, wherever it was computed."""
+        said = {name: getattr(self, name) for name in ("key", "value", "unit", "interval", "source")}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def text(self, spec: str = "") -> str:
         """Return the value as prose shows it: ``spec`` is a Python format, the unit follows."""

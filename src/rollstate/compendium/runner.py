@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,18 @@ SAMPLE = "sample"
 
 
 class NotebookError(RollstateError):
-    """A notebook failed; the message names the cell, the error and the parameters."""
+    """A notebook failed; the message names the cell, the error and the parameters.
+
+    ``kind`` and ``said`` are the name and the message of the error that a cell raised.
+    """
+
+    def __init__(self, message: str, kind: str = "", said: str = "") -> None:
+        # All arguments to the base: an error comes back from another process by them.
+        super().__init__(message, kind, said)
+        self.message, self.kind, self.said = message, kind, said
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(frozen=True)
@@ -198,7 +209,7 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
                 extra_arguments=["--log-level=40"],
             )
         except papermill.PapermillExecutionError as error:
-            raise NotebookError(_failure(work, error)) from error
+            raise NotebookError(_failure(work, error), error.ename, error.evalue) from error
         finally:
             for name, value in saved.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -223,24 +234,33 @@ def run_all(
         say(f"  {work.chapter:<18} " + ("fresh" if not why else "due: " + _shorten(why)))
         if why:
             due.append(work)
-    failures = []
+    failures = [str(error) for _, error in execute(due, root, jobs=jobs, say=say) if error]
+    if failures:
+        raise NotebookError("\n\n".join(failures))
+    return due
+
+
+def execute(
+    works: list[Plan], root: Path, *, jobs: int, say: Callable[[str], None]
+) -> Iterator[tuple[Plan, RollstateError | None]]:
+    """Run notebooks, `jobs` at a time, and yield each with its error or None as it ends."""
     # A bar per notebook on a terminal; a log gets one line per notebook.
     bar = {"leave": False, "ascii": True, "disable": not sys.stderr.isatty()}
-    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(due)))) as pool:
+    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(works)))) as pool:
         futures = {
             pool.submit(run, work, root, progress={**bar, "position": i, "desc": work.chapter}): work
-            for i, work in enumerate(due)
+            for i, work in enumerate(works)
         }
         for done, future in enumerate(as_completed(futures), start=1):
             work = futures[future]
             try:
-                say(f"  [{done}/{len(due)}] {work.chapter:<18} {future.result():6.1f} s")
+                took = future.result()
             except RollstateError as error:
-                say(f"  [{done}/{len(due)}] {work.chapter:<18} FAILED")
-                failures.append(str(error))
-    if failures:
-        raise NotebookError("\n\n".join(failures))
-    return due
+                say(f"  [{done}/{len(works)}] {work.chapter:<18} FAILED")
+                yield work, error
+            else:
+                say(f"  [{done}/{len(works)}] {work.chapter:<18} {took:6.1f} s")
+                yield work, None
 
 
 def _failure(work: Plan, error: Any) -> str:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,15 @@ KEY_FORMS = ("slot", "slot_hash", "holder", "synthetic")
 
 TX_LEVELS = ("none", "writes", "all")
 """Which touches carry a transaction index."""
+
+
+NEEDS = {
+    "reads": "it does not see reads",
+    "all_writes": "it does not see every write",
+    "tx_of_writes": "it does not say which transaction wrote",
+    "storage_keys": "its keys are not storage keys",
+}
+"""What an analysis may need of a source, and how to say that a source lacks it."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,22 @@ class Capability:
                 f"capability: window [{self.window_start}, {self.window_stop}) is empty; "
                 "window_stop must be larger than window_start"
             )
+
+    def lacks(self, needs: Iterable[str]) -> list[str]:
+        """Say which of some needs the source cannot meet, a phrase each; empty if it meets all.
+
+        Parameters
+        ----------
+        needs : iterable of str
+            Names from `NEEDS`.
+        """
+        met = {
+            "reads": self.observes_reads,
+            "all_writes": self.observes_all_writes,
+            "tx_of_writes": self.tx_level != "none",
+            "storage_keys": self.key_form in {"slot", "synthetic"},
+        }
+        return [NEEDS[name] for name in needs if not met[name]]
 
     @property
     def n_blocks(self) -> int:

@@ -1,0 +1,104 @@
+"""Every chapter on the reader's own trace: what it can support is run, the rest says why it cannot."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rollstate.compendium import runner
+from rollstate.compendium.runner import NotebookError, Plan
+from rollstate.errors import InputError, RollstateError
+from rollstate.traces import datasets
+from rollstate.traces.schema import Capability
+
+TRACE = "trace"
+# What a chapter raises when its input cannot carry the analysis; anything else is a fault of ours.
+_REFUSAL = InputError.__name__
+
+
+@dataclass
+class OwnBook:
+    """The plans of a book on one trace, and the chapters it skips with their reasons."""
+
+    works: list[Plan] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def plan(
+    root: Path, folder: Path, trace: str, given: Mapping[str, Mapping[str, Any]] | None = None
+) -> OwnBook:
+    """Plan every chapter on a trace.
+
+    Parameters
+    ----------
+    root, folder : Path
+        The project's folder, and the one that the runs go to.
+    trace : str
+        Data set by name, or path of a trace.
+    given : mapping, optional
+        Other parameters, by chapter.
+
+    Raises
+    ------
+    InputError
+        If the trace cannot be read, or a parameter is unknown or bad: before anything runs.
+    """
+    given = given or {}
+    known = runner.chapters(root)
+    for chapter in given.keys() - set(known):
+        raise InputError(f"there is no chapter {chapter!r}; there are {', '.join(known)}")
+    stamp = datasets.load_trace(trace).capability
+    made = OwnBook()
+    for chapter in known:
+        cls = runner.parameter_class(chapter)
+        parameters = dict(given.get(chapter, {}))
+        if TRACE in cls.names():
+            if lacking := stamp.lacks(cls.needs):
+                made.skipped[chapter] = f"The trace cannot support this chapter: {'; '.join(lacking)}."
+                continue
+            parameters[TRACE] = _absolute(trace)
+        made.works.append(runner.plan(chapter, parameters, root, allow_sample=True, out=folder / chapter))
+    return made
+
+
+def run(book: OwnBook, root: Path, *, jobs: int, say: Callable[[str], None]) -> OwnBook:
+    """Run what is due; a chapter that refuses the trace moves to the skipped ones.
+
+    Raises
+    ------
+    NotebookError
+        If a chapter fails for any other reason.
+    """
+    done = OwnBook(skipped=dict(book.skipped))
+    failures = []
+    due = [work for work in book.works if runner.reasons(work, root)]
+    ended = {work.chapter: error for work, error in runner.execute(due, root, jobs=jobs, say=say)}
+    for work in book.works:
+        error = ended.get(work.chapter)
+        if error is None:
+            done.works.append(work)
+        elif isinstance(error, NotebookError) and error.kind == _REFUSAL:
+            # What an earlier trace left here is not this one's.
+            shutil.rmtree(work.folder, ignore_errors=True)
+            done.skipped[work.chapter] = f"The trace cannot support this chapter: {error.said}"
+        else:
+            failures.append(str(error))
+    for chapter, why in done.skipped.items():
+        say(f"  {chapter:<18} skipped: {why}")
+    if failures:
+        raise NotebookError("\n\n".join(failures))
+    if not done.works:
+        raise RollstateError("no chapter can be run on this trace: " + "; ".join(done.skipped.values()))
+    return done
+
+
+def banner(trace: str, stamp: Capability) -> str:
+    """Return what every page of such a book says at its top."""
+    return f"Not the published results: this book was built on {Path(trace).name} ({stamp.describe()})."
+
+
+def _absolute(trace: str) -> str:
+    return trace if trace in {datasets.SAMPLE, *datasets.names()} else str(Path(trace).resolve())

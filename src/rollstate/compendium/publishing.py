@@ -1,0 +1,230 @@
+"""Commands of readers who bring their own chain, compare, cite and verify, and of those who release."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import rollstate
+from rollstate.compendium import options
+from rollstate.errors import InputError
+
+_RUNS = Path("_build") / "runs"
+
+
+@click.command()
+@click.option("--trace", help="Your trace: a Parquet or CSV table, or a trace folder.")
+@click.option("--bal-dir", type=click.Path(exists=True), help="Folder of block access lists (*.rlp).")
+@click.option("--dataset", help="A data set by name; `rollstate data list` shows them.")
+@options.PARAMETER
+@options.FILE
+@options.JOBS
+@options.out("Folder of the book; nothing else in it is touched.", required=True)
+def book(
+    trace: str | None,
+    bal_dir: str | None,
+    dataset: str | None,
+    pairs: Any,
+    file: Any,
+    jobs: int,
+    out: Path,
+) -> None:
+    """Build a complete book on your own trace.
+
+    Parameters are named CHAPTER.NAME, for example -p eda.draws 500. Chapters that the trace cannot support say why.
+    """
+    from rollstate.compendium import book as pages
+    from rollstate.compendium import own_chain
+    from rollstate.traces import datasets
+
+    sources = [source for source in (trace, bal_dir, dataset) if source]
+    if len(sources) != 1:
+        raise InputError("name one source: --trace, --bal-dir or --dataset")
+    (source,) = sources
+    root, folder = options.root(), out.resolve()
+    planned = own_chain.plan(root, folder / "runs", source, _by_chapter(options.parameters(pairs, file)))
+    click.echo("notebooks")
+    done = own_chain.run(planned, root, jobs=jobs, say=click.echo)
+    click.echo("book")
+    banner = own_chain.banner(source, datasets.load_trace(source).capability)
+    pages.build(done.works, root, folder / "html", skipped=done.skipped, banner=banner)
+    click.echo(f"  open {os.path.relpath(folder / 'html' / 'index.html')}")
+
+
+def _by_chapter(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return parameters named ``chapter.name``, or nested in a file, by chapter."""
+    out: dict[str, dict[str, Any]] = {}
+    for name, value in given.items():
+        chapter, dot, inner = name.partition(".")
+        if isinstance(value, dict) and not dot:
+            out.setdefault(chapter, {}).update(value)
+        elif dot and inner:
+            out.setdefault(chapter, {})[inner] = value
+        else:
+            raise InputError(f"parameter {name!r} must be named CHAPTER.NAME, for example eda.{name}")
+    return out
+
+
+@click.command()
+@click.argument("a", type=click.Path(exists=True, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, path_type=Path))
+@options.out("The page to write.  [default: diff.html]")
+def diff(a: Path, b: Path, out: Path | None) -> None:
+    """Compare two runs, or two folders of runs: a page of numbers, inputs and figures side by side."""
+    from rollstate.compendium import comparison, snapshots
+    from rollstate.compendium.files import write_text
+
+    before, after = snapshots.read(a), snapshots.read(b)
+    target = out or Path("diff.html")
+    write_text(target, comparison.page(before, after))
+    for change in comparison.compare(before, after):
+        if change.state != "same":
+            click.echo("  ".join(filter(None, comparison.cells(change))))
+    click.echo(f"open {os.path.relpath(target)}")
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(exists=True, path_type=Path))
+def gates(folder: Path | None) -> None:
+    """Hold the headline numbers of the published runs, or of those in FOLDER, against their gates."""
+    from rollstate.compendium import gates as rules
+    from rollstate.compendium import runner, snapshots
+
+    root = options.root()
+    found = snapshots.read(folder or root / _RUNS)
+    published = {chapter: runner.parameter_class(chapter).resolve({}).as_dict() for chapter in found.runs}
+    verdicts = rules.judge(rules.load(root), found.results, found.runs, published)
+    colours = {"green": "green", "red": "red", "not judged": "yellow"}
+    for verdict in verdicts:
+        click.secho(f"{verdict.state:<10} {verdict.gate.key:<36} {verdict.why}", fg=colours[verdict.state])
+    if red := [verdict.gate.key for verdict in verdicts if verdict.state == "red"]:
+        sys.exit(f"red: {', '.join(red)}")
+
+
+@click.command()
+@click.argument("what", required=False)
+def cite(what: str | None) -> None:
+    """Print the BibTeX entry of the book, or of WHAT: CHAPTER, CHAPTER/FIGURE, or a number CHAPTER.KEY."""
+    from rollstate.compendium import bundles, citation, runner, snapshots
+
+    root = options.root()
+    chapters = runner.chapters(root)
+    if what is None:
+        click.echo(citation.book(root), nl=False)
+    elif what in chapters:
+        click.echo(citation.chapter(what, root), nl=False)
+    elif "/" in what:
+        figures = snapshots.read(root / _RUNS).figures
+        if what not in figures:
+            raise InputError(f"no run drew {what!r}; there are {', '.join(figures)}")
+        stamp = bundles.read_provenance(figures[what])
+        click.echo(bundles.bibtex(what.partition("/")[2], stamp, stamp["content_sha256"]), nl=False)
+    else:
+        registry = snapshots.read(root / _RUNS).results
+        if what not in registry:
+            raise InputError(
+                f"{what!r} is no chapter ({', '.join(chapters)}), no figure (`rollstate figures`) and no number "
+                "(the list of numbers in the book)"
+            )
+        result = registry[what]
+        interval = f", interval {result.interval_text()}" if result.interval else ""
+        click.echo(
+            f"% {what}: {result.text()}{interval}: {result.meaning}; content SHA-256 {result.content[:16]}"
+        )
+        click.echo(citation.chapter(what.split(".")[0], root), nl=False)
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(exists=True, path_type=Path))
+def verify(bundle: Path) -> None:
+    """Make the figure of BUNDLE, a folder or its ZIP, again and say whether it came out the same."""
+    from rollstate.compendium import verification
+
+    found = verification.verify(bundle, options.root())
+    for line in found.lines:
+        click.echo(f"  {line}")
+    if not found.reproduced:
+        sys.exit(f"{found.figure} was not reproduced")
+    click.echo(f"{found.figure} is reproduced")
+
+
+@click.command()
+@options.out("Folder to fill; what is in it is replaced.", required=True)
+@click.option(
+    "--runs", type=click.Path(exists=True, path_type=Path), help="Folder of runs.  [default: the book's]"
+)
+def latex(out: Path, runs: Path | None) -> None:
+    """Export every number as a macro, every figure as PDF, and their references, for a paper."""
+    from rollstate.compendium import latex as tex
+    from rollstate.compendium import snapshots
+
+    root = options.root()
+    snapshot = snapshots.read(runs or root / _RUNS)
+    tex.export(snapshot, root, out)
+    click.echo(f"{len(snapshot.results)} numbers, {len(snapshot.figures)} figures in {os.path.relpath(out)}")
+
+
+@click.command()
+@options.out("The file to write.  [default: _build/rollstate.pdf]")
+def pdf(out: Path | None) -> None:
+    """Print the whole book, as last run, into one PDF; needs a Chromium."""
+    from rollstate.compendium import book as pages
+    from rollstate.compendium import runner
+
+    root = options.root()
+    works = [runner.plan(name, {}, root, allow_sample=True, fetch=False) for name in runner.chapters(root)]
+    missing = [work.chapter for work in works if not (work.folder / "run.json").exists()]
+    if missing:
+        raise InputError(f"not run yet: {', '.join(missing)}; `make book` runs them")
+    target = out or root / "_build" / "rollstate.pdf"
+    pages.print_pdf(works, root, target)
+    click.echo(os.path.relpath(target))
+
+
+@click.command()
+@click.argument("chapter")
+@click.option(
+    "-p",
+    "grid",
+    nargs=2,
+    multiple=True,
+    required=True,
+    metavar="NAME V1,V2,...",
+    help="Values of one parameter.",
+)
+@options.SCHEDULER
+@options.out("Folder of the runs and of sweep.csv.", required=True)
+def sweep(chapter: str, grid: tuple[tuple[str, str], ...], scheduler: str | None, out: Path) -> None:
+    """Run CHAPTER at every combination of values, here or on a Dask cluster; finished points are not run again."""
+    import pandas as pd
+    import yaml
+    from tqdm import tqdm
+
+    from rollstate.compendium import sweeps
+    from rollstate.compendium.files import write_bytes
+
+    values = {name: yaml.safe_load(f"[{texts}]") for name, texts in grid}
+    count = len(sweeps.points(values))
+    folder = out.resolve()
+    made = sweeps.sweep(chapter, values, options.root(), folder, scheduler=scheduler)
+    bar = tqdm(made, total=count, unit="run", disable=not sys.stderr.isatty())
+    table = pd.concat(list(bar), ignore_index=True)
+    write_bytes(folder / "sweep.csv", table.to_csv(index=False, lineterminator="\n").encode())
+    click.echo(f"{count} runs, {len(table)} numbers in {os.path.relpath(folder / 'sweep.csv')}")
+
+
+@click.command()
+def release() -> None:
+    """Keep the numbers of the published runs as those of this version, for later comparison."""
+    from rollstate.compendium import snapshots
+
+    root = options.root()
+    path = snapshots.write_release(snapshots.read(root / _RUNS), rollstate.__version__, root)
+    click.echo(os.path.relpath(path))
+
+
+COMMANDS = (book, diff, gates, cite, verify, latex, pdf, sweep, release)
