@@ -206,7 +206,22 @@ def print_pdf(works: list[Plan], root: Path, target: Path) -> None:
         source = Path(temporary) / "source"
         source.mkdir()
         stage(works, root, source)
-        to_pdf(_render(source, Path(temporary), "singlehtml") / "index.html", target)
+        pages = _render(source, Path(temporary), "singlehtml")
+        toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
+        page_text = (pages / f"{toc['root']}.html").read_text(encoding="utf-8")
+        # The page expects to lie at the top, whatever folder its source is in.
+        one = pages / "book.html"
+        one.write_text(_printable(page_text, toc["root"]), encoding="utf-8")
+        to_pdf(one, target)
+
+
+def _printable(text: str, root_page: str) -> str:
+    """Return the single page with links that hold on paper: into the page, or to an address."""
+    text = text.replace(' loading="lazy"', "")
+    text = text.replace(f'href="{root_page}.html#', 'href="#')
+    text = re.sub(r'href="#document-[^"#]*#', 'href="#', text)
+    # Downloads and files beside the page do not go with the paper.
+    return re.sub(r'(<a\b[^>]*?) href="(?!#|https?:)[^"]*"', r"\1", text)
 
 
 def _render(source: Path, temporary: Path, builder: str) -> Path:
