@@ -13,6 +13,9 @@ Out = TypeVar("Out")
 RETRIES = 3
 """How often work is given to another worker when its own dies."""
 
+PATIENCE = "20s"
+"""How long a scheduler may take to answer."""
+
 
 class SchedulerError(RollstateError):
     """The scheduler cannot be reached, or its workers could not do the work."""
@@ -52,7 +55,7 @@ def mapped(
     from distributed import Client, KilledWorker
 
     try:
-        client = Client(scheduler, timeout="20s", set_as_default=False)
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SchedulerError(
             f"no Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`"

@@ -21,6 +21,7 @@ truncation), https://doi.org/10.1007/978-1-4612-4348-9; Prentice, Williams and P
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
+from rollstate.executors import mapped
 from rollstate.traces import store
 from rollstate.traces.schema import Capability, Trace
 from rollstate.traces.visits import Counts, Visits, shared_counts, visits
@@ -215,11 +217,20 @@ def _with_labels(spells: pl.DataFrame, seen: Visits, seen_from: int, shared: Con
     )
 
 
-def build_partitioned(folder: Path, *, window: tuple[int, int] | None = None) -> Iterator[pl.DataFrame]:
-    """Yield `build` of a stored trace part by part: the same spells, in memory bounded by the largest part."""
+def build_partitioned(
+    folder: Path, *, window: tuple[int, int] | None = None, scheduler: str | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield `build` of a stored trace part by part: the same spells, in memory bounded by the largest part.
+
+    With the address of a Dask scheduler its workers, which must see `folder`, build the parts.
+    """
     shared = context(store.partitions(folder))
-    for part in store.partitions(folder):
-        yield build(part, window=window, shared=shared)
+    work = functools.partial(_build_part, folder=folder, window=window, shared=shared)
+    yield from mapped(work, range(store.count_parts(folder)), scheduler)
+
+
+def _build_part(part: int, folder: Path, window: tuple[int, int] | None, shared: Context) -> pl.DataFrame:
+    return build(store.read_part(folder, part), window=window, shared=shared)
 
 
 def check_window(stamp: Capability, window: tuple[int, int] | None) -> tuple[int, int]:

@@ -98,9 +98,11 @@ def stage(
     # Not named _static: Jupyter Book would load every script in that folder on every page.
     shutil.copytree(root / "book" / "_static", folder / "_public")
     mathjax = Path(str(resources.files("sphinx-mathjax-offline"))) / "static" / "mathjax"
-    fonts = Path("output") / "chtml" / "fonts" / "woff-v2"
-    shutil.copytree(mathjax / fonts, folder / "_public" / "mathjax" / fonts)
-    shutil.copy(mathjax / "tex-chtml.js", folder / "_public" / "mathjax" / "tex-chtml.js")
+    shutil.copytree(mathjax / "output" / "chtml", folder / "_public" / "mathjax" / "output" / "chtml")
+    for part in ("startup", "core", "input/tex", "output/chtml", "a11y/assistive-mml"):
+        target = folder / "_public" / "mathjax" / f"{part}.js"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(mathjax / f"{part}.js", target)
 
     registry: dict[str, results.Result] = {}
     for work in works:
@@ -245,11 +247,21 @@ def _problems(output: str, source: Path) -> str:
 
 def _clean(html: Path) -> None:
     """Drop what a reader does not need, and what no page of an offline book may name."""
-    for name in (".buildinfo", "objects.inv"):
+    for name in (".buildinfo", "objects.inv", "_static/scripts/fontawesome.js"):
         (html / name).unlink(missing_ok=True)
+    for pattern in ("*.js.map", "*.ttf"):
+        for file in (html / "_static").rglob(pattern):
+            file.unlink()
     for file in html.rglob("*.html"):
         text = file.read_text(encoding="utf-8")
         # An inert constant of a disabled feature; the book names no host that it does not link to.
         cleaned = re.sub(r"<script>\s*const THEBE_JS_URL[^<]*</script>", "", text)
+        # The theme's style sheet has the icons as a font: the script is a second copy, twelve times its size.
+        cleaned = re.sub(r"<script[^>]*fontawesome\.js[^>]*>\s*(</script>)?", "", cleaned)
+        # What a screen reader says of the arrows that unfold the table of contents, and of a list of anchors.
+        toggle = '<summary><span class="toctree-toggle"'
+        cleaned = cleaned.replace(toggle, toggle.replace("<summary", '<summary aria-label="Pages below"'))
+        cleaned = cleaned.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+        cleaned = re.sub(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"', r"\1", cleaned)
         if cleaned != text:
             file.write_text(cleaned, encoding="utf-8")

@@ -20,11 +20,11 @@ class PrintingError(RollstateError):
 
 
 def browser() -> str:
-    """Return the command of a Chromium: the one ROLLSTATE_BROWSER names, or one on the path."""
-    found = os.environ.get("ROLLSTATE_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    """Return the command of a Chromium: the one ROLLSTATE_CHROMIUM names, or one on the path."""
+    found = os.environ.get("ROLLSTATE_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         raise PrintingError(
-            f"no browser to print with: install one of {', '.join(BROWSERS)}, or name one in ROLLSTATE_BROWSER"
+            f"no browser to print with: install one of {', '.join(BROWSERS)}, or name one in ROLLSTATE_CHROMIUM"
         )
     return found
 

@@ -257,11 +257,21 @@ def partitions(folder: Path) -> Iterator[Trace]:
 
     Memory is bounded by the largest part beside ``slots`` and ``blocks``.
     """
-    stamp = read_capability(folder)
+    for part in range(count_parts(folder)):
+        yield read_part(folder, part)
+
+
+def count_parts(folder: Path) -> int:
+    """Return into how many parts a stored trace is cut."""
+    return len(_parts(folder))
+
+
+def read_part(folder: Path, part: int) -> Trace:
+    """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)
     slots, blocks = (_read(folder / f"{name}.parquet") for name in ("slots", "blocks"))
-    for part, file in enumerate(files):
-        yield Trace(_read(file), slots.filter(pl.col("slot_id") % len(files) == part), blocks, stamp)
+    mine = slots.filter(pl.col("slot_id") % len(files) == part)
+    return Trace(_read(files[part]), mine, blocks, read_capability(folder))
 
 
 def read_trace(folder: Path) -> Trace:

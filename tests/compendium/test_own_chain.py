@@ -1,0 +1,112 @@
+"""A book on the reader's own trace: what the trace supports is run, the rest says why, nothing is faked."""
+
+import dataclasses
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from rollstate.compendium import own_chain, runner
+from rollstate.compendium.chapters.traces import Traces
+from rollstate.compendium.cli import main
+from rollstate.compendium.runner import NotebookError
+from rollstate.errors import InputError
+from rollstate.traces import datasets, store
+
+from .conftest import RECORD, SETUP, TAKE
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A small trace of the reader's own, in a folder of its own."""
+    trace = datasets.load_trace("sample")
+    stamp = dataclasses.replace(trace.capability, source="my-node", observes_reads=False)
+    writes = trace.accesses.filter(pl.col("is_write"))
+    folder = tmp_path / "my-trace"
+    store.write_trace(dataclasses.replace(trace, accesses=writes, capability=stamp), folder)
+    return folder
+
+
+def quiet(line):
+    pass
+
+
+def test_a_chapter_is_run_on_the_trace_and_stamped_with_it(project, own, tmp_path):
+    project.write(
+        SETUP,
+        TAKE,
+        "from rollstate.traces.datasets import load_trace\ntrace = load_trace(p.trace)\n"
+        "chapter.source(trace.capability)\n"
+        'chapter.record("writes", trace.accesses.height, meaning="writes", guard="tests/x.py::test_y")',
+    )
+    planned = own_chain.plan(project.root, tmp_path / "runs", str(own))
+    done = own_chain.run(planned, project.root, jobs=1, say=quiet)
+    assert not done.skipped
+    (work,) = done.works
+    assert work.parameters.trace == str(own)
+    assert '"source": "my-node"' in (work.folder / "results.json").read_text()
+    assert "Not the published results" in own_chain.banner(str(own), datasets.load_trace(str(own)).capability)
+
+
+def test_a_chapter_whose_needs_the_source_cannot_meet_is_skipped_with_the_reason(
+    project, own, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Traces, "needs", ("all_writes", "reads"))
+    planned = own_chain.plan(project.root, tmp_path / "runs", str(own))
+    assert planned.works == []
+    assert planned.skipped == {"traces": "The trace cannot support this chapter: it does not see reads."}
+
+
+def test_a_chapter_that_refuses_the_trace_is_skipped_and_any_other_error_is_ours(project, own, tmp_path):
+    project.write(
+        SETUP, TAKE, 'from rollstate.errors import InputError\nraise InputError("too short a window")'
+    )
+    planned = own_chain.plan(project.root, tmp_path / "runs", str(own))
+    said = []
+    with pytest.raises(Exception, match="no chapter can be run"):
+        own_chain.run(planned, project.root, jobs=1, say=said.append)
+    assert any("too short a window" in line for line in said)
+    project.write(SETUP, TAKE, RECORD, "1 / 0")
+    with pytest.raises(NotebookError, match="ZeroDivisionError") as caught:
+        own_chain.run(planned, project.root, jobs=1, say=quiet)
+    assert "division by zero" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "name one source"),
+        (("--dataset", "sample", "--trace", "x"), "name one source"),
+        (("--trace", "no-such-file"), "no-such-file"),
+        (("--dataset", "sample", "-p", "seed", "3"), "CHAPTER.NAME"),
+        (("--dataset", "sample", "-p", "traces.sed", "3"), "did you mean 'seed'"),
+        (("--dataset", "sample", "-p", "trace.seed", "3"), "no chapter 'trace'"),
+    ],
+)
+def test_bad_input_is_one_message_before_anything_runs(project, tmp_path, words, said):
+    done = CliRunner().invoke(main, ["book", "--out", str(tmp_path / "out"), *words])
+    assert done.exit_code == 1
+    assert said in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_need_that_a_chapter_names_is_one(root):
+    stamp = datasets.load_trace("sample").capability
+    for chapter in runner.chapters(root):
+        assert isinstance(stamp.lacks(runner.parameter_class(chapter).needs), list)
+    with pytest.raises(KeyError):
+        stamp.lacks(["a wish"])
+
+
+def test_each_lack_is_said_in_words(own):
+    stamp = datasets.load_trace(str(own)).capability
+    assert stamp.lacks(["reads", "all_writes", "tx_of_writes", "storage_keys"]) == ["it does not see reads"]
+    blind = dataclasses.replace(stamp, observes_all_writes=False, tx_level="none", key_form="holder")
+    assert len(blind.lacks(["reads", "all_writes", "tx_of_writes", "storage_keys"])) == 4
+
+
+def test_input_errors_reach_another_process_with_their_kind(project, own, tmp_path):
+    project.write(SETUP, TAKE, 'from rollstate.errors import InputError\nraise InputError("said so")')
+    work = runner.plan("traces", {"trace": str(own)}, project.root, out=tmp_path / "run")
+    ((_, error),) = runner.execute([work], project.root, jobs=1, say=quiet)
+    assert (error.kind, error.said) == (InputError.__name__, "said so")

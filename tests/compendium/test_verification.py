@@ -1,0 +1,75 @@
+"""A bundle is verified by making it again; what was altered or no longer comes out is named."""
+
+import zipfile
+
+import pytest
+
+from rollstate.compendium import bundles, runner, verification
+from rollstate.errors import InputError
+
+from .conftest import DRAW, RECORD, SETUP, TAKE
+
+
+@pytest.fixture
+def bundle(project):
+    work = runner.plan("traces", {"trace": "sample", "seed": 4}, project.root)
+    runner.run(work, project.root)
+    return work.folder / "figures" / "line"
+
+
+def test_a_bundle_and_its_archive_are_reproduced_byte_for_byte(project, bundle, tmp_path):
+    archive = tmp_path / "line.zip"
+    archive.write_bytes(bundles.archive(bundle))
+    assert bundles.archive(bundle) == archive.read_bytes()
+    for given in (bundle, archive):
+        found = verification.verify(given, project.root)
+        assert found.reproduced
+        assert found.lines == (
+            "CSV: the same bytes", "SVG: the same bytes", "PDF: the same bytes", "PNG: the same bytes",
+        )  # fmt: skip
+    assert bundle.is_dir(), "what was verified is left as it was"
+
+
+def test_an_altered_file_is_named_and_other_data_is_not_reproduced(project, bundle):
+    assert bundles.altered(bundle) == []
+    csv = bundle / "line.csv"
+    csv.write_text(csv.read_text().replace("2", "7"))
+    assert bundles.altered(bundle) == ["line.csv"]
+    found = verification.verify(bundle, project.root)
+    assert not found.reproduced
+    assert "line.csv is not the file that was written" in found.lines
+    assert any("other values" in line for line in found.lines)
+
+
+def test_a_notebook_that_draws_something_else_is_not_reproduced(project, bundle):
+    project.write(SETUP, TAKE, RECORD, DRAW.replace('{"y": [1, 2, 3]}', '{"y": [1, 2, 4]}'))
+    found = verification.verify(bundle, project.root)
+    assert not found.reproduced
+    assert "here the notebook changed" in found.lines
+    project.write(SETUP, TAKE, RECORD, DRAW.replace('"line"', '"other"'))
+    found = verification.verify(bundle, project.root)
+    assert not found.reproduced
+    assert "it draws other" in found.lines[-1]
+
+
+def test_rounding_of_another_machine_is_not_another_result(tmp_path):
+    for name, value in (("a", "1.0000000000001"), ("b", "1.0000000000002"), ("c", "1.1")):
+        (tmp_path / name).write_text(f"x,kind\n{value},word\n")
+    assert verification._same_data(tmp_path / "a", tmp_path / "b")[0]
+    assert not verification._same_data(tmp_path / "a", tmp_path / "c")[0]
+
+
+def test_what_is_no_bundle_is_refused(project, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match="no figure bundle"):
+        verification.verify(empty, project.root)
+    text = tmp_path / "text.zip"
+    text.write_text("no archive")
+    with pytest.raises(InputError, match="neither a bundle's folder nor its archive"):
+        verification.verify(text, project.root)
+    escaping = tmp_path / "escaping.zip"
+    with zipfile.ZipFile(escaping, "w") as archive:
+        archive.writestr("line/../../outside", "x")
+    with pytest.raises(InputError, match="not the archive of one figure"):
+        verification.verify(escaping, project.root)

@@ -1,0 +1,113 @@
+"""Work gives the same results here, on a Dask cluster of separate processes, and when one of them is killed."""
+
+import os
+import signal
+import time
+
+import polars as pl
+import pytest
+from distributed import LocalCluster
+
+from rollstate import executors, intervals
+from rollstate.compendium import sweeps
+from rollstate.errors import InputError
+from rollstate.traces import datasets, store
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two workers, each a process of its own with one thread, behind a TCP address on this machine."""
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as made:
+        yield made
+
+
+def square(x):
+    return x * x, os.getpid()
+
+
+def die_once(item):
+    """Kill the worker the first time; the file remembers."""
+    number, memory = item
+    if number == 3 and not memory.exists():
+        memory.write_text("was here")
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.02)
+    return number * number
+
+
+def deadly(item):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(item):
+    raise InputError(f"bad item {item}")
+
+
+def test_results_come_in_order_and_from_other_processes(cluster):
+    here = list(executors.mapped(square, range(20)))
+    there = list(executors.mapped(square, range(20), cluster.scheduler_address))
+    assert [value for value, _ in there] == [value for value, _ in here]
+    assert os.getpid() not in {process for _, process in there}
+
+
+def test_a_worker_killed_on_the_way_loses_nothing(cluster, tmp_path):
+    items = [(number, tmp_path / "memory") for number in range(12)]
+    assert list(executors.mapped(die_once, items, cluster.scheduler_address)) == [n * n for n in range(12)]
+    assert (tmp_path / "memory").exists(), "no worker was killed"
+
+
+def test_work_that_kills_every_worker_is_a_named_error(cluster):
+    with pytest.raises(executors.SchedulerError, match="killed every worker"):
+        list(executors.mapped(deadly, [1], cluster.scheduler_address))
+
+
+def test_the_error_of_an_item_is_the_same_here_and_there(cluster):
+    for scheduler in (None, cluster.scheduler_address):
+        with pytest.raises(InputError, match="bad item 7"):
+            list(executors.mapped(fail, [7], scheduler))
+
+
+def test_an_address_that_is_none_or_answers_nothing_is_refused(monkeypatch):
+    with pytest.raises(InputError, match="must be an address"):
+        list(executors.mapped(square, [1], "localhost"))
+    monkeypatch.setattr(executors, "PATIENCE", "1s")
+    with pytest.raises(executors.SchedulerError, match="no Dask scheduler answers"):
+        list(executors.mapped(square, [1], "tcp://127.0.0.1:9"))
+
+
+def test_spells_of_a_partitioned_trace_are_the_same_on_the_cluster(cluster, tmp_path):
+    trace = datasets.load_trace("sample")
+    store.write_trace(trace, tmp_path / "trace", parts=5)
+    whole = intervals.build(trace)
+    made = [
+        pl.concat(intervals.build_partitioned(tmp_path / "trace", scheduler=scheduler)).sort(
+            "slot_id", "start"
+        )
+        for scheduler in (None, cluster.scheduler_address)
+    ]
+    for frame in made:
+        assert frame.equals(whole)
+
+
+def test_a_sweep_of_notebooks_is_the_same_on_the_cluster(cluster, root, tmp_path):
+    grid = {"draws": (20, 30), "trace": ("sample",)}
+    tables = [
+        list(sweeps.sweep("traces", grid, root, tmp_path / name, scheduler=scheduler))
+        for name, scheduler in (("here", None), ("there", cluster.scheduler_address))
+    ]
+    for here, there in zip(*tables, strict=True):
+        assert here.equals(there)
+    assert {frame["draws"].iloc[0] for frame in tables[0]} == {20, 30}
+    # Finished points are not run again.
+    before = (tmp_path / "here" / "0000" / "run.json").stat().st_mtime_ns
+    list(sweeps.sweep("traces", grid, root, tmp_path / "here"))
+    assert (tmp_path / "here" / "0000" / "run.json").stat().st_mtime_ns == before
+
+
+def test_a_bad_point_stops_a_sweep_before_anything_runs(root, tmp_path):
+    with pytest.raises(InputError, match="draws must be"):
+        list(sweeps.sweep("traces", {"draws": (20, 1), "trace": ("sample",)}, root, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    assert sweeps.points({"a": (1, 2), "b": (3,)}) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]
