@@ -63,6 +63,20 @@ def test_book_says_plainly_that_it_was_built_without_real_data(works, root, tmp_
     assert not book.build(works, root, tmp_path / "html"), "a second build has nothing to do"
 
 
+def test_book_on_a_readers_trace_says_so_on_every_page_and_why_a_chapter_is_skipped(works, root, tmp_path):
+    run = [work for work in works if work.chapter != "eda"]
+    banner = "Not the published results: this book was built on my-trace."
+    assert book.build(
+        run, root, tmp_path / "html", skipped={"eda": "The trace is <too> short."}, banner=banner
+    )
+    for page in tmp_path.glob("html/[bn]*/**/*.html"):
+        assert banner in page.read_text(), page
+    skipped = (tmp_path / "html" / "notebooks" / "eda.html").read_text()
+    assert "The trace is &lt;too&gt; short." in skipped
+    assert "not available" in (tmp_path / "html" / "book" / "index.html").read_text()
+    assert not list(tmp_path.glob("html/_static/figures/eda"))
+
+
 def test_broken_page_leaves_the_old_book(works, root, tmp_path, monkeypatch):
     target = tmp_path / "html"
     target.mkdir()
