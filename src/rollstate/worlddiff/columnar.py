@@ -19,13 +19,16 @@ from rollstate.worlddiff.errors import FrameError, KeyRangeError, TraceError, Tr
 from rollstate.worlddiff.interning import Interner
 from rollstate.worlddiff.operations import NAMES, TOUCHING, Operations, slot_of
 from rollstate.worlddiff.storage_queries import StorageAccess, StorageQuery
-from rollstate.worlddiff.world_diff import PROTECTIVE_READ, FixedCostWorld, StorageWrite
+from rollstate.worlddiff.world import FixedCostWorld
+from rollstate.worlddiff.world_diff import PROTECTIVE_READ, StorageWrite
 
 SLOT_BYTES, VALUE_BYTES = 52, 32
 CHUNK = 16_384
 """Entries of a chunk of the trace and of the lists."""
 SLICE = 4_096
 """Operations handed to the kernel at once; bounds what is held besides the state."""
+SLICE_BYTES = 2 * SLOT_BYTES + VALUE_BYTES + 2 * 56 + 8
+"""Bytes per operation of a slice: rows, those that touch a slot, their words before and after swapping, ids."""
 
 _FAULTS = {
     kernel.UNKNOWN: (TraceError, "is unknown; the codes are those of operations.NAMES"),
@@ -36,6 +39,9 @@ _FAULTS = {
 }
 _TRACE = (np.uint8, np.uint32, np.uint32, np.uint32)
 _STATE = (np.uint8, np.uint8, np.uint32, np.uint32, np.uint32, np.uint32, np.uint32)
+TRACE_ENTRY_BYTES = sum(np.dtype(dtype).itemsize for dtype in _TRACE)
+STATE_BYTES = sum(np.dtype(dtype).itemsize for dtype in _STATE)
+"""Bytes of an entry of the trace, and of a slot besides its key."""
 _FLAGS, _STATUS, _INITIAL, _CURRENT, _PAID = range(5)
 
 
@@ -95,7 +101,7 @@ class ColumnarWorldDiff:
         self._counters = np.zeros(kernel.COUNTERS, np.int64)
         self._trace, self._refunds, self._costs = _Chunks(*_TRACE), _Chunks(np.uint32), _Chunks(np.int32)
         self._state = tuple(np.zeros(0, dtype) for dtype in _STATE)
-        self._widen(reserve_slots)
+        self._widen(self._slots.capacity)
         self._journals = (
             np.empty((0, 3), np.uint32),
             np.empty((0, 2), np.uint32),
@@ -191,8 +197,8 @@ class ColumnarWorldDiff:
 
     def _load(self, slots: np.ndarray) -> None:
         """Ask the world for the slots that are used for the first time."""
-        if self._slots.count > len(self._state[0]):
-            self._widen(2 * len(self._state[0]))
+        if self._slots.capacity > len(self._state[0]):
+            self._widen(self._slots.capacity)
         status = self._state[_STATUS]
         new = np.unique(slots[status[slots] & kernel.LOADED == 0])
         if not len(new):
@@ -208,7 +214,6 @@ class ColumnarWorldDiff:
         status[new] = kernel.LOADED | exists * kernel.EXISTS | np.array(free) * kernel.FREE
 
     def _widen(self, capacity: int) -> None:
-        capacity = max(capacity, self._slots.count, 1)
         old = len(self._state[0])
         wider = tuple(np.zeros(capacity, column.dtype) for column in self._state)
         for new, column in zip(wider, self._state, strict=True):

@@ -123,11 +123,7 @@ def run(
         c[COSTS] // size * size,
     )
     for i in range(begin, len(code)):
-        if (
-            c[TRACE] - trace_base >= size
-            or c[REFUNDS] - refund_base >= size
-            or c[COSTS] - cost_base >= size
-        ):
+        if c[TRACE] - trace_base >= size or c[REFUNDS] - refund_base >= size or c[COSTS] - cost_base >= size:
             return i
         operation, slot = code[i], slots[i]
         result = np.uint32(NONE)

@@ -68,10 +68,17 @@ class Interner:
     """
 
     def __init__(self, width: int, capacity: int = 1_024) -> None:
+        if capacity < 1:
+            raise KeyRangeError(f"a table of {capacity} rows cannot grow; reserve at least 1")
         self.width = width
         self.count = 0
         self._table = np.empty((capacity, -(-width // 8)), np.uint64)
-        self._index = np.full(_index_size(capacity), EMPTY, np.uint32)
+        self._index = np.full(index_size(capacity), EMPTY, np.uint32)
+
+    @property
+    def capacity(self) -> int:
+        """Rows there is room for."""
+        return len(self._table)
 
     @property
     def nbytes(self) -> int:
@@ -116,10 +123,10 @@ class Interner:
         table = np.empty((2 * len(self._table), self._table.shape[1]), np.uint64)
         table[: self.count] = self._table
         self._table = table
-        self._index = np.empty(_index_size(len(table)), np.uint32)
+        self._index = np.empty(index_size(len(table)), np.uint32)
         _reindex(self._table, self.count, self._index)
 
 
-def _index_size(capacity: int) -> int:
+def index_size(capacity: int) -> int:
     """Return the places of the index: a power of two at least 1.5 times the rows."""
     return 1 << max(3, (3 * capacity // 2 - 1).bit_length())

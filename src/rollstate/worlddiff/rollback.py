@@ -46,6 +46,7 @@ class Journal(ABC):
     def _undo_to(self, length: int) -> None:
         """Undo the newest entries until `length` are left."""
 
+    @abstractmethod
     def _forget(self) -> None:
         """Drop what is needed only to undo."""
 

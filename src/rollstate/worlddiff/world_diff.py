@@ -18,11 +18,11 @@ initial values                      kept     kept
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from rollstate.worlddiff.errors import FrameError, KeyRangeError, ModeError, TransactionError
 from rollstate.worlddiff.rollback import JournalLog, JournalMap, JournalSet, Snapshot
@@ -33,6 +33,7 @@ from rollstate.worlddiff.storage_queries import (
     accesses_from_maps,
     sort_storage_queries,
 )
+from rollstate.worlddiff.world import StorageSlot, World
 
 READ, WRITTEN, PROTECTIVE_READ = 1, 2, 4
 """Flags of a slot: read, written, and read while no write was pending."""
@@ -51,65 +52,11 @@ class Mode(Enum):
     OPT_OUT = "opt-out"
 
 
-class StorageSlot(NamedTuple):
-    """Value of a slot at the start of the batch; `is_initial` where the slot did not exist yet."""
-
-    value: int
-    is_initial: bool
-
-
 class StorageWrite(NamedTuple):
     """A pending write: the value, and the pubdata bytes paid for it."""
 
     value: int
     paid: int
-
-
-class World(Protocol):
-    """The state before the batch, constant while it runs."""
-
-    def read(self, slot: Slot) -> StorageSlot:
-        """Return the value before the batch."""
-
-    def cost(self, initial: StorageSlot, value: int) -> int:
-        """Return the pubdata bytes of bringing a slot from `initial` to `value`."""
-
-    def is_free(self, slot: Slot) -> bool:
-        """Return whether accesses to the slot cost nothing."""
-
-
-@dataclass(frozen=True)
-class FixedCostWorld:
-    """A world whose pubdata costs depend only on whether the slot exists and whether it changes.
-
-    Attributes
-    ----------
-    values : mapping of slot to int
-        Slots that exist; any other reads as 0.
-    free_addresses : frozenset of int
-        Addresses whose slots are free.
-    cost_absent, cost_existing : int
-        Pubdata bytes of a change of a slot that did not exist, and of one that did.
-    """
-
-    values: Mapping[Slot, int]
-    free_addresses: frozenset[int] = frozenset()
-    cost_absent: int = 64
-    cost_existing: int = 40
-
-    def read(self, slot: Slot) -> StorageSlot:
-        """Return the value before the batch."""
-        return StorageSlot(self.values.get(slot, 0), slot not in self.values)
-
-    def cost(self, initial: StorageSlot, value: int) -> int:
-        """Return the pubdata bytes of a change, 0 if the value stays."""
-        if value == initial.value:
-            return 0
-        return self.cost_absent if initial.is_initial else self.cost_existing
-
-    def is_free(self, slot: Slot) -> bool:
-        """Return whether the slot's address is free."""
-        return slot[0] in self.free_addresses
 
 
 class StorageChange(NamedTuple):
@@ -332,7 +279,9 @@ class WorldDiff:
     def _innermost(self, frame: Frame) -> None:
         if not self._frames or self._frames[-1] is not frame:
             state = "is not open" if frame not in self._frames else "has open frames inside it"
-            raise FrameError(f"the frame {state} ({len(self._frames)} are open); close frames innermost first")
+            raise FrameError(
+                f"the frame {state} ({len(self._frames)} are open); close frames innermost first"
+            )
 
     def _append_twins(self, frame: Frame) -> None:
         # Newest first, so that nested frames unwind last in, first out.
@@ -353,7 +302,13 @@ class WorldDiff:
         if self._transaction or self._frames:
             inside = "inside another" if self._transaction else f"inside {len(self._frames)} open frames"
             raise TransactionError(f"a transaction cannot begin {inside}; end that first")
-        kept = (self.slot_flags, self.storage_refunds, self.pubdata_costs, self.decommitted_hashes, self.trace)
+        kept = (
+            self.slot_flags,
+            self.storage_refunds,
+            self.pubdata_costs,
+            self.decommitted_hashes,
+            self.trace,
+        )
         self._transaction = _Transaction(self._mark(), tuple((part, part.snapshot()) for part in kept))
 
     def commit(self) -> None:
