@@ -25,7 +25,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from rollstate.compendium import results
-from rollstate.compendium.bundles import bibtex
+from rollstate.compendium.bundles import anchor, bibtex
 from rollstate.compendium.runner import parameter_class
 from rollstate.errors import InputError
 
@@ -125,7 +125,7 @@ def visit_number_html(self: Any, node: number) -> None:
     kind = " rs-text" if isinstance(result.value, str) else ""
     body = "".join(f"<span><b>{name}</b> {html.escape(str(value))}</span>" for name, value in rows)
     self.body.append(
-        f'<span class="rs-num{kind}"><a href="{page}#cell-{chapter}-{result.cell}" aria-describedby="{tip}">'
+        f'<span class="rs-num{kind}"><a href="{page}#{anchor("cell", chapter, result.cell)}" aria-describedby="{tip}">'
         f"{html.escape(node.astext())}</a>"
         f'<span class="rs-tip" role="tooltip" id="{tip}"><em>{html.escape(result.meaning)}</em>{body}</span></span>'
     )
@@ -156,10 +156,10 @@ class ResultFigure(SphinxDirective):
         if not known.bundle(ref).is_dir():
             raise self.error(f"unknown figure {ref!r}: no run drew it")
         chapter, _, name = ref.partition("/")
-        anchor = f"fig-{chapter}-{name}"
+        target = anchor("fig", chapter, name)
         stamp = known.stamp(ref)
         width = "page" if stamp["size_in"][0] > 5 else "column"
-        figure = nodes.figure("", classes=["rs-figure", f"rs-{width}"], align="center", names=[anchor])
+        figure = nodes.figure("", classes=["rs-figure", f"rs-{width}"], align="center", names=[target])
         image = nodes.image(
             uri=f"/_registry/{chapter}/figures/{name}/{name}.*",
             alt=known.text(ref, "alt.txt"),
@@ -185,7 +185,7 @@ class ResultFigure(SphinxDirective):
         source = stamp["source"].get("description") or _trace_line(stamp["source"])
         return (
             f'<div class="rs-figure-links">{downloads}'
-            f'<a href="#cell-{chapter}-{stamp["cell"]}" title="{html.escape(source)}">source cell</a>'
+            f'<a href="#{anchor("cell", chapter, stamp["cell"])}" title="{html.escape(source)}">source cell</a>'
             f'<a href="{base}/provenance.json">provenance</a>'
             f"<details><summary>cite this figure</summary><pre>{entry}</pre></details></div>"
         )
@@ -206,7 +206,9 @@ class ResultTable(SphinxDirective):
             head, *body = csv.reader(file)
         caption = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
         return [
-            table(head, [[_number(cell) for cell in row] for row in body], caption, f"tab-{chapter}-{name}")
+            table(
+                head, [[_number(cell) for cell in row] for row in body], caption, anchor("tab", chapter, name)
+            )
         ]
 
 
@@ -282,12 +284,12 @@ class FigureList(SphinxDirective):
         for ref in known.figures():
             chapter, _, name = ref.partition("/")
             stamp = known.stamp(ref)
-            anchor = f"fig-{chapter}-{name}"
+            target = anchor("fig", chapter, name)
             link = addnodes.pending_xref(
-                "", refdomain="std", reftype="numref", reftarget=anchor, refexplicit=False, refwarn=True
+                "", refdomain="std", reftype="numref", reftarget=target, refexplicit=False, refwarn=True
             )
             link["refdoc"] = self.env.docname
-            link += nodes.inline("", anchor, classes=["std", "std-numref"])
+            link += nodes.inline("", target, classes=["std", "std-numref"])
             base = "../" * self.env.docname.count("/") + f"_static/figures/{chapter}/{name}"
             files = " ".join(
                 f'<a href="{base}/{file}" download>{file}</a>'
@@ -299,7 +301,7 @@ class FigureList(SphinxDirective):
                 nodes.paragraph("", "", link, nodes.Text(f". {known.text(ref, 'caption.txt')}")),
                 _raw(
                     f'<div class="rs-figure-links">{files} <a href="{base}/provenance.json">provenance</a>'
-                    f"<span>anchor <code>{anchor}</code></span>"
+                    f"<span>anchor <code>{target}</code></span>"
                     f"<span>content <code>{stamp['content_sha256'][:16]}</code></span>"
                     f"<span>data <code>{html.escape(data)}</code></span>"
                     f"<span>lock <code>{stamp['inputs']['lock'][:12]}</code></span>"

@@ -15,7 +15,7 @@ from typing import Any
 
 import nbformat
 
-from rollstate.compendium import results
+from rollstate.compendium import bundles, results
 from rollstate.compendium.chapter import MIME
 from rollstate.compendium.files import replaced_folder, sha256, write_text
 from rollstate.compendium.runner import Plan
@@ -47,7 +47,8 @@ def page(executed: nbformat.NotebookNode, chapter: str, cells: set[int]) -> nbfo
         marks = [output.data[MIME] for output in cell.outputs if MIME in output.get("data", {})]
         cell.outputs = [output for output in cell.outputs if MIME not in output.get("data", {})]
         if cell.execution_count in cells or marks:
-            out.append(_markdown(f"(cell-{chapter}-{cell.execution_count})=", f"anchor-{cell.id}"))
+            target = bundles.anchor("cell", chapter, cell.execution_count)
+            out.append(_markdown(f"({target})=", f"anchor-{cell.id}"))
         out.append(cell)
         for number, mark in enumerate(marks):
             ((kind, name),) = mark.items()

@@ -24,6 +24,11 @@ _METADATA = {
 }
 
 
+def anchor(kind: str, chapter: str, name: object) -> str:
+    """Return the anchor of a figure, table or cell in the book: hyphens alone, as an HTML id is made of them."""
+    return f"{kind}-{chapter}-{name}".replace("_", "-")
+
+
 def render(figure: Figure, kind: str) -> bytes:
     """Return the figure as reproducible PDF, SVG or PNG bytes."""
     buffer = io.BytesIO()

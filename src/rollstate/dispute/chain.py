@@ -1,0 +1,383 @@
+"""The contract on a chain, message by message beside the Python rules.
+
+The default chain is py-evm in this process (through eth-tester); where an ``anvil`` binary is at hand the same
+messages run there. Time is set for every block, so gas is reproducible.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from rollstate.dispute.commitment import check_depth
+from rollstate.dispute.game import Game, Rollup, Rules
+from rollstate.dispute.step import StepWitness, require
+from rollstate.errors import InputError, RollstateError
+
+START = 1_000_000
+"""Time of the first block, seconds: fixed, so that calldata and hence gas do not depend on the day."""
+GAS_LIMIT = 30_000_000
+GAS_PRICE = 10**9
+ACCOUNTS = 10
+
+NAIVE = (
+    (
+        "    # Nothing becomes final here: the challenger may have lost on purpose.\n",
+        "    self.finalised = max(self.finalised, game.batch)  # naive: defended, so taken for true\n",
+    ),
+)
+"""The one edit that makes the contract naive: a defended batch is final."""
+
+
+class Disagreement(RollstateError):
+    """The contract and the Python rules did different things; one of them has a bug."""
+
+
+def source(depth: int = 32, edits: tuple[tuple[str, str], ...] = ()) -> str:
+    """Return the contract's source for a depth of the tree.
+
+    Parameters
+    ----------
+    depth : int
+        Levels of the state tree, a constant of the contract.
+    edits : tuple of (old, new)
+        Changes to the text, for contracts that are wrong on purpose such as `NAIVE`.
+
+    Raises
+    ------
+    InputError
+        If an old text does not occur exactly once.
+    """
+    text = (resources.files("rollstate.dispute") / "contracts" / "rollup.vy").read_text()
+    line = "DEPTH: constant(uint256) = {}  #"
+    for old, new in ((line.format(32), line.format(check_depth(depth))), *edits):
+        if text.count(old) != 1:
+            raise InputError(f"the contract does not hold this text exactly once: {old!r}")
+        text = text.replace(old, new)
+    return text
+
+
+@cache
+def compile_source(text: str) -> dict[str, Any]:
+    """Return abi and bytecode; compiled once per process."""
+    import vyper
+
+    return vyper.compile_code(text, output_formats=["abi", "bytecode"])
+
+
+def anvil_binary() -> str | None:
+    """Return the path of ``anvil``: ``ROLLSTATE_ANVIL`` or the one on the path, if any."""
+    return os.environ.get("ROLLSTATE_ANVIL") or shutil.which("anvil")
+
+
+class PyEvm:
+    """py-evm in this process."""
+
+    name = "py-evm"
+
+    def __init__(self) -> None:
+        from eth_tester import EthereumTester, PyEVMBackend
+        from web3 import EthereumTesterProvider, Web3
+
+        parameters = PyEVMBackend.generate_genesis_params({"gas_limit": GAS_LIMIT, "timestamp": START})
+        self._backend = PyEVMBackend(genesis_parameters=parameters)
+        self.w3 = Web3(EthereumTesterProvider(EthereumTester(self._backend)))
+
+    def set_time(self, now: int) -> None:
+        """Set the time of the next block."""
+        chain = self._backend.chain
+        chain.header = chain.header.copy(timestamp=now)
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class Anvil:
+    """An ``anvil`` process on a free local port."""
+
+    name = "anvil"
+
+    def __init__(self, binary: str) -> None:
+        from web3 import HTTPProvider, Web3
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._process = subprocess.Popen(
+            [
+                binary, "--port", str(port), "--silent", "--timestamp", str(START),
+                "--gas-limit", str(GAS_LIMIT), "--hardfork", "prague",
+            ],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.w3 = Web3(HTTPProvider(f"http://127.0.0.1:{port}"))
+        for _ in range(100):
+            with suppress(Exception):
+                if self.w3.is_connected():
+                    return
+            time.sleep(0.05)
+        self.close()
+        raise RollstateError(f"{binary} did not answer on port {port} within 5 s")
+
+    def set_time(self, now: int) -> None:
+        """Set the time of the next block."""
+        self.w3.provider.make_request("evm_setNextBlockTimestamp", [now])
+
+    def close(self) -> None:
+        """Stop the process."""
+        self._process.terminate()
+        self._process.wait(timeout=10)
+
+
+@contextmanager
+def chain(name: str = "py-evm") -> Iterator[PyEvm | Anvil]:
+    """Start a chain, ``"py-evm"`` or ``"anvil"``; stop it at the end.
+
+    Raises
+    ------
+    InputError
+        If there is no ``anvil`` binary.
+    """
+    if name == "py-evm":
+        running: PyEvm | Anvil = PyEvm()
+    elif name == "anvil":
+        binary = anvil_binary()
+        if binary is None:
+            raise InputError("no anvil on the PATH; install Foundry or name the binary in ROLLSTATE_ANVIL")
+        running = Anvil(binary)
+    else:
+        raise InputError(f"unknown chain {name!r}; known are 'py-evm' and 'anvil'")
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message that went through."""
+
+    name: str
+    by: str
+    now: int
+    game_id: int | None
+    gas: int
+    game: Game | None
+
+
+class LocalBoard:
+    """Where a game is played: here by the Python rules alone.
+
+    Attributes
+    ----------
+    rollup : Rollup
+        The state.
+    messages : list of Message
+        What went through, in order.
+    now : int
+        Time of the last message, seconds.
+    """
+
+    def __init__(self, rules: Rules, genesis: bytes) -> None:
+        self.rollup = Rollup(rules, genesis)
+        self.rules = rules
+        self.accounts = [f"0x{i:040x}" for i in range(1, ACCOUNTS + 1)]
+        self.messages: list[Message] = []
+        self.now = START + 1
+
+    def send(self, name: str, by: str, *arguments: Any, value: int = 0, wait: int = 1) -> Any:
+        """Send a message `wait` seconds after the last one.
+
+        Raises
+        ------
+        Refused
+            With the contract's reason; nothing has changed then, not even the time.
+        """
+        paid = {"value": value} if value else {}
+        game_id = arguments[0] if arguments and name in GAME_MESSAGES else None
+        before = self.rollup.games.get(game_id)
+        result = getattr(self.rollup, name)(by, self.now + wait, *arguments, **paid)
+        self.now += wait
+        game_id = result if name in ("open_challenge", "challenge_checkpoint") else game_id
+        gas = self._transmit(name, by, arguments, value, before, game_id)
+        self.messages.append(Message(name, by, self.now, game_id, gas, self.rollup.games.get(game_id)))
+        return result
+
+    def _transmit(
+        self, name: str, by: str, arguments: tuple, value: int, before: Game | None, game_id: int | None
+    ) -> int:
+        return 0
+
+
+GAME_MESSAGES = {
+    "respond_agree": "respondAgree",
+    "respond_disagree": "respondDisagree",
+    "post_mid": "postMid",
+    "pick": "pick",
+    "one_step": "oneStep",
+    "timeout": "timeout",
+    "close_void": "closeVoid",
+}
+MESSAGES = GAME_MESSAGES | {
+    "register": "register",
+    "resign": "resign",
+    "post_batch": "postBatch",
+    "claim_batch": "claimBatch",
+    "finalise": "finalise",
+    "post_checkpoint": "postCheckpoint",
+    "accept_checkpoint": "acceptCheckpoint",
+    "open_challenge": "openChallenge",
+    "challenge_checkpoint": "challengeCheckpoint",
+    "withdraw": "withdraw",
+}
+"""Python name of each message and the contract's."""
+
+
+class ChainBoard(LocalBoard):
+    """The same board with the contract beside the Python rules.
+
+    Every message is checked by the Python rules first, so a refusal costs nothing; then it is sent, and the
+    game's stored hash is compared.
+
+    Parameters
+    ----------
+    node : PyEvm or Anvil
+        A running chain.
+    rules : Rules
+        Constants, deployed with the contract.
+    genesis : bytes
+        ``h(S_0)``.
+    edits : tuple of (old, new)
+        Changes to the contract's source; see `source`.
+    """
+
+    def __init__(
+        self, node: PyEvm | Anvil, rules: Rules, genesis: bytes, edits: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(rules, genesis)
+        self.node, self.w3 = node, node.w3
+        self.accounts = [account.lower() for account in self.w3.eth.accounts]
+        self.now = max(START, self.w3.eth.get_block("latest")["timestamp"]) + 1
+        out = compile_source(source(rules.depth, edits))
+        factory = self.w3.eth.contract(abi=out["abi"], bytecode=out["bytecode"])
+        self.node.set_time(self.now)
+        receipt = self._mine(factory.constructor(genesis, *astuple(rules)[1:]), self.accounts[0], 0)
+        if receipt["status"] != 1:
+            raise RollstateError(f"the contract refused its constants: {rules}")
+        self.deploy_gas = receipt["gasUsed"]
+        self.contract = self.w3.eth.contract(address=receipt["contractAddress"], abi=out["abi"])
+
+    def _mine(self, call: Any, by: str, value: int) -> Any:
+        sender = self.w3.to_checksum_address(by)
+        sent = call.transact({"from": sender, "value": value, "gas": GAS_LIMIT // 2, "gasPrice": GAS_PRICE})
+        return self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01)
+
+    def call_of(self, name: str, arguments: tuple, game: Game | None) -> Any:
+        """Return the contract call of a message; messages within a game carry its state."""
+        plain = [part for argument in arguments for part in _plain(name, argument)]
+        if name in GAME_MESSAGES:
+            state = game_tuple(game, self.w3)
+            plain = [plain[0], state, *plain[1:]]
+        return getattr(self.contract.functions, MESSAGES[name])(*plain)
+
+    def reason(
+        self, name: str, by: str, *arguments: Any, value: int = 0, wait: int = 1, game: Game | None = None
+    ) -> str | None:
+        """Return why the contract itself would revert a message, None if it would take it; nothing is sent."""
+        if game is None and name in GAME_MESSAGES:
+            game = self.rollup.games[arguments[0]]
+        self.node.set_time(self.now + wait)
+        sender = self.w3.to_checksum_address(by)
+        return self._revert_of(self.call_of(name, arguments, game), {"from": sender, "value": value})[0]
+
+    @staticmethod
+    def _revert_of(call: Any, options: dict[str, Any]) -> tuple[str | None, Any]:
+        """Call without sending; return the reason of a revert, or None and the result."""
+        try:
+            return None, call.call({"gas": GAS_LIMIT // 2, **options}, block_identifier="pending")
+        except Exception as error:
+            text = str(error.args[0])
+            if "revert" not in text:
+                raise
+            return text.removeprefix("execution reverted: "), None
+
+    def _transmit(
+        self, name: str, by: str, arguments: tuple, value: int, before: Game | None, game_id: int | None
+    ) -> int:
+        self.node.set_time(self.now)
+        receipt = self._mine(self.call_of(name, arguments, before), by, value)
+        if receipt["status"] != 1:
+            raise Disagreement(f"the contract reverted {name}{arguments!r:.200}, the Python rules took it")
+        if game_id is not None:
+            game = self.rollup.games.get(game_id)
+            stored = self.contract.functions.games(game_id).call()
+            if stored != (game.commitment() if game else bytes(32)):
+                raise Disagreement(
+                    f"after {name} game {game_id} is stored as 0x{stored.hex()}, expected {game}"
+                )
+        return receipt["gasUsed"]
+
+    def differences(self) -> dict[str, tuple[Any, Any]]:
+        """Return every stored number on which the contract and the Python rules differ: name to both."""
+        read, ours = self.contract.functions, self.rollup
+        pairs: dict[str, tuple[Any, Any]] = {
+            name: (getattr(read, name)().call(), getattr(ours, name))
+            for name in (
+                "posted",
+                "claimed",
+                "finalised",
+                "serials",
+                "r",
+                "root",
+                "game_count",
+                "stake",
+                "burned",
+            )
+        }
+        pairs["sequencer"] = (read.sequencer().call().lower(), ours.sequencer)
+        pairs["pending"] = (tuple(read.pending().call()), astuple(ours.pending))
+        pairs["balance"] = (self.w3.eth.get_balance(self.contract.address), ours.balance)
+        for n, batch in ours.batches.items():
+            pairs[f"batch {n}"] = (tuple(read.batches(n).call()), astuple(batch))
+        for game_id in range(1, ours.game_count + 1):
+            game = ours.games.get(game_id)
+            pairs[f"game {game_id}"] = (
+                read.games(game_id).call(), game.commitment() if game else bytes(32),
+            )  # fmt: skip
+        for account in self.accounts:
+            credit = read.credit(self.w3.to_checksum_address(account)).call()
+            pairs[f"credit of {account}"] = (credit, ours.credit.get(account, 0))
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def step(self, witness: StepWitness, pre: bytes, executed: int) -> bytes:
+        """Return what the contract's step alone computes from a witness, or refuse it with its reason."""
+        transaction, _, *rest = _plain("one_step", witness)
+        state_root, delta_root, accesses = rest
+        call = self.contract.functions.step(transaction, pre, state_root, delta_root, executed, accesses)
+        reason, result = self._revert_of(call, {})
+        require(reason is None, reason or "")
+        return result
+
+
+def game_tuple(game: Game, w3: Any) -> tuple:
+    """Return a game as web3 encodes it."""
+    return tuple(w3.to_checksum_address(v) if isinstance(v, str) else v for v in game.as_tuple())
+
+
+def _plain(name: str, argument: Any) -> tuple:
+    if not isinstance(argument, StepWitness):
+        return (argument,)
+    accesses = [
+        (a.before, a.now, *((path.bitmap, path.siblings) for path in (a.pre, a.state, a.diff)))
+        for a in argument.accesses
+    ]
+    return (argument.transaction, argument.proof, argument.state_root, argument.delta_root, accesses)

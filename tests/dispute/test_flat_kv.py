@@ -1,0 +1,320 @@
+"""Flat and Merkle Patricia execution agree; counts of the trie's shape equal py-trie's; proofs of real chains."""
+
+import copy
+import json
+import random
+
+import numpy as np
+import pytest
+import rlp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trie import HexaryTrie
+
+from rollstate.dispute import patricia
+from rollstate.dispute.commitment import SparseMerkleTree, difference
+from rollstate.dispute.executors import FlatState, TrieState, load, run_batch
+from rollstate.dispute.keccak import keccak256
+from rollstate.dispute.matches import random_transactions
+from rollstate.dispute.packed_tree import PackedTree
+from rollstate.dispute.stores import CountingStore, Counts, open_store
+from rollstate.dispute.transition import execute
+from rollstate.dispute.trie_shape import TrieShape, difference_hashes, merged, random_keys
+from rollstate.errors import InputError
+
+DEPTH = 16
+
+
+@pytest.mark.parametrize("kind", ["dict", "lmdb", "rocksdict"])
+@pytest.mark.parametrize("form", [FlatState, TrieState])
+def test_every_executor_ends_in_the_same_states_and_differences(tmp_path, kind, form):
+    rng = random.Random(3)
+    keys = rng.sample(range(1 << DEPTH), 8)
+    genesis = {key: rng.randint(1, 20) for key in keys[:6]}
+    store = open_store(kind, tmp_path)
+    state = form(store)
+    load(state, genesis)
+    expected = dict(genesis)
+    for batch in random_transactions(rng, keys, 12, 6):
+        before = expected
+        expected = execute(before, batch, DEPTH)
+        assert run_batch(state, batch, DEPTH) == difference(before, expected)
+        assert dict(state) == expected
+        if kind != "dict":
+            store.commit()
+    if form is TrieState:
+        again = TrieState({})
+        load(again, expected)
+        assert state.trie.root_hash == again.trie.root_hash
+    if kind != "dict":
+        store.close()
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "rocksdict"])
+def test_a_store_keeps_what_it_was_told_and_refuses_what_it_lacks(tmp_path, kind):
+    store = open_store(kind, tmp_path)
+    store[b"a"], store[b"b"] = b"1", b"2"
+    del store[b"a"]
+    store.commit()
+    store.close()
+    store = open_store(kind, tmp_path)
+    assert dict(store) == {b"b": b"2"}
+    assert len(store) == 1
+    with pytest.raises(KeyError):
+        store[b"a"]
+    with pytest.raises(KeyError):
+        del store[b"a"]
+    store.close()
+
+
+def test_an_unknown_store_is_refused(tmp_path):
+    with pytest.raises(InputError, match="unknown store 'leveldb'"):
+        open_store("leveldb", tmp_path)
+
+
+@pytest.mark.parametrize("count", [2, 50, 1000, 5000])
+def test_counts_from_the_shape_equal_those_of_py_trie(count):
+    rng = np.random.default_rng(count)
+    whole = sorted(rng.bytes(32) for _ in range(count))
+    shape = TrieShape(np.array([int.from_bytes(key[:8], "big") for key in whole], np.uint64))
+    db = CountingStore({})
+    trie = HexaryTrie(db)
+    with trie.squash_changes() as batch:
+        for key in whole:
+            batch[key] = rng.bytes(77)
+    rows = rng.integers(0, count, 200)
+    db.counts = Counts()
+    for row in rows:
+        trie[whole[row]] = rng.bytes(77)
+    touched = shape.root_per_update(rows)
+    assert db.counts.reads == db.counts.writes == touched.nodes
+    assert db.counts.bytes_written == touched.node_bytes + 32 * touched.nodes
+    db.counts = Counts()
+    with trie.squash_changes() as batch:
+        for row in rows:
+            batch[whole[row]] = rng.bytes(77)
+    touched = shape.root_per_batch(rows)
+    # py-trie stores the root once more when it leaves the batch.
+    assert db.counts.writes == touched.nodes + 1
+    root = len(db[trie.root_hash]) + 32
+    assert db.counts.bytes_written == touched.node_bytes + 32 * touched.nodes + root
+
+
+def test_extensions_are_counted():
+    rng = np.random.default_rng(0)
+    whole = sorted(b"\x12\x34" + bytes([i * 16, 5, i]) + rng.bytes(27) for i in range(4))
+    whole += sorted(b"\x12\x34\xf0\x77\x77" + bytes([i]) + rng.bytes(26) for i in (1, 2))
+    shape = TrieShape(np.array([int.from_bytes(key[:8], "big") for key in whole], np.uint64))
+    db = CountingStore({})
+    trie = HexaryTrie(db)
+    for key in whole:
+        trie[key] = rng.bytes(77)
+    db.counts = Counts()
+    for key in whole:
+        trie[key] = rng.bytes(77)
+    touched = shape.root_per_update(np.arange(6))
+    assert (db.counts.writes, db.counts.bytes_written) == (
+        touched.nodes,
+        touched.node_bytes + 32 * touched.nodes,
+    )
+
+
+@pytest.mark.parametrize("keys", [[3, 1], [1, 1], [1]])
+def test_a_shape_of_unsorted_or_too_few_keys_is_refused(keys):
+    with pytest.raises(InputError, match="sorted and distinct"):
+        TrieShape(np.array(keys, np.uint64))
+
+
+def test_values_that_may_be_embedded_are_refused():
+    with pytest.raises(InputError, match="embed"):
+        TrieShape(random_keys(10, np.random.default_rng(0)), value_bytes=31)
+
+
+def test_hashes_of_a_difference_are_counted_as_the_tree_makes_them():
+    rng = np.random.default_rng(4)
+    keys = np.unique(np.random.default_rng(4).integers(0, 1 << 16, 50))
+    tree = SparseMerkleTree(16)
+    tree.build({int(key): 1 for key in keys})
+    nodes = {}
+    for level in range(1, 17):
+        nodes[level] = np.unique(keys >> level).size
+    assert difference_hashes(50, 16, rng) == keys.size + sum(nodes.values())
+
+
+def test_merging_blocks_counts_shared_nodes_once():
+    one = np.array([0x1234 << 48, 0x1235 << 48], np.uint64)
+    two = np.array([0x1234 << 48], np.uint64)
+    apart = merged([one], 4), merged([two], 4)
+    together = merged([one, two], 4)
+    assert (apart[0].nodes, apart[1].nodes) == (6, 5)
+    assert (together.leaves, together.nodes) == (2, 6)
+
+
+@given(st.dictionaries(st.integers(0, 2**12 - 1), st.integers(0, 2**64 - 1), min_size=1), st.randoms())
+@settings(deadline=None, max_examples=40)
+def test_the_packed_tree_has_the_root_of_the_plain_one(state, rng):
+    keys = np.array(sorted(state), np.uint64)
+    values = np.array([state[int(key)] for key in keys], np.uint64)
+    packed, plain = PackedTree(keys, values, 12), SparseMerkleTree(12)
+    root = plain.build(state)
+    assert packed.root == root
+    changes = [(rng.choice(list(state)), rng.choice((0, 1, 7))) for _ in range(10)]
+    changed = packed.update(
+        np.array([key for key, _ in changes], np.uint64), np.array([value for _, value in changes], np.uint64)
+    )
+    assert changed == plain.update(root, changes)
+
+
+def test_the_packed_tree_refuses_what_it_cannot_hold():
+    two = np.array([1, 5], np.uint64)
+    with pytest.raises(InputError, match="not in the tree"):
+        PackedTree(two, two, 8).update(np.array([2], np.uint64), np.array([1], np.uint64))
+    with pytest.raises(InputError, match="below"):
+        PackedTree(two, two, 2)
+    with pytest.raises(InputError, match="1 to 64 levels"):
+        PackedTree(two, two, 65)
+
+
+def hashed_nodes(proof):
+    """Drop embedded nodes, which py-trie lists too: a strict reader takes those from their parents."""
+    encoded = [rlp.encode(node) for node in proof]
+    return [node for i, node in enumerate(encoded) if i == 0 or len(node) >= 32]
+
+
+def as_bytes(text):
+    return bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode()
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["trietest", "trieanyorder"])
+def test_public_trie_vectors(data_dir, name):
+    vectors = json.loads((data_dir / "ethtests" / f"{name}.json").read_text())
+    assert vectors
+    for vector in vectors.values():
+        pairs = vector["in"].items() if isinstance(vector["in"], dict) else vector["in"]
+        trie, held = HexaryTrie({}), {}
+        for key, value in pairs:
+            if value is None:
+                del trie[as_bytes(key)]
+                held.pop(as_bytes(key), None)
+            else:
+                trie[as_bytes(key)] = held[as_bytes(key)] = as_bytes(value)
+        assert trie.root_hash.hex() == vector["root"][2:]
+        # Our strict reader finds every value under the published root, and nothing under absent keys.
+        for key in [*held, b"absent", b"do", b"dog", b"dogglesworth"]:
+            assert patricia.proven_value(trie.root_hash, key, hashed_nodes(trie.get_proof(key))) == held.get(
+                key, b""
+            )
+
+
+def from_json(item):
+    if isinstance(item, list):
+        return [from_json(part) for part in item]
+    if isinstance(item, int):
+        return item
+    return int(item[1:]) if item.startswith("#") else item.encode()
+
+
+@pytest.mark.real_data
+def test_public_rlp_vectors(data_dir):
+    vectors = json.loads((data_dir / "ethtests" / "rlptest.json").read_text())
+    assert len(vectors) == 28
+    for vector in vectors.values():
+        assert rlp.encode(from_json(vector["in"])).hex() == vector["out"][2:]
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["test_21", "test_22"])
+def test_real_account_proofs_hold_and_break_with_any_node(data_dir, name):
+    answer = json.loads((data_dir / "proofs" / f"{name}.json").read_text())[0]["response"]["result"]
+    root = keccak256(bytes.fromhex(answer["accountProof"][0][2:]))
+    account = patricia.verify_account(answer, root)
+    assert account.balance == int(answer["balance"], 16)
+    assert (account == patricia.ABSENT) == (answer["nonce"] == answer["balance"] == "0x0")
+    # py-trie reads the same leaf.
+    nodes = [rlp.decode(bytes.fromhex(node[2:])) for node in answer["accountProof"]]
+    key = keccak256(bytes.fromhex(answer["address"][2:]))
+    leaf = HexaryTrie.get_from_proof(root, key, nodes)
+    assert leaf == (b"" if account == patricia.ABSENT else account.encode())
+    for level in range(len(nodes)):
+        broken = copy.deepcopy(answer)
+        broken["accountProof"][level] = broken["accountProof"][level][:-2] + "00"
+        with pytest.raises(InputError, match="hashes to"):
+            patricia.verify_account(broken, root)
+    short, long, lying = (copy.deepcopy(answer) for _ in range(3))
+    short["accountProof"].pop()
+    long["accountProof"].append("0xc0")
+    lying["balance"] = hex(int(answer["balance"], 16) + 1)
+    for bad, reason in ((short, "ends before"), (long, "more than it needs"), (lying, "the answer")):
+        with pytest.raises(InputError, match=reason):
+            patricia.verify_account(bad, root)
+
+
+def test_a_storage_proof_holds_and_its_value_is_checked():
+    slots = {i: i * 1000 + 1 for i in range(40)}
+    storage, state = HexaryTrie({}), HexaryTrie({})
+    for slot, value in slots.items():
+        storage[keccak256(slot.to_bytes(32, "big"))] = rlp.encode(value)
+    account = patricia.Account(3, 10**18, storage.root_hash, patricia.EMPTY_CODE)
+    address = b"\x11" * 20
+    for other in range(30):
+        state[keccak256(bytes([other]) * 20)] = patricia.ABSENT.encode()
+    state[keccak256(address)] = account.encode()
+
+    def hexed(trie, key):
+        return ["0x" + rlp.encode(node).hex() for node in trie.get_proof(keccak256(key))]
+
+    answer = {
+        "address": "0x" + address.hex(),
+        "nonce": "0x3",
+        "balance": hex(10**18),
+        "storageHash": "0x" + storage.root_hash.hex(),
+        "codeHash": "0x" + patricia.EMPTY_CODE.hex(),
+        "accountProof": hexed(state, address),
+        "storageProof": [
+            {
+                "key": hex(slot),
+                "value": hex(slots.get(slot, 0)),
+                "proof": hexed(storage, slot.to_bytes(32, "big")),
+            }
+            for slot in (0, 7, 39, 999)
+        ],
+    }
+    assert patricia.verify_account(answer, state.root_hash) == account
+    answer["storageProof"][1]["value"] = "0x1"
+    with pytest.raises(InputError, match="slot 0x7"):
+        patricia.verify_account(answer, state.root_hash)
+
+
+@given(
+    st.dictionaries(st.binary(min_size=1, max_size=4), st.binary(min_size=1, max_size=40)),
+    st.binary(max_size=4),
+)
+@settings(deadline=None)
+def test_strict_proofs_agree_with_py_trie_on_any_trie(held, key):
+    trie = HexaryTrie({})
+    for name, value in held.items():
+        trie[name] = value
+    for asked in [*held, key or b"\0"]:
+        proof = trie.get_proof(asked)
+        found = patricia.proven_value(trie.root_hash, asked, hashed_nodes(proof))
+        assert found == held.get(asked, b"") == HexaryTrie.get_from_proof(trie.root_hash, asked, proof)
+
+
+@pytest.mark.parametrize(
+    ("node", "reason"),
+    [
+        ([b"", b"", b""], "neither 2 nor 17"),
+        ([b"\x40", b"x" * 40], "no hex-prefix"),
+        ([b"\x05", b"x" * 40], "pads"),
+    ],
+)
+def test_malformed_nodes_are_refused(node, reason):
+    encoded = rlp.encode(node)
+    with pytest.raises(InputError, match=reason):
+        patricia.proven_value(keccak256(encoded), b"k", [encoded])
+
+
+def test_bytes_that_are_not_rlp_are_refused():
+    with pytest.raises(InputError, match="not RLP"):
+        patricia.proven_value(keccak256(b"\xff"), b"k", [b"\xff"])
