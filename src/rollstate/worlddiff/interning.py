@@ -1,0 +1,132 @@
+"""Rows of bytes as dense integers: each distinct row is kept once and named by its order of arrival."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from rollstate.worlddiff.errors import KeyRangeError
+
+EMPTY = 0xFFFF_FFFF
+
+
+@numba.njit(cache=True)
+def _place(row: np.ndarray, table: np.ndarray, index: np.ndarray) -> int:
+    """Return the position of `row` in an open-addressed index, or of the empty place where it belongs."""
+    mixed = np.uint64(0x9E3779B97F4A7C15)
+    for word in row:
+        mixed = (mixed ^ word) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(29)
+    mask = np.uint64(len(index) - 1)
+    place = mixed & mask
+    while index[place] != EMPTY:
+        known = table[index[place]]
+        same = True
+        for i in range(len(row)):
+            if known[i] != row[i]:
+                same = False
+                break
+        if same:
+            break
+        place = (place + np.uint64(1)) & mask
+    return np.int64(place)
+
+
+@numba.njit(cache=True)
+def _intern(
+    rows: np.ndarray, table: np.ndarray, index: np.ndarray, count: int, ids: np.ndarray, begin: int
+) -> tuple[int, int]:
+    """Name rows from `begin` on until the table is full; return how far that went, and the new count."""
+    for i in range(begin, len(rows)):
+        place = _place(rows[i], table, index)
+        if index[place] == EMPTY:
+            if count == len(table):
+                return i, count
+            table[count] = rows[i]
+            index[place] = count
+            count += 1
+        ids[i] = index[place]
+    return len(rows), count
+
+
+@numba.njit(cache=True)
+def _reindex(table: np.ndarray, count: int, index: np.ndarray) -> None:
+    index[:] = EMPTY
+    for i in range(count):
+        index[_place(table[i], table, index)] = i
+
+
+class Interner:
+    """A table of distinct rows of `width` bytes.
+
+    Parameters
+    ----------
+    width : int
+        Bytes of a row.
+    capacity : int
+        Rows to make room for; the table doubles when full.
+    """
+
+    def __init__(self, width: int, capacity: int = 1_024) -> None:
+        if capacity < 1:
+            raise KeyRangeError(f"a table of {capacity} rows cannot grow; reserve at least 1")
+        self.width = width
+        self.count = 0
+        self._table = np.empty((capacity, -(-width // 8)), np.uint64)
+        self._index = np.full(index_size(capacity), EMPTY, np.uint32)
+
+    @property
+    def capacity(self) -> int:
+        """Rows there is room for."""
+        return len(self._table)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the table and its index."""
+        return self._table.nbytes + self._index.nbytes
+
+    def ids(self, rows: np.ndarray) -> np.ndarray:
+        """Return the ids of rows (n, width) of uint8, adding those that are new; uint32, shape (n,)."""
+        if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != self.width:
+            raise KeyRangeError(
+                f"rows of shape {rows.shape} and type {rows.dtype} given; (n, {self.width}) of uint8 wanted"
+            )
+        words = self._words(rows)
+        ids = np.empty(len(rows), np.uint32)
+        done = 0
+        while True:
+            done, self.count = _intern(words, self._table, self._index, self.count, ids, done)
+            if done == len(rows):
+                return ids
+            self._grow()
+
+    def rows(self, begin: int = 0) -> np.ndarray:
+        """Return the distinct rows from id `begin` on, in order of id; uint8, shape (m, width)."""
+        table = self._table[begin : self.count]
+        return table.astype(">u8").view(np.uint8).reshape(len(table), -1)[:, -self.width :]
+
+    def order(self, ids: np.ndarray) -> np.ndarray:
+        """Return `ids` in ascending order of their rows as big-endian numbers."""
+        words = self._table[ids]
+        return ids[np.lexsort(words.T[::-1])]
+
+    def _words(self, rows: np.ndarray) -> np.ndarray:
+        # Words are big-endian numbers, so that comparing them compares the rows.
+        padding = self._table.shape[1] * 8 - self.width
+        if padding:
+            padded = np.zeros((len(rows), padding + self.width), np.uint8)
+            padded[:, padding:] = rows
+            rows = padded
+        return np.ascontiguousarray(rows).view(">u8").astype(np.uint64)
+
+    def _grow(self) -> None:
+        table = np.empty((2 * len(self._table), self._table.shape[1]), np.uint64)
+        table[: self.count] = self._table
+        self._table = table
+        self._index = np.empty(index_size(len(table)), np.uint32)
+        _reindex(self._table, self.count, self._index)
+
+
+def index_size(capacity: int) -> int:
+    """Return the places of the index: a power of two at least 1.5 times the rows."""
+    return 1 << max(3, (3 * capacity // 2 - 1).bit_length())
