@@ -103,7 +103,7 @@ class Interner:
     def rows(self, begin: int = 0) -> np.ndarray:
         """Return the distinct rows from id `begin` on, in order of id; uint8, shape (m, width)."""
         table = self._table[begin : self.count]
-        return table.astype(">u8").view(np.uint8).reshape(len(table), -1)[:, -self.width :]
+        return table.astype(">u8").view(np.uint8).reshape(len(table), 8 * table.shape[1])[:, -self.width :]
 
     def order(self, ids: np.ndarray) -> np.ndarray:
         """Return `ids` in ascending order of their rows as big-endian numbers."""
