@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from rollstate.errors import InputError
+from rollstate.worlddiff import layout, workloads
 from rollstate.worlddiff.columnar import ColumnarWorldDiff
 from rollstate.worlddiff.operations import CODES, Operations, slot_rows
 from rollstate.worlddiff.workloads import Repeats, StreamShape, coverage, era_batches, from_touches, stream
@@ -139,3 +140,10 @@ def test_broken_batch_tables_are_refused(tmp_path):
 def test_operations_know_their_names_and_arity():
     operations = [("read", 1, 0), ("enter",), ("write", 1, 1, 5), ("revert",)]
     assert list(Operations.from_tuples(operations).tuples()) == operations
+
+
+def test_invented_counts_are_counts_of_possible_batches():
+    table = workloads.sampled_batches(20, 3)
+    assert table.equals(workloads.sampled_batches(20, 3))
+    for row in table.to_dict("records"):
+        assert layout.counts_of(row).slots_written <= row["slots"] <= row["reads"]

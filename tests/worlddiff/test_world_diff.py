@@ -7,7 +7,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.worlddiff.batches import KINDS, MODES, SLOTS, VALUES, WORLD, balanced, batches, run, slots, told, values
+from tests.worlddiff.batches import (
+    KINDS,
+    MODES,
+    SLOTS,
+    VALUES,
+    WORLD,
+    balanced,
+    batches,
+    run,
+    slots,
+    told,
+    values,
+)
 from tests.worlddiff.copying_oracle import CopyingDiff
 
 from rollstate.worlddiff.errors import (

@@ -16,7 +16,7 @@ merged    with the trace on, initial values of written slots only, as before the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rollstate.errors import InputError
@@ -304,3 +304,27 @@ def peak_with_set(counts: BatchCounts, found: list[Structure], *, recording: boo
         return live(found) + btree_bytes(counts.slots, "set", "ascending")
     buffer = max(counts.trace // 2, min(counts.trace, FULL_BUFFER_BYTES // ENUMERATED_QUERY))
     return live(found) + ENUMERATED_QUERY * (counts.trace + buffer)
+
+
+def counts_of(batch: Mapping[str, int]) -> BatchCounts:
+    """Return the counts of one row of `workloads.era_batches`.
+
+    Such tables do not count undone writes, and of written slots only those that changed in the end: both are lower
+    bounds, so that the trace and the maps are at least this large.
+    """
+    return BatchCounts(
+        reads=batch["reads"],
+        writes=batch["writes"],
+        code_reads=batch["code_reads"],
+        transients=batch["transient_reads"] + batch["transient_writes"],
+        undone=0,
+        slots=batch["slots"],
+        slots_written=batch["changed"],
+    )
+
+
+def saving(counts: BatchCounts) -> tuple[float, float]:
+    """Return the bytes that switching the trace off saves, and those that merging the maps then saves besides."""
+    before = live(structures(counts, "before", recording=True))
+    gate, merged = (live(structures(counts, version, recording=False)) for version in ("gate", "merged"))
+    return before - gate, gate - merged

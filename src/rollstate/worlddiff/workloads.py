@@ -270,3 +270,27 @@ def _bracket(
     writes = code == CODES["write"]
     value[writes] = np.arange(1, np.count_nonzero(writes) + 1)
     return Operations(code, np.concatenate(slots), value, table, _distinct_values(int(value.max()) + 1))
+
+
+def sampled_batches(batches: int, seed: int) -> pd.DataFrame:
+    """Return invented counts with the columns of `era_batches`, for where the real ones cannot be had.
+
+    Reads are log-normal around 20,000, the other counts binomial shares of them; nothing is fitted to a chain.
+    """
+    rng = np.random.default_rng(seed)
+    reads = rng.lognormal(np.log(20_000), 0.5, batches).astype("int64")
+    slots = rng.binomial(reads, 0.1)
+    return pd.DataFrame(
+        {
+            "batch": np.arange(batches),
+            "transactions": rng.binomial(reads, 0.01) + 1,
+            "reads": reads,
+            "writes": rng.binomial(reads, 0.35),
+            "transient_reads": rng.binomial(reads, 0.03),
+            "transient_writes": rng.binomial(reads, 0.02),
+            "code_reads": rng.binomial(reads, 0.8),
+            "keys": slots,
+            "slots": slots,
+            "changed": rng.binomial(slots, 0.4),
+        }
+    )
