@@ -21,7 +21,7 @@ from coxdev import CoxDeviance
 from scipy import linalg, stats
 
 from rollstate.errors import InputError, RollstateError
-from rollstate.survival.spells import Spells, check_finite
+from rollstate.survival.spells import Spells, check_finite, standardised
 from rollstate.survival.steps import Beyond, StepHazard, access_probability, step_hazard
 
 Ties = Literal["efron", "breslow"]
@@ -225,15 +225,7 @@ def fit(
     """
     _check_events(spells, ridge)
     n, p = spells.x.shape
-    center = spells.x.mean(axis=0)
-    scale = spells.x.std(axis=0)
-    # A constant column differs from its mean by rounding alone.
-    constant = scale <= 1e-12 * np.maximum(np.abs(center), 1e-300)
-    if constant.any():
-        raise InputError(
-            f"covariates {_pick(spells.names, constant)} are constant: their coefficient is not defined; drop them"
-        )
-    z = (spells.x - center) / scale
+    z, center, scale = standardised(spells)
     sums = engine(spells, ties)
     fixed = np.zeros(n) if offset is None else np.asarray(offset, float) - np.mean(offset)
 

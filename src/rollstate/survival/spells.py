@@ -197,3 +197,20 @@ def add_covariates(frame: pl.DataFrame) -> pl.DataFrame:
         log_co_tx=pl.col("co_tx").fill_null(0).log1p(),
         wrote_start=pl.col("wrote").fill_null(False).cast(pl.Float64),
     )
+
+
+def standardised(spells: Spells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return covariates with mean 0 and standard deviation 1, shape (n, p), and the means and deviations they had.
+
+    Raises
+    ------
+    InputError
+        If a covariate is constant.
+    """
+    center, spread = spells.x.mean(axis=0), spells.x.std(axis=0)
+    # A constant column differs from its mean by rounding alone.
+    flat = spread <= 1e-12 * np.maximum(np.abs(center), 1e-300)
+    if flat.any():
+        names = [spells.names[j] for j in np.flatnonzero(flat)]
+        raise InputError(f"covariates {names} are constant: their effect is not defined; drop them")
+    return (spells.x - center) / spread, center, spread
