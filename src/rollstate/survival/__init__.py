@@ -1,0 +1,1 @@
+"""Which state will be used again: survival models of the gap between two accesses of a slot."""

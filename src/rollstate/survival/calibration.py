@@ -1,0 +1,181 @@
+r"""Making forecasts mean what they say: isotonic with pooled ties, logistic, and Venn-Abers intervals.
+
+A calibrator is fitted on landmarks later than the data of the model and judged on landmarks later still; it is kept
+only where it helps (`worth_keeping`).
+
+Sources: isotonic: Zadrozny and Elkan (2002), https://doi.org/10.1145/775047.775151; logistic: Platt (1999), in Advances
+in Large Margin Classifiers; Venn-Abers: Vovk, Petej, Fedorova (2015), algorithms 1 to 4,
+https://arxiv.org/abs/1511.00213.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from scipy import optimize, special
+
+from rollstate.errors import InputError
+
+FLOOR = 1e-6
+"""Logits and log scores read probabilities below this, or above one less this, as this: step hazards say zero."""
+
+
+@dataclass(frozen=True)
+class Isotonic:
+    """A non-decreasing step: forecast values `x`, ascending, and the calibrated `value` from each on, shape (k,)."""
+
+    x: np.ndarray
+    value: np.ndarray
+
+    def predict(self, p: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities; below the first forecast value its level holds."""
+        position = np.searchsorted(self.x, np.asarray(p, float), "right") - 1
+        return self.value[np.maximum(position, 0)]
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Calibration by a line on the logit scale."""
+
+    intercept: float
+    slope: float
+
+    def predict(self, p: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities."""
+        p = np.clip(np.asarray(p, float), FLOOR, 1 - FLOOR)
+        return special.expit(self.intercept + self.slope * special.logit(p))
+
+
+@dataclass(frozen=True)
+class VennAbers:
+    """Venn-Abers calibration: the isotonic level of a new forecast, were its answer 0 (`zero`) or 1 (`one`).
+
+    `x` are the k forecast values seen, ascending; `zero` and `one` have k + 1 levels, for the places between them.
+    """
+
+    x: np.ndarray
+    zero: np.ndarray
+    one: np.ndarray
+
+    def interval(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the two probabilities, lower and upper, shape (n,)."""
+        p = np.asarray(p, float)
+        return (
+            self.zero[np.searchsorted(self.x, p, "right")],
+            self.one[np.searchsorted(self.x, p, "left")],
+        )
+
+    def predict(self, p: np.ndarray) -> np.ndarray:
+        """Return the probability that minimises the worst log loss of the two: p1 / (1 - p0 + p1)."""
+        low, high = self.interval(p)
+        return high / (1 - low + high)
+
+
+Calibrator = Isotonic | Logistic | VennAbers
+
+
+def fit_isotonic(p: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Isotonic:
+    """Fit a non-decreasing step; rows with the same forecast are pooled first, so their order cannot matter."""
+    x, mean, total = _pooled(p, y, weight)
+    return Isotonic(x, optimize.isotonic_regression(mean, weights=total).x)
+
+
+def fit_logistic(p: np.ndarray, y: np.ndarray) -> Logistic:
+    """Fit a line on the logit scale by maximum likelihood."""
+    x, mean, total = _pooled(np.clip(p, FLOOR, 1 - FLOOR), y, None)
+    return Logistic(*logistic_line(special.logit(x), mean, total))
+
+
+def fit_venn_abers(p: np.ndarray, y: np.ndarray) -> VennAbers:
+    """Fit the Venn-Abers calibrator, in one pass over the sorted forecasts for each label."""
+    x, mean, total = _pooled(p, y, None)
+    one = _upper_levels(total, total * mean)
+    # A further 0 at x is a further 1 at -x with all answers turned round.
+    zero = 1 - _upper_levels(total[::-1], (total * (1 - mean))[::-1])[::-1]
+    return VennAbers(x, zero, one)
+
+
+FITS = {"isotonic": fit_isotonic, "logistic": fit_logistic, "venn_abers": fit_venn_abers}
+"""Fits of all calibrators by name."""
+
+
+def worth_keeping(difference_high: float) -> bool:
+    """Say whether a calibrator is kept: the interval of its paired difference to none lies below zero."""
+    return bool(difference_high < 0)
+
+
+def _pooled(
+    p: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return distinct forecasts with the mean answer and the weight of each."""
+    p, y = np.asarray(p, float), np.asarray(y, float)
+    if p.shape != y.shape or p.ndim != 1 or not len(p):
+        raise InputError(
+            f"calibration: forecasts {p.shape} and answers {y.shape} must be of one length, not empty"
+        )
+    if not np.isfinite(p).all():
+        raise InputError("calibration: forecasts are not finite")
+    x, code = np.unique(p, return_inverse=True)
+    weight = np.ones(len(p)) if weight is None else np.asarray(weight, float)
+    total = np.bincount(code, weight)
+    kept = total > 0
+    return x[kept], np.bincount(code, weight * y)[kept] / total[kept], total[kept]
+
+
+def logistic_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Return intercept and slope of a weighted logistic regression on one covariate, by Newton steps."""
+    design = np.c_[np.ones(len(x)), x]
+    b = np.array([0.0, 1.0])
+    for _ in range(100):
+        mean = special.expit(design @ b)
+        score = design.T @ (weight * (y - mean))
+        information = (design * (weight * mean * (1 - mean))[:, None]).T @ design
+        step = np.linalg.lstsq(information, score, rcond=None)[0]
+        step *= min(1.0, 3 / max(np.abs(step).max(), 1e-300))
+        b = b + step
+        if np.abs(step).max() < 1e-10:
+            return float(b[0]), float(b[1])
+    raise InputError(
+        "the logistic line does not exist: forecasts separate the answers, or the answers are all alike"
+    )
+
+
+@numba.njit(cache=True)
+def _turn(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> float:
+    """Return what is positive where the path a, b, c turns left."""
+    return (bx - ax) * (cy - by) - (by - ay) * (cx - bx)
+
+
+@numba.njit(cache=True)
+def _upper_levels(total: np.ndarray, ones: np.ndarray) -> np.ndarray:
+    """Return the isotonic level of a further answer 1, for each place before a value and after the last, shape (k+1,).
+
+    The level is the slope of the greatest convex minorant of the cumulative sums over the added step. Going from one
+    place to the next moves one point by (-1, -1); the corners right of it stay on a stack, the leftmost on top.
+    """
+    k = len(total)
+    x, y = np.zeros(k + 1), np.zeros(k + 1)
+    x[1:], y[1:] = np.cumsum(total), np.cumsum(ones)
+    cx, cy = np.empty(k + 2), np.empty(k + 2)
+    size = 0
+    for i in range(k, -2, -1):
+        px, py = (x[i], y[i]) if i >= 0 else (-1.0, -1.0)
+        while size > 1 and _turn(px, py, cx[size - 1], cy[size - 1], cx[size - 2], cy[size - 2]) <= 0:
+            size -= 1
+        cx[size], cy[size] = px, py
+        size += 1
+    levels = np.ones(k + 1)
+    for i in range(1, k + 1):
+        top, following = size - 1, size - 2
+        levels[i - 1] = (cy[following] - cy[top]) / (cx[following] - cx[top])
+        qx, qy = x[i] - 1, y[i] - 1
+        if _turn(cx[top], cy[top], qx, qy, cx[following], cy[following]) <= 0:
+            continue
+        size -= 1
+        while size > 1 and _turn(qx, qy, cx[size - 1], cy[size - 1], cx[size - 2], cy[size - 2]) <= 0:
+            size -= 1
+        cx[size], cy[size] = qx, qy
+        size += 1
+    return levels

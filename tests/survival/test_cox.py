@@ -1,0 +1,270 @@
+"""Cox models: equal to R, invariant where they must be, and refusing what cannot be estimated."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from rollstate.errors import InputError
+from rollstate.survival import cox
+from rollstate.survival.spells import make_spells
+
+from .conftest import SETS, simulate
+
+TIES = ("efron", "breslow")
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("ties", TIES)
+@pytest.mark.parametrize("name", SETS)
+def test_equals_r_coxph(oracle, name, ties):
+    spells, expected = oracle(name)
+    expected = expected[ties]
+    model = cox.fit(spells, ties=ties)
+    assert_allclose(model.coefficients, expected["coef"], rtol=1e-8)
+    assert_allclose([model.null_log_likelihood, model.log_likelihood], expected["loglik"], rtol=1e-10)
+    assert_allclose(np.sqrt(np.diag(model.covariance)), expected["se"], rtol=1e-8)
+    assert_allclose(model.covariance, expected["var"], rtol=1e-6)
+    assert_allclose(np.sqrt(np.diag(model.robust_covariance)), expected["robust_se"], rtol=1e-8)
+    assert_allclose(cox.concordance(model, spells), expected["concordance"]["c"], rtol=1e-10)
+    martingale = cox.martingale_residuals(model, spells)
+    assert_allclose((martingale**2).sum(), expected["martingale"]["sumsq"], rtol=1e-10)
+    assert_allclose(martingale[:5], expected["martingale"]["first5"], atol=1e-9)
+    again = cox.robust_covariance(model, spells, spells.cluster)
+    assert_allclose(again, model.robust_covariance, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("ties", TIES)
+@pytest.mark.parametrize("name", SETS)
+def test_baseline_equals_r_survfit_of_every_stratum(oracle, name, ties):
+    spells, expected = oracle(name)
+    model = cox.fit(spells, ties=ties)
+    for key, curve in expected[ties]["basehaz"].items():
+        hazard = model.predict_cumulative_hazard(
+            np.array(curve["time"]),
+            np.zeros((len(curve["time"]), len(model.names))),
+            key.split("=")[-1],
+            beyond="flat",
+        )
+        assert_allclose(hazard, curve["H0"], rtol=1e-8, atol=1e-300)
+
+
+@pytest.mark.real_data
+def test_ridge_equals_r(oracle, r_extra):
+    spells, _ = oracle("heart")
+    spells = dataclasses.replace(spells, x=spells.x[:, :3], names=spells.names[:3])
+    n = len(spells)
+    # R penalises per sample variance, with n - 1.
+    model = cox.fit(spells, ridge=5.0 * n / (n - 1))
+    assert_allclose(model.coefficients, r_extra["heart_ridge_5_coef"], rtol=1e-8)
+
+
+def slow_likelihood(spells, beta, ties):
+    """Log partial likelihood by the book: one loop over event times."""
+    total = 0.0
+    risk = np.exp(spells.x @ beta)
+    for code in range(len(spells.strata)):
+        here = spells.stratum == code
+        for time in np.unique(spells.duration[here & spells.event]):
+            dying = here & spells.event & (spells.duration == time)
+            at_risk = here & (spells.entry < time) & (spells.duration >= time)
+            d = dying.sum()
+            share = np.arange(d) / d if ties == "efron" else np.zeros(d)
+            total += (spells.x @ beta)[dying].sum()
+            total -= np.log(risk[at_risk].sum() - share * risk[dying].sum()).sum()
+    return total
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), ties=st.sampled_from(TIES), rounding=st.sampled_from([None, 3.0, 10.0]))
+def test_fit_maximises_the_likelihood_written_as_a_loop(seed, ties, rounding):
+    spells = simulate(seed, n=80, rounding=rounding)
+    model = cox.fit(spells, ties=ties)
+    best = slow_likelihood(spells, model.coefficients, ties)
+    assert_allclose(best, model.log_likelihood, rtol=1e-10)
+    for step in np.eye(2) * 1e-3:
+        assert slow_likelihood(spells, model.coefficients + step, ties) < best
+        assert slow_likelihood(spells, model.coefficients - step, ties) < best
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), shift=st.floats(-1e3, 1e3), scale=st.floats(1e-3, 1e3))
+def test_order_labels_and_units_do_not_matter(seed, shift, scale):
+    spells = simulate(seed, n=120, rounding=5.0)
+    model = cox.fit(spells)
+    rows = np.random.default_rng(seed).permutation(len(spells))
+    moved = make_spells(
+        spells.duration[rows] * 7,
+        spells.event[rows],
+        spells.x[rows] * [scale, 1] + [shift, 0],
+        spells.names,
+        entry=spells.entry[rows] * 7,
+        stratum=np.array(["z", "a"])[spells.stratum[rows]],
+    )
+    other = cox.fit(moved)
+    assert_allclose(other.coefficients * [scale, 1], model.coefficients, rtol=1e-6)
+    p = model.access_probability(2.0, 6.0, spells.x, spells.stratum.astype(str), "flat")
+    q = other.access_probability(14.0, 42.0, moved.x, np.array(["z", "a"])[spells.stratum[rows]], "flat")
+    assert_allclose(q, p[rows], rtol=1e-6)
+
+
+def test_a_spell_that_enters_when_another_ends_is_not_at_risk_there():
+    # The second spell enters at 3: had it been at risk at 3 (start <= t), the likelihood would be finite in x.
+    late = make_spells([3, 5, 6, 7], [1, 1, 0, 1], [[0.0], [1.0], [0.3], [0.1]], entry=[0, 3, 0, 2])
+    by_hand = slow_likelihood(late, np.array([0.4]), "efron")
+    sums = cox.engine(late)
+    result = sums(late.x[:, 0] * 0.4)
+    assert_allclose(result.loglik_sat - result.deviance / 2, by_hand, rtol=1e-12)
+    sooner = make_spells([3, 5, 6, 7], [1, 1, 0, 1], [[0.0], [1.0], [0.3], [0.1]], entry=[0, 2.999, 0, 2])
+    assert abs(slow_likelihood(sooner, np.array([0.4]), "efron") - by_hand) > 0.1
+
+
+def test_baseline_steps_at_the_event_not_after_it():
+    spells = make_spells([1, 2, 2, 4], [1, 1, 0, 1])
+    hazard = cox.fit(spells, ties="breslow").baseline[0]
+    assert_allclose(hazard.at([0.999, 1, 1.999, 2, 4]), [0, 0.25, 0.25, 0.25 + 1 / 3, 0.25 + 1 / 3 + 1])
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    truth, runs = np.array([0.7, -0.4]), 300
+    covered = np.zeros(2)
+    for seed in range(runs):
+        model = cox.fit(simulate(seed, n=300))
+        se = np.sqrt(np.diag(model.covariance))
+        covered += np.abs(model.coefficients - truth) < 1.96 * se
+    # Three Monte Carlo standard errors around 95 %.
+    assert np.all(np.abs(covered / runs - 0.95) < 3 * np.sqrt(0.95 * 0.05 / runs))
+
+
+def test_robust_errors_cover_where_spells_of_a_slot_repeat_each_other():
+    runs, model_covers, robust_covers = 200, 0, 0
+    for seed in range(runs):
+        one = simulate(seed, n=150, strata=1)
+        # Every spell three times: one third of the information that it seems to be.
+        rows = np.repeat(np.arange(len(one)), 3)
+        spells = dataclasses.replace(one.take(rows), cluster=rows)
+        model = cox.fit(spells, ties="breslow")
+        off = abs(model.coefficients[0] - 0.7)
+        model_covers += off < 1.96 * np.sqrt(model.covariance[0, 0])
+        robust_covers += off < 1.96 * np.sqrt(model.robust_covariance[0, 0])
+    assert model_covers / runs < 0.85
+    assert abs(robust_covers / runs - 0.95) < 3 * np.sqrt(0.95 * 0.05 / runs) + 0.01
+
+
+def test_fixed_offset_is_a_known_part_of_the_hazard():
+    spells = simulate(3)
+    known = 0.7 * spells.x[:, 0]
+    free = cox.fit(spells)
+    rest = cox.fit(
+        dataclasses.replace(spells, x=spells.x[:, 1:], names=("b",)),
+        offset=free.coefficients[0] * spells.x[:, 0],
+    )
+    assert_allclose(rest.coefficients[0], free.coefficients[1], rtol=1e-6)
+    assert cox.fit(dataclasses.replace(spells, x=spells.x[:, :1], names=("a",)), offset=known).coefficients[
+        0
+    ] == pytest.approx(free.coefficients[0] - 0.7, abs=0.05)
+
+
+GOOD = simulate(1, n=60, strata=1)
+
+
+@pytest.mark.parametrize(
+    ("spells", "error", "message"),
+    [
+        (make_spells([1, 2, 3], [0, 0, 0], [[1.0], [2], [3]]), InputError, "none of 3 spells"),
+        (make_spells([1, 2, 3], [0, 1, 0], [[1.0], [2], [3]]), InputError, "1 events cannot determine"),
+        (
+            make_spells([1, 2, 3, 4], [1, 1, 1, 0], np.full((4, 1), 3.1), ["k"]),
+            InputError,
+            r"\['k'\] are constant",
+        ),
+        (
+            dataclasses.replace(GOOD, x=np.c_[GOOD.x, GOOD.x @ [1, 2]], names=("a", "b", "c")),
+            InputError,
+            r"\['a', 'b', 'c'\] are collinear",
+        ),
+        (
+            make_spells(
+                [1, 2, 3, 1, 2, 3],
+                [1] * 6,
+                [[0.0], [0], [0], [1], [1], [1]],
+                ["k"],
+                stratum=[0] * 3 + [1] * 3,
+            ),
+            InputError,
+            r"\['k'\] are constant within the risk sets",
+        ),
+        (
+            make_spells([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0], [[1.0], [1], [1], [0], [0], [0]], ["k"]),
+            cox.ConvergenceError,
+            r"\['k'\] separate the data",
+        ),
+    ],
+)
+def test_what_cannot_be_estimated_is_named(spells, error, message):
+    with pytest.raises(error, match=message):
+        cox.fit(spells)
+
+
+def test_a_ridge_makes_a_separated_or_collinear_fit_finite():
+    separated = make_spells([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0], [[1.0], [1], [1], [0], [0], [0]])
+    assert 0 < cox.fit(separated, ridge=0.1).coefficients[0] < 20
+    twice = dataclasses.replace(GOOD, x=np.c_[GOOD.x, GOOD.x[:, 0]], names=("a", "b", "c"))
+    model = cox.fit(twice, ridge=1e-3)
+    assert_allclose(model.coefficients[0], model.coefficients[2], rtol=1e-6)
+
+
+def test_one_event_without_covariates_is_a_curve():
+    model = cox.fit(make_spells([1, 2, 3], [0, 1, 0]))
+    assert_allclose(model.predict_cumulative_hazard([2.0], np.zeros((1, 0))), [0.5])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"times": 1.0, "x": [[0.0, 0.0]], "stratum": ["9"]}, r"strata \['9'\] were not in the data"),
+        ({"times": 1.0, "x": [[0.0, 0.0]]}, "name one for each row"),
+        ({"times": 1.0, "x": [[np.nan, 0.0]], "stratum": ["0"]}, r"\['a'\] are not finite"),
+        ({"times": 1.0, "x": [[0.0]], "stratum": ["0"]}, "1 covariates, the model has"),
+        (
+            {"times": 1e6, "x": [[0.0, 0.0]], "stratum": ["0"]},
+            "stratum '0': gap time 1e.06 lies beyond the last event",
+        ),
+    ],
+)
+def test_prediction_refuses_what_it_cannot_know(arguments, message):
+    model = cox.fit(simulate(1))
+    with pytest.raises(InputError, match=message):
+        model.predict_cumulative_hazard(**arguments)
+
+
+def test_fitted_tail_recovers_a_pareto_hazard():
+    rng = np.random.default_rng(5)
+    gap = 10 * rng.random(20_000) ** (-1 / 0.7)
+    model = cox.fit(make_spells(np.minimum(gap, 2_000), gap < 2_000))
+    # P(T > 4000 | T > 2000) = 2^-0.7.
+    p = model.access_probability(np.array([2_000.0]), 2_000, np.zeros((1, 0)), beyond="tail")
+    assert p[0] == pytest.approx(1 - 2**-0.7, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"duration": [1.0, 0], "event": [1, 0]}, "entry < duration must hold; row 1"),
+        ({"duration": [1.0, 2], "event": [1, 0], "entry": [1.0, 0]}, "entry < duration must hold; row 0"),
+        (
+            {"duration": [1.0, 2], "event": [1, 0], "x": [[1.0], [np.inf]], "names": ["k"]},
+            r"\['k'\] are not finite",
+        ),
+        ({"duration": [1.0, 2], "event": [1, 0], "x": [[1.0], [2]], "names": ["a", "b"]}, "different names"),
+        ({"duration": [1.0, 2], "event": [1]}, "same length"),
+        ({"duration": [], "event": []}, "there are none"),
+    ],
+)
+def test_malformed_spells_are_named(arguments, message):
+    with pytest.raises(InputError, match=message):
+        make_spells(**arguments)

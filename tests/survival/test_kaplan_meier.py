@@ -1,0 +1,120 @@
+"""Curves by stratum, bands, restricted means and log-rank tests."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from rollstate.errors import InputError
+from rollstate.product_limit import survival_at
+from rollstate.survival import kaplan_meier as km
+from rollstate.survival.spells import make_spells
+
+from .conftest import SETS, simulate
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", SETS)
+def test_curves_equal_r_survfit(oracle, name):
+    spells, expected = oracle(name)
+    curves = km.survival_curves(spells) if name != "cgd_recurrent" else None
+    if curves is None:
+        with pytest.raises(InputError, match="stratum '8' has no event"):
+            km.survival_curves(spells)
+        curves = km.survival_curves(spells.take(spells.stratum < 4))
+    expected = expected["km"]
+    labels = [str(s).split("=")[-1] for s in expected["strata"] or ["all"] * len(expected["time"])]
+    checked = 0
+    for time, survival, se, label in zip(
+        expected["time"], expected["surv"], expected["stderr"], labels, strict=True
+    ):
+        curve = curves.filter(curves["stratum"] == label)
+        if not len(curve):
+            continue
+        assert_allclose(survival_at(curve, [time]), [survival], rtol=1e-12, atol=1e-15)
+        position = np.searchsorted(curve["time"].to_numpy(), time, "right") - 1
+        if se != "NaN" and position >= 0 and survival > 0:
+            assert_allclose(curve["se"][int(position)], se, rtol=1e-8)
+            checked += 1
+    assert checked >= 5
+
+
+@pytest.mark.real_data
+def test_log_rank_and_restricted_mean_equal_r(oracle, r_extra):
+    spells, _ = oracle("lung_strat")
+    pooled = dataclasses.replace(spells, stratum=np.zeros(len(spells), int), strata=("all",))
+    assert_allclose(km.log_rank(pooled, spells.stratum).statistic, r_extra["lung_logrank_sex"][0], rtol=1e-8)
+    ecog = spells.x[:, spells.names.index("ecog")]
+    result = km.log_rank(spells, ecog)
+    assert_allclose(result.statistic, r_extra["lung_logrank_ecog_by_sex"][0], rtol=1e-8)
+    assert result.df == len(np.unique(ecog)) - 1
+    means = km.restricted_mean(spells, 500)
+    assert_allclose(means["mean"].to_numpy(), r_extra["lung_rmean_500"], rtol=1e-8)
+    assert_allclose(means["se"].to_numpy(), r_extra["lung_rmean_500_se"], rtol=1e-6)
+
+
+def test_log_rank_has_its_size_under_delayed_entry_and_only_the_robust_one_under_clusters():
+    plain, naive, robust = [], [], []
+    for seed in range(300):
+        spells = simulate(seed, n=150, beta=(0.0, 0.0), rounding=5.0)
+        group = np.random.default_rng(seed).integers(0, 2, len(spells))
+        plain.append(km.log_rank(spells, group).p)
+        rows = np.repeat(np.arange(len(spells)), 3)
+        repeated = dataclasses.replace(spells.take(rows), cluster=rows)
+        naive.append(km.log_rank(repeated, group[rows]).p)
+        robust.append(km.log_rank(repeated, group[rows], robust=True).p)
+    error = 3 * np.sqrt(0.05 * 0.95 / 300)
+    assert abs(np.mean(np.array(plain) < 0.05) - 0.05) < error
+    assert np.mean(np.array(naive) < 0.05) > 0.15
+    assert abs(np.mean(np.array(robust) < 0.05) - 0.05) < error + 0.01
+
+
+def test_equal_precision_value_is_that_of_published_tables():
+    # Klein and Moeschberger (2003), table C.3a: 95 %, a_L = 0.1, a_U = 0.9.
+    assert km.equal_precision_value(0.1, 0.9) == pytest.approx(3.0, abs=0.06)
+    assert km.equal_precision_value(0.02, 0.98) == pytest.approx(3.24, abs=0.08)
+
+
+def test_simultaneous_band_holds_the_whole_true_curve_and_the_pointwise_one_does_not():
+    inside = {"pointwise": 0, "simultaneous": 0}
+    runs = 300
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        gap, stop = rng.exponential(100, 300), rng.uniform(50, 400, 300)
+        curve = km.survival_curves(make_spells(np.minimum(gap, stop), gap < stop))
+        kept = curve.drop_nulls("band_low")
+        truth = np.exp(-kept["time"].to_numpy() / 100)
+        for name, low, high in (("pointwise", "low", "high"), ("simultaneous", "band_low", "band_high")):
+            below, above = kept[low].to_numpy(), kept[high].to_numpy()
+            # The true curve is continuous: check it at both ends of every step.
+            inside[name] += bool(np.all((below <= truth) & (truth <= above)))
+    assert inside["simultaneous"] / runs > 0.95 - 3 * np.sqrt(0.05 * 0.95 / runs)
+    assert inside["pointwise"] / runs < 0.85
+
+
+def test_cluster_band_widens_with_dependence():
+    one = dataclasses.replace(simulate(2, n=200, strata=1), cluster=np.arange(200))
+    rows = np.repeat(np.arange(200), 4)
+    four = dataclasses.replace(one.take(rows), cluster=rows)
+    at = np.array([10.0, 20, 40])
+    single = km.cluster_simultaneous_band(one, at, seed=1, draws=200)
+    repeated = km.cluster_simultaneous_band(four, at, seed=1, draws=200)
+    assert_allclose(repeated["survival"], single["survival"], rtol=1e-12)
+    width = (repeated["band_high"] - repeated["band_low"]) / (single["band_high"] - single["band_low"])
+    assert_allclose(width, 1, atol=0.1)
+    assert (repeated["band_low"] < repeated["low"]).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: km.restricted_mean(s, 1e6), "beyond the follow-up"),
+        (lambda s: km.log_rank(s, np.zeros(len(s))), "at least two are needed"),
+        (lambda s: km.log_rank(s, s.stratum, robust=True), "needs spells with clusters"),
+        (lambda s: km.cluster_simultaneous_band(s, [1.0], seed=1), "needs spells with clusters"),
+    ],
+)
+def test_bad_requests_are_named(call, message):
+    with pytest.raises(InputError, match=message):
+        call(simulate(1, n=50))

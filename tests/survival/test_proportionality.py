@@ -1,0 +1,106 @@
+"""Tests of proportional hazards: equal to R, of the stated size, with power, robust to clusters."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from rollstate.errors import InputError
+from rollstate.survival import cox
+from rollstate.survival import proportionality as ph
+
+from .conftest import SETS, simulate
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+@pytest.mark.parametrize("name", SETS)
+def test_equals_r_cox_zph(oracle, name, ties):
+    spells, expected = oracle(name)
+    model = cox.fit(spells, ties=ties)
+    # The largest set has one transform of each kind only: its risk-set moments take a second each.
+    for transform in ph.TRANSFORMS if name != "synthA" else ("km", "rank"):
+        result = ph.score_test(model, spells, transform)
+        reference = expected[ties][f"zph_{transform}"]
+        assert result["term"].to_list() == reference["row"]
+        assert_allclose(result["chisq"].to_numpy(), reference["chisq"], rtol=1e-6)
+        assert_allclose(result["p"].to_numpy(), reference["p"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+def test_weighted_score_residuals_are_the_models_for_a_constant_weight(ties):
+    spells = simulate(4, rounding=10.0)
+    model = cox.fit(spells, ties=ties)
+    expected = cox.engine(spells, ties).score_residuals(
+        model.predict_log_partial_hazard(spells.x), spells.x - model.center
+    )
+    assert_allclose(ph.weighted_score_residuals(model, spells, np.ones(len(spells))), expected, atol=1e-10)
+
+
+def test_weighted_score_residuals_sum_to_the_score_of_the_interaction():
+    spells = simulate(4, rounding=10.0)
+    model = cox.fit(spells)
+    g = ph.transform_times(spells, "log")
+    raw = cox.engine(spells).schoenfeld_residuals(
+        model.predict_log_partial_hazard(spells.x), spells.x - model.center
+    )
+    assert_allclose(ph.weighted_score_residuals(model, spells, g).sum(axis=0), g @ raw, atol=1e-9)
+
+
+def rejections(slope, runs, repeat=1, robust=False):
+    """Share of runs in which the first covariate's test rejects at 5 %."""
+    out = []
+    for seed in range(runs):
+        spells = simulate(seed, n=250, strata=1, slope=slope)
+        rows = np.repeat(np.arange(len(spells)), repeat)
+        spells = spells.take(rows)
+        model = cox.fit(spells, ties="breslow")
+        out.append(ph.score_test(model, spells, "km", cluster=rows if robust else None)["p"][0] < 0.05)
+    return np.mean(out)
+
+
+def test_has_its_size_under_proportional_hazards():
+    assert abs(rejections(0.0, 400) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_has_power_where_the_effect_changes():
+    assert rejections(0.5, 60) > 0.8
+
+
+def test_only_the_robust_test_keeps_its_size_when_spells_repeat():
+    assert rejections(0.0, 150, repeat=3) > 0.15
+    assert abs(rejections(0.0, 150, repeat=3, robust=True) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 150) + 0.01
+
+
+def test_smoothed_effect_is_flat_under_proportional_hazards_and_bends_without():
+    at = np.geomspace(2, 60, 10)
+    for slope, flat in ((0.0, True), (0.5, False)):
+        spells = simulate(11, n=2_000, strata=1, slope=slope)
+        effect = ph.effect_over_time(cox.fit(spells), spells, at=at, cluster=np.arange(len(spells)))
+        first = effect.filter(effect["covariate"] == "a")
+        inside = (first["low"] <= first["constant"]) & (first["constant"] <= first["high"])
+        assert inside.mean() > 0.8 if flat else inside.mean() < 0.8
+        if not flat:
+            assert first["effect"][9] > first["effect"][0]
+
+
+def test_scaled_residuals_average_to_the_coefficient():
+    spells = simulate(6)
+    model = cox.fit(spells)
+    residuals = ph.scaled_schoenfeld(model, spells)
+    assert_allclose([residuals[name].mean() for name in model.names], model.coefficients, atol=1e-8)
+
+
+def test_natural_spline_is_linear_beyond_its_knots():
+    basis = ph.natural_spline(np.array([5.0, 6, 7, 8]), np.array([0.0, 1, 2, 4]))
+    assert_allclose(np.diff(basis, n=2, axis=0), 0, atol=1e-9)
+
+
+def test_bad_requests_are_named():
+    spells = simulate(1, n=50)
+    with pytest.raises(InputError, match="not one of"):
+        ph.score_test(cox.fit(spells), spells, "square")
+    empty = dataclasses.replace(spells, x=np.zeros((50, 0)), names=())
+    with pytest.raises(InputError, match="no covariates"):
+        ph.score_test(cox.fit(empty), empty)
