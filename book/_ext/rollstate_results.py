@@ -2,6 +2,7 @@
 
 Roles
     ``{num}`chapter.key|format` `` a registered result, with its interval, source, cell and guard on hover.
+    ``{between}`chapter.key|format` `` the interval of a registered result.
     ``{lit}`12 s` ``               a constant or a figure quoted from a source: typed on purpose.
 Directives
     ``{result-figure} chapter/name``, ``{result-table} chapter/name``, ``{run-provenance} chapter``,
@@ -84,7 +85,11 @@ class number(nodes.Inline, nodes.TextElement):
 
 
 class NumberRole(SphinxRole):
-    """Quote a registered result."""
+    """Quote a registered result, or its interval."""
+
+    def __init__(self, *, interval: bool = False) -> None:
+        super().__init__()
+        self.interval = interval
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the number, or a warning for an unknown key or a bad format."""
@@ -98,9 +103,13 @@ class NumberRole(SphinxRole):
                 raise InputError(f"unknown result {key!r}: no run recorded it")
             text = result.text(spec.strip())
             interval = result.interval_text(spec.strip())
+            if self.interval and not interval:
+                raise InputError(f"result {key!r} has no interval: it is exact for its data")
         except InputError as error:
             message = self.inliner.reporter.error(str(error), line=self.lineno)
             return [nodes.problematic(self.rawtext, f"[{key}?]")], [message]
+        if self.interval:
+            return [nodes.Text(interval)], []
         node = number(self.rawtext, text, key=result.key, interval=interval)
         return [node], []
 
@@ -477,6 +486,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     plain = (visit_number_plain, lambda self, node: None)
     app.add_node(number, html=(visit_number_html, None), latex=plain, text=plain, epub=plain)
     app.add_role("num", NumberRole())
+    app.add_role("between", NumberRole(interval=True))
     app.add_role("lit", LiteralRole())
     for name, directive in {
         "result-figure": ResultFigure,
