@@ -1,7 +1,7 @@
 r"""Real hexary witnesses: the nodes of a block's tries, walked from the state root.
 
-A witness is a JSON file with ``pre_state_root``, ``states`` (RLP of trie nodes, in hex) and ``codes``; any node is found
-by its hash. What is not there was not touched.
+A witness is a JSON file with ``pre_state_root``, ``states`` (RLP of trie nodes, in hex) and ``codes``; any node is
+found by its hash. What is not there was not touched.
 """
 
 from __future__ import annotations

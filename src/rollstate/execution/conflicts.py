@@ -138,9 +138,6 @@ def access_gas(block: Block) -> np.ndarray:
     21,000 for the transaction, 2,100 for each key touched first, 2,900 more for one that is changed (EIP-2929,
     https://eips.ethereum.org/EIPS/eip-2929). Computing, calldata and logs are not in it.
     """
-    return np.array(
-        [
-            21_000.0 + 2_100 * len(own) + 2_900 * int(written.sum())
-            for own, written in zip(block.keys, block.writes, strict=True)
-        ]
-    )
+    touched = np.array([len(own) for own in block.keys], float)
+    changed = np.array([written.sum() for written in block.writes], float)
+    return 21_000 + 2_100 * touched + 2_900 * changed
