@@ -107,7 +107,8 @@ def expiry(table: pl.DataFrame) -> Figure:
     ax.set_xlim(left=0)
     ax.set_ylim(0, 1)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_xlabel("slots kept (mean over blocks)")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda kept, _: f"{kept / 1e3:g}"))
+    ax.set_xlabel("slots kept (thousands, mean over blocks)")
     ax.set_ylabel("touches of kept slots")
     ax.legend()
     return figure
