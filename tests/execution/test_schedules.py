@@ -122,7 +122,7 @@ def test_reads_add_conflicts_that_writes_do_not_show(data_dir):
     ]
     # Every pair of transactions that write a key is a pair of those that read or write it.
     assert all(few <= all_ for few, all_ in zip(*paths, strict=True))
-    assert [len(pairs(b)) for b in true] > [len(pairs(b)) for b in seen]
+    assert all(len(pairs(a)) > len(pairs(b)) for a, b in zip(true, seen, strict=True))
 
 
 def test_ledger_formulas():
