@@ -1,6 +1,10 @@
 """Conflicts are all found, schedules keep their bounds, and mainnet gives the reference numbers."""
 
+import gzip
+import json
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +12,8 @@ from hypothesis import strategies as st
 from rollstate.errors import InputError
 from rollstate.execution import conflicts, schedules
 from rollstate.execution.conflicts import Block
-from rollstate.traces import block_access_list, datasets
+from rollstate.traces import block_access_list, datasets, prestate, store
+from rollstate.traces.schema import Capability
 
 
 def block(*transactions):
@@ -90,6 +95,34 @@ def test_fully_dependent_block_takes_a_round_each():
 def test_readers_of_one_key_do_not_wait_for_each_other():
     found = block({0: True}, {0: False}, {0: False}, {0: True})
     assert conflicts.predecessors(found) == [[], [0], [0], [0, 1, 2]]
+
+
+def test_gas_of_touches_is_counted():
+    found = block({0: True, 1: False}, {2: False})
+    assert conflicts.access_gas(found).tolist() == [21_000 + 2 * 2_100 + 2_900, 21_000 + 2_100]
+
+
+@pytest.mark.real_data
+def test_reads_add_conflicts_that_writes_do_not_show(data_dir):
+    frames = []
+    for number, full, diff in [(17073191, "35", "32"), (17073192, "36", "33")]:
+        answers = []
+        for name in (full, diff):
+            with gzip.open(data_dir / "prestate" / f"test_{name}.json.gz") as lines:
+                answers.append(json.load(lines)[0]["response"]["result"])
+        frames.append(prestate.block_touches(number, *answers))
+    stamp = Capability("prestate", True, True, "all", "slot", 17073191, 17073193, 1, "test")
+    rows = conflicts.touches(
+        store.assemble(pl.concat(frames), stamp), pl.DataFrame(schema=block_access_list.CHANGES_SCHEMA)
+    )
+    true, seen = list(conflicts.blocks(rows)), list(conflicts.blocks(rows.filter("is_write")))
+    paths = [
+        [conflicts.critical_path(conflicts.predecessors(b), np.ones(len(b))) for b in found]
+        for found in (seen, true)
+    ]
+    # Every pair of transactions that write a key is a pair of those that read or write it.
+    assert all(few <= all_ for few, all_ in zip(*paths, strict=True))
+    assert all(len(pairs(a)) > len(pairs(b)) for a, b in zip(true, seen, strict=True))
 
 
 def test_ledger_formulas():

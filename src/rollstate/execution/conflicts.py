@@ -130,3 +130,14 @@ def independent(block: Block) -> np.ndarray:
     contested = (touched > 1) & (np.bincount(code, writes, len(names)) > 0)
     owner = np.repeat(np.arange(len(block)), [len(own) for own in block.keys])
     return np.bincount(owner, contested[code], len(block)) == 0
+
+
+def access_gas(block: Block) -> np.ndarray:
+    """Return gas that each transaction pays for itself and its known touches: a lower bound of what it uses.
+
+    21,000 for the transaction, 2,100 for each key touched first, 2,900 more for one that is changed (EIP-2929,
+    https://eips.ethereum.org/EIPS/eip-2929). Computing, calldata and logs are not in it.
+    """
+    touched = np.array([len(own) for own in block.keys], float)
+    changed = np.array([written.sum() for written in block.writes], float)
+    return 21_000 + 2_100 * touched + 2_900 * changed
