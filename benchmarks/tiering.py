@@ -32,7 +32,7 @@ def spells(n: int, seed: int) -> Gaps:
     return Gaps(np.zeros(n), np.minimum(gap, end), gap <= end)
 
 
-def windows_of(train: Gaps, costs: Costs) -> list[float]:
+def windows_of(train: windows.Profile, costs: Costs) -> list[float]:
     """Return the windows of eight policies that take the same one for every slot."""
     best = windows.tuned(train, costs)[0]
     ski = windows.ski_rental(costs)
@@ -40,7 +40,8 @@ def windows_of(train: Gaps, costs: Costs) -> list[float]:
 
 
 def sweep(seen: Gaps, train: Gaps) -> np.ndarray:
-    """Return the cost of every policy at every penalty; spells are sorted once per penalty's look-ups."""
+    """Return the cost of every policy at every penalty; spells are sorted once."""
+    seen, train = windows.profile(seen), windows.profile(train)
     return np.stack(
         [windows.window_costs(seen, np.array(windows_of(train, c)), c) for c in map(two_tiers, MISSES)]
     )

@@ -16,6 +16,7 @@ All are online: a window is set at an access, from what is known then, and runs 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,34 +43,59 @@ def ski_rental_random(costs: Costs, n: int, seed: int) -> np.ndarray:
     return ski_rental(costs) * np.log1p(u * (math.e - 1))
 
 
-def window_costs(seen: Gaps, windows: np.ndarray, costs: Costs) -> np.ndarray:
-    """Return the total two-tier cost of each of many windows at once, shape (m,); moves are not counted.
+@dataclass(frozen=True)
+class Profile:
+    """Spells sorted once, so that the cost of any window is a look-up: `profile` makes one.
 
-    Sums over sorted spells make each window a look-up, so a sweep does not depend on the number of spells.
+    Attributes
+    ----------
+    ends, begins, accessed : array of float64
+        Durations, entries and durations of spells that an access ended, each ascending.
+    end_sums, begin_sums : array of float64
+        Their cumulative sums, from 0.
     """
+
+    ends: np.ndarray
+    begins: np.ndarray
+    accessed: np.ndarray
+    end_sums: np.ndarray
+    begin_sums: np.ndarray
+
+
+def profile(seen: Gaps) -> Profile:
+    """Sort spells for `window_costs`; a sweep over penalties needs it once."""
+    ends, begins = np.sort(seen.duration), np.sort(seen.entry)
+    sums = (np.r_[0.0, np.cumsum(values)] for values in (ends, begins))
+    return Profile(ends, begins, np.sort(seen.duration[seen.event]), *sums)
+
+
+def window_costs(seen: Gaps | Profile, windows: np.ndarray, costs: Costs) -> np.ndarray:
+    """Return the total two-tier cost of each of many windows at once, shape (m,); moves are not counted."""
+    known = seen if isinstance(seen, Profile) else profile(seen)
     windows = np.asarray(windows, float)
-    ends, begins, accessed = np.sort(seen.duration), np.sort(seen.entry), np.sort(seen.duration[seen.event])
-    held = _clipped_sum(ends, windows) - _clipped_sum(begins, windows)
-    missed = len(accessed) - np.searchsorted(accessed, windows, "right")
-    return costs.ram * held + costs.cold * (seen.exposure - held) + costs.penalty * missed
+    held = _clipped_sum(known.ends, known.end_sums, windows)
+    held -= _clipped_sum(known.begins, known.begin_sums, windows)
+    missed = len(known.accessed) - np.searchsorted(known.accessed, windows, "right")
+    exposure = known.end_sums[-1] - known.begin_sums[-1]
+    return costs.ram * held + costs.cold * (exposure - held) + costs.penalty * missed
 
 
-def _clipped_sum(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _clipped_sum(values: np.ndarray, sums: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Return the sum of min(value, w) over sorted values for each w."""
-    sums = np.r_[0.0, np.cumsum(values)]
     below = np.searchsorted(values, at, "right")
     above = len(values) - below
     return sums[below] + np.where(above > 0, above * np.where(np.isfinite(at), at, 0), 0.0)
 
 
-def tuned(seen: Gaps, costs: Costs) -> tuple[float, float]:
+def tuned(seen: Gaps | Profile, costs: Costs) -> tuple[float, float]:
     """Return the fixed window that would have been best on some spells, and its cost.
 
     Cost falls only where an access is kept, so the best window is zero, a gap that an access ended, or no end at all.
     Of equally good ones it is the longest: a window as long as all that was seen says nothing against longer gaps.
     """
-    candidates = np.r_[0.0, np.unique(seen.duration[seen.event]), np.inf]
-    cost = window_costs(seen, candidates, costs)
+    known = seen if isinstance(seen, Profile) else profile(seen)
+    candidates = np.r_[0.0, np.unique(known.accessed), np.inf]
+    cost = window_costs(known, candidates, costs)
     best = int(np.flatnonzero(cost <= cost.min() * (1 + 1e-12))[-1])
     return float(candidates[best]), float(cost[best])
 
