@@ -1,0 +1,148 @@
+"""Storage touches of a block from two answers of ``debug_traceBlockByNumber`` with geth's ``prestateTracer``.
+
+One call cannot tell reads from writes:
+
+``diffMode: false``
+    lists per transaction every slot it touched, with the value before, except slots of contracts that the
+    transaction created.
+``diffMode: true``
+    lists per transaction the slots whose value it changed, in ``pre`` with the old value and in ``post`` with the new
+    one; a value of zero is left out on either side. A slot set for the first time is thus in ``post`` alone and a
+    cleared one in ``pre`` alone.
+
+So the written slots are those whose value differs between ``pre`` and ``post``, absent meaning zero, and the read
+ones are touched − written. A transaction that writes a slot and puts the old value back, or that fails, has only
+read it: the same convention as in EIP-7928. Reads of a contract in the very transaction that creates it are in
+neither answer.
+
+Source: go-ethereum, ``eth/tracers/native/prestate.go``,
+https://geth.ethereum.org/docs/developers/evm-tracing/built-in-tracers#prestate-tracer
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from rollstate.errors import InputError
+from rollstate.traces.json_values import ResponseError, mapping, octets, sequence, word
+
+TOUCHES_SCHEMA = pl.Schema(
+    {
+        "block_number": pl.Int64,
+        "tx_index": pl.Int32,
+        "address": pl.Binary,
+        "slot": pl.Binary,
+        "is_write": pl.Boolean,
+    }
+)
+"""What every extractor yields and `rollstate.traces.store.assemble` takes."""
+
+METHOD = "debug_traceBlockByNumber"
+ZERO = bytes(32)
+
+Storage = dict[tuple[bytes, bytes], bytes]
+
+
+def tracer(diff: bool) -> dict[str, Any]:
+    """Return the second parameter of the call; ``diff`` says which of its two modes."""
+    return {"tracer": "prestateTracer", "tracerConfig": {"diffMode": diff, "disableCode": True}}
+
+
+def block_touches(block_number: int, full: object, diff: object) -> pl.DataFrame:
+    """Return the storage touches of one block.
+
+    Parameters
+    ----------
+    block_number : int
+        The block.
+    full, diff : list
+        The ``result`` of the two calls, with diffMode false and true, as parsed from JSON.
+
+    Returns
+    -------
+    polars.DataFrame
+        `TOUCHES_SCHEMA`; per transaction one row per touched slot, a write if it changed the value and else a read;
+        sorted by transaction, address and slot. ``tx_index`` counts from 0.
+
+    Raises
+    ------
+    ResponseError
+        Naming the transaction and the field that breaks the tracer's form, or a transaction that could not be traced.
+    """
+    where = f"block {block_number}"
+    if isinstance(block_number, bool) or not isinstance(block_number, int) or not 0 <= block_number < 1 << 63:
+        raise InputError(f"block_number must be an integer from 0 to 2**63 - 1, not {block_number!r}")
+    touched_by, changed_by = (
+        _results(answer, f"{where}, diffMode {mode}") for answer, mode in ((full, "false"), (diff, "true"))
+    )
+    if len(touched_by) != len(changed_by):
+        raise ResponseError(
+            f"{where}: {len(touched_by)} transactions with diffMode false but {len(changed_by)} with diffMode true; "
+            "the endpoint changed its mind between the two calls, ask again"
+        )
+    rows: list[tuple[int, int, bytes, bytes, bool]] = []
+    pairs = zip(touched_by, changed_by, strict=True)
+    for index, ((one, touched), (other, changed)) in enumerate(pairs):
+        if None not in (one, other) and one != other:
+            raise ResponseError(
+                f"{where}, transaction {index}: the two answers are about different transactions; ask again"
+            )
+        # Contracts created here are absent from the full answer, so their writes come from the other alone.
+        written = changed_slots(changed, f"{where}, transaction {index}, diffMode true")
+        read = _storage(touched, f"{where}, transaction {index}, diffMode false").keys()
+        rows += [(block_number, index, *key, key in written) for key in sorted(written | read)]
+    return pl.DataFrame(rows, schema=TOUCHES_SCHEMA, orient="row")
+
+
+def changed_slots(result: object, where: str = "result") -> set[tuple[bytes, bytes]]:
+    """Return (address, slot) of every slot that one transaction's diff shows to have another value after it.
+
+    Parameters
+    ----------
+    result : dict
+        One transaction's ``result`` with diffMode true: ``{"pre": accounts, "post": accounts}``.
+    where : str
+        Name of the input, for errors.
+    """
+    sides = mapping(result, where)
+    if not {"pre", "post"} <= sides.keys():
+        raise ResponseError(
+            f"{where} must have pre and post; without them the endpoint does not know diffMode: "
+            "use one with geth's prestateTracer"
+        )
+    pre, post = (_storage(sides[side], f"{where}, {side}") for side in ("pre", "post"))
+    return {key for key in pre.keys() | post.keys() if pre.get(key, ZERO) != post.get(key, ZERO)}
+
+
+def _results(answer: object, where: str) -> list[tuple[bytes | None, object]]:
+    """Return hash and result of each transaction, in the order of the block."""
+    out: list[tuple[bytes | None, object]] = []
+    for index, entry in enumerate(sequence(answer, where)):
+        here = f"{where}, transaction {index}"
+        found = mapping(entry, here)
+        if found.get("error") is not None or "result" not in found:
+            raise ResponseError(
+                f"{here}: the endpoint could not trace it ({str(found.get('error', 'no result'))[:80]!a}); "
+                "ask again, or use an endpoint with the full state of that block"
+            )
+        tx_hash = found.get("txHash")
+        name = None if tx_hash is None else octets(tx_hash, f"{here}, txHash", 32)
+        out.append((name, found["result"]))
+    return out
+
+
+def _storage(accounts: object, where: str) -> Storage:
+    """Return the value of each (address, slot) listed in a map of accounts."""
+    out: Storage = {}
+    for text, account in mapping(accounts, where).items():
+        address = octets(text, f"{where}, an address", 20)
+        here = f"{where}, {text}"
+        listed = mapping(account, here).get("storage", {})
+        for slot, value in mapping(listed, f"{here}, storage").items():
+            key = address, word(slot, f"{here}, a slot")
+            if key in out:
+                raise ResponseError(f"{here}: slot 0x{key[1].hex()} is listed twice")
+            out[key] = word(value, f"{here}, the value of slot 0x{key[1].hex()}")
+    return out
