@@ -24,11 +24,11 @@ def topic(address: bytes) -> bytes:
     return address.rjust(32, b"\0")
 
 
-def entry(words: list[bytes], data: bytes = b"", index: int = 0, **changes: object) -> dict:
+def entry(words: list[bytes], body: bytes = b"", index: int = 0, **changes: object) -> dict:
     return {
         "address": "0x" + TOKEN.hex(),
         "topics": ["0x" + one.hex() for one in words],
-        "data": "0x" + data.hex(),
+        "data": "0x" + body.hex(),
         "blockNumber": "0x5",
         "blockHash": "0x" + "11" * 32,
         "transactionIndex": "0x2",
