@@ -34,9 +34,9 @@ def agreement(truth: pl.DataFrame, view: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row for each ``what``: distinct ``slots``; ``touches`` of a slot by a transaction; ``stores`` (SSTORE,
-        also in vain) and ``changes`` (another value afterwards), both against the view's writes; ``reads``, touches that leave
-        the value as it was. ``true``, ``seen`` and ``both`` count distinct ones; ``recall`` = both / true and
+        One row for each ``what``: distinct ``slots``; ``touches`` of a slot by a transaction; ``reads``, touches that
+        leave the value as it was; ``stores`` (SSTORE, also in vain) and ``changes`` (another value afterwards), both
+        against the view's writes. ``true``, ``seen`` and ``both`` count distinct ones; ``recall`` = both / true and
         ``precision`` = both / seen, null where nothing is there.
     """
     sides = {
