@@ -10,11 +10,13 @@ import time
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.traces.stub_endpoint import Chain, Running, Stub
 
 from rollstate.compendium import cli
-from rollstate.errors import InputError
-from rollstate.traces import chunks, prestate, store, transfer_logs
+from rollstate.errors import InputError, RollstateError
+from rollstate.traces import chunks, extraction, prestate, store, transfer_logs
 from rollstate.traces.chunks import Job
 from rollstate.traces.extraction import extract
 from rollstate.traces.rpc import EndpointError, GaveUpError, Limits
@@ -282,3 +284,63 @@ def test_the_command_refuses_a_bad_window(tmp_path, blocks) -> None:
     done = CliRunner().invoke(cli.main, [*arguments, "--out", str(tmp_path / "x")])
     assert done.exit_code != 0
     assert "block" in done.output or "window" in done.output
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from(["0x1", "0x", "0x00"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+METHODS = [
+    "eth_chainId",
+    "eth_blockNumber",
+    "eth_getBlockByNumber",
+    "eth_getBlockReceipts",
+    "debug_traceBlockByNumber",
+]
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    stub = Stub(Chain(40))
+    with Running(stub) as url:
+        yield stub, url
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_any_answer_of_an_endpoint_is_a_trace_or_a_named_error(hostile, tmp_path_factory, data) -> None:
+    """One method answers any JSON: in the place of its reply, of its error, of its result, or inside that."""
+    stub, url = hostile
+    method, bad = data.draw(st.sampled_from(METHODS)), data.draw(json_values)
+    place = data.draw(st.sampled_from(["reply", "error", "result", "inside"]))
+    step = data.draw(st.integers(0, 30))
+
+    def answer(call: dict, answer=Stub.answer) -> object:
+        good = answer(stub, call)
+        if call["method"] != method:
+            return good
+        if place == "reply":
+            return bad
+        if place in {"error", "result"}:
+            return {"id": call["id"], place: bad}
+        inner = good["result"][0] if isinstance(good["result"], list) and good["result"] else good["result"]
+        if isinstance(inner, dict):
+            inner[sorted(inner)[step % len(inner)]] = bad
+        return good
+
+    folder = tmp_path_factory.mktemp("hostile")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stub, "answer", answer)
+        patch.setattr(extraction, "ROUNDS", 1)
+        try:
+            extract(url, Job("prestate", 1, 6, receipts=True), folder / "trace", limits=Limits(attempts=1))
+        except RollstateError:
+            assert not (folder / "trace").exists()
+            return
+    assert store.read_trace(folder / "trace").blocks.height == 5

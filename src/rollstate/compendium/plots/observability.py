@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from rollstate.compendium import style
 
@@ -44,10 +44,12 @@ def downstream(table: pl.DataFrame) -> Figure:
             color=style.COLOURS[place], label=view, capsize=2,
         )  # fmt: skip
     ax.axvline(1, color="black", linewidth=0.8, linestyle=":")
-    ax.set_xscale("log", base=2)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10]))
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.set_xlabel("value from the view over value from the truth")
-    ax.set_yticks(range(len(numbers)), numbers)
+    ax.set_yticks(range(len(numbers)), [name.replace("tau", "τ") for name in numbers])
     ax.set_ylim(len(numbers) - 0.5, -0.5)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
