@@ -127,6 +127,11 @@ def _pooled(
 def logistic_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return intercept and slope of a weighted logistic regression on one covariate, by Newton steps."""
     design = np.c_[np.ones(len(x)), x]
+
+    def likelihood(b: np.ndarray) -> float:
+        eta = design @ b
+        return float(weight @ (y * eta - np.logaddexp(0, eta)))
+
     b = np.array([0.0, 1.0])
     for _ in range(100):
         mean = special.expit(design @ b)
@@ -134,6 +139,10 @@ def logistic_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[flo
         information = (design * (weight * mean * (1 - mean))[:, None]).T @ design
         step = np.linalg.lstsq(information, score, rcond=None)[0]
         step *= min(1.0, 3 / max(np.abs(step).max(), 1e-300))
+        # A full Newton step may overshoot and come back for ever.
+        before = likelihood(b)
+        while likelihood(b + step) < before - 1e-12 * abs(before) and np.abs(step).max() > 1e-12:
+            step /= 2
         b = b + step
         if np.abs(step).max() < 1e-10:
             return float(b[0]), float(b[1])

@@ -6,7 +6,7 @@ models:
 
 * `fit_discrete`: a generalised linear model with complementary log-log link (grouped proportional hazards, Prentice and
   Gloeckler 1978, https://doi.org/10.2307/2529588) or logistic link, effects of covariates bending in log time;
-* `fit_boosted`: gradient-boosted trees on the Poisson likelihood of the pieces, which is that of a piecewise exponential
+* `fit_boosted`: gradient-boosted trees on the Poisson likelihood of the pieces, that of a piecewise exponential
   hazard (Holford 1980, https://doi.org/10.2307/2529982; Laird and Olivier 1981,
   https://doi.org/10.1080/01621459.1981.10477634);
 * `fit_time_varying`: a Cox model whose effects differ from piece to piece, with a free baseline within each.
@@ -97,7 +97,7 @@ def _exposures(cuts: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarr
 
 
 def _middles(cuts: np.ndarray, longest: float) -> np.ndarray:
-    """Return the middle of each piece on the log scale, shape (k,), the first from half a block, the last to `longest`."""
+    """Return the middle of each piece in log time, shape (k,): the first from half a block, the last to `longest`."""
     upper, lower = np.r_[cuts, longest], np.r_[0.5, cuts]
     return (np.log(lower) + np.log(upper)) / 2
 
@@ -150,6 +150,8 @@ class DiscreteModel:
         z = (x - self.center) / self.spread
         idle = np.asarray(idle, float)
         log_hazard = self.level + (z @ self.effect)[:, None] + np.outer(z @ self.bend, self.age)
+        # Far outside the data a linear predictor may overflow; a hazard of e**50 per block is an access at once.
+        log_hazard = np.minimum(log_hazard, 50.0)
         mass = _exposures(self.cuts, idle, idle + horizon) * np.exp(log_hazard)
         return -np.expm1(-(mass if self.link == "cloglog" else np.log1p(mass)).sum(axis=1))
 

@@ -1,4 +1,4 @@
-r"""Landmarks: at a fixed block, which slots will be accessed within the horizon?
+r"""Landmarks: which slots, seen by a fixed block, are accessed within the horizon.
 
 At block :math:`t_0` every slot seen by then has an idle age :math:`u = t_0 - s`, with s its last access, and the
 question that tiering asks is whether it is accessed in :math:`(t_0, t_0 + \tau]`. If that lies in the trace, the answer

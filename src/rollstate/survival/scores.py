@@ -4,9 +4,9 @@ Rows of one slot at several landmarks, and slots of one contract, depend on each
 whole clusters, and models are compared by paired differences on the same rows.
 
 Sources: Brier score and logarithmic score: Gneiting and Raftery (2007), https://doi.org/10.1198/016214506000001437;
-calibration slope: Cox (1958), https://doi.org/10.1093/biomet/45.3-4.562; CORP reliability and decomposition: Dimitriadis,
-Gneiting, Jordan (2021), https://doi.org/10.1073/pnas.2016191118; censoring weights: Graf and others (1999),
-https://doi.org/10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529::AID-SIM274>3.0.CO;2-5.
+calibration slope: Cox (1958), https://doi.org/10.1093/biomet/45.3-4.562; CORP reliability and decomposition:
+Dimitriadis, Gneiting, Jordan (2021), https://doi.org/10.1073/pnas.2016191118; censoring weights: Graf and others
+(1999), https://doi.org/10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529::AID-SIM274>3.0.CO;2-5.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def _auc(rank: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
 def calibration_line(p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Return intercept and slope of the logistic regression of the answer on the logit of the forecast.
 
-    (0, 1) is perfect calibration; a slope below one says that forecasts are too extreme. Forecasts are kept off zero and
-    one by `rollstate.survival.calibration.FLOOR`.
+    (0, 1) is perfect calibration; a slope below one says that forecasts are too extreme. Forecasts are kept off zero
+    and one by `rollstate.survival.calibration.FLOOR`.
     """
     p, y = check_forecast(p, y)
     return logistic_line(special.logit(np.clip(p, FLOOR, 1 - FLOOR)), y, np.ones(len(p)))

@@ -1,0 +1,126 @@
+r"""Frailty: what makes one slot busier than its covariates say, and how much of it a slot's own history reveals.
+
+With :math:`n_i` accesses in :math:`E_i` blocks at risk and a gamma frailty of mean one,
+
+.. math:: n_i \mid z_i \sim \text{Poisson}(\lambda E_i z_i), \quad z_i \sim \Gamma(k, k),
+
+:math:`n_i` is negative binomial, and the slot's rate given its history is
+:math:`(n_i + k) / (E_i + k / \lambda)`: its own rate, shrunk towards :math:`\lambda`. Taken at the start of a
+spell from what lies before, it is a covariate; a Cox model without it takes the mixture of busy and quiet slots for a
+hazard that falls with idle time.
+
+Source: Greenwood and Yule (1920), https://doi.org/10.2307/2341080; Robbins (1956), An empirical Bayes approach to
+statistics; in survival: Clayton (1978), https://doi.org/10.1093/biomet/65.1.141.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import optimize, special, stats
+
+from rollstate.errors import InputError
+from rollstate.survival.cox import ConvergenceError
+
+LARGEST_SHAPE = 1e6
+"""A gamma this narrow is no frailty at all."""
+
+
+@dataclass(frozen=True)
+class GammaFrailty:
+    """A gamma mixture of Poisson rates.
+
+    Attributes
+    ----------
+    rate : float
+        Accesses per block of the mean slot.
+    shape : float
+        k; the variance of the frailty is 1 / k.
+    log_likelihood, poisson_log_likelihood : float
+        Of the mixture and of one rate for all.
+    """
+
+    rate: float
+    shape: float
+    log_likelihood: float
+    poisson_log_likelihood: float
+
+    @property
+    def variance(self) -> float:
+        """Variance of the frailty; 0 if all slots are alike."""
+        return 1 / self.shape
+
+    @property
+    def p(self) -> float:
+        """P-value of no frailty: half a chi-squared with one degree, as the variance cannot be negative."""
+        return float(stats.chi2.sf(max(2 * (self.log_likelihood - self.poisson_log_likelihood), 0), 1) / 2)
+
+    def posterior_rate(self, events: np.ndarray, exposure: np.ndarray) -> np.ndarray:
+        """Return each slot's rate given its history, accesses per block, shape (n,)."""
+        return (np.asarray(events, float) + self.shape) / (
+            np.asarray(exposure, float) + self.shape / self.rate
+        )
+
+
+def fit(events: np.ndarray, exposure: np.ndarray) -> GammaFrailty:
+    """Fit rate and shape by maximum likelihood.
+
+    Parameters
+    ----------
+    events : array of int, shape (n,)
+        Accesses of each slot.
+    exposure : array, shape (n,)
+        Blocks in which it was at risk, above zero.
+
+    Raises
+    ------
+    InputError
+        If there is no event, or an exposure is not positive.
+    ConvergenceError
+        If no maximum is found.
+    """
+    events, exposure = np.asarray(events, float), np.asarray(exposure, float)
+    if events.shape != exposure.shape or not len(events) or (exposure <= 0).any() or (events < 0).any():
+        raise InputError("frailty: needs a count of at least 0 and an exposure above 0 for each slot")
+    if not events.any():
+        raise InputError("frailty: no slot was accessed; there is no rate to shrink towards")
+    mean = events.sum() / exposure.sum()
+
+    def poisson(rate: float) -> float:
+        return float(
+            (special.xlogy(events, rate * exposure) - rate * exposure - special.gammaln(events + 1)).sum()
+        )
+
+    def negative(theta: np.ndarray) -> float:
+        rate, k = np.exp(theta)
+        mu = rate * exposure
+        terms = special.gammaln(events + k) - special.gammaln(k) - special.gammaln(events + 1)
+        terms += special.xlogy(events, mu) - events * np.log(k + mu) - k * np.log1p(mu / k)
+        return -float(terms.sum())
+
+    bounds = [(np.log(mean) - 10, np.log(mean) + 10), (np.log(1e-4), np.log(LARGEST_SHAPE))]
+    found = optimize.minimize(negative, np.log([mean, 1.0]), method="L-BFGS-B", bounds=bounds)
+    if not np.isfinite(found.fun):
+        raise ConvergenceError(f"frailty: no maximum found ({found.message})")
+    rate, shape = np.exp(found.x)
+    return GammaFrailty(float(rate), float(shape), -float(found.fun), poisson(mean))
+
+
+def add_frailty(spells: pl.DataFrame, frailty: GammaFrailty) -> pl.DataFrame:
+    """Add ``log_frailty``, the log of each spell's posterior rate over the mean, from what precedes its start.
+
+    Parameters
+    ----------
+    spells : polars.DataFrame
+        Of `rollstate.intervals.build`: before a spell there were ``n_accesses`` - 1 gaps in ``n_accesses`` / ``rate``
+        blocks.
+    frailty : GammaFrailty
+        Fitted on earlier blocks.
+    """
+    n = spells["n_accesses"].to_numpy()
+    exposure = n / spells["rate"].to_numpy()
+    return spells.with_columns(
+        log_frailty=pl.Series(np.log(frailty.posterior_rate(np.maximum(n - 1, 0), exposure) / frailty.rate))
+    )

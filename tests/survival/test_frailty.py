@@ -1,0 +1,64 @@
+"""The mixture is recovered from its own data, and shrinks as Bayes' rule says."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import integrate, stats
+
+from rollstate.errors import InputError
+from rollstate.survival import frailty
+
+
+def test_rate_and_shape_are_recovered_and_equal_scipys_likelihood():
+    rng = np.random.default_rng(1)
+    exposure = rng.uniform(50, 500, 20_000)
+    events = rng.poisson(0.02 * exposure * rng.gamma(0.7, 1 / 0.7, 20_000))
+    found = frailty.fit(events, exposure)
+    assert found.rate == pytest.approx(0.02, rel=0.05)
+    assert found.shape == pytest.approx(0.7, rel=0.05)
+    assert found.p < 1e-10
+    mu = found.rate * exposure
+    exact = stats.nbinom.logpmf(events, found.shape, found.shape / (found.shape + mu)).sum()
+    assert found.log_likelihood == pytest.approx(exact, rel=1e-9)
+
+
+def test_alike_slots_have_no_frailty_and_the_test_has_its_size():
+    rng = np.random.default_rng(2)
+    exposure = np.full(2_000, 100.0)
+    small = [frailty.fit(rng.poisson(0.05 * exposure), exposure).p < 0.05 for _ in range(200)]
+    assert np.mean(small) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_posterior_is_bayes_rule():
+    found = frailty.GammaFrailty(0.02, 0.7, 0, 0)
+    prior = stats.gamma(0.7, scale=1 / 0.7)
+
+    def weighted(power):
+        return integrate.quad(lambda z: z**power * stats.poisson.pmf(3, 0.02 * 90 * z) * prior.pdf(z), 0, 60)[
+            0
+        ]
+
+    assert found.posterior_rate(3, 90) == pytest.approx(0.02 * weighted(1) / weighted(0), rel=1e-4)
+    assert found.posterior_rate(0, 1e-9) == pytest.approx(0.02)
+    assert found.posterior_rate(1e6, 1e6) == pytest.approx(1, rel=1e-4)
+
+
+def test_the_covariate_looks_back_only():
+    spells = pl.DataFrame({"n_accesses": [1, 5], "rate": [1.0, 0.5]})
+    found = frailty.GammaFrailty(0.1, 2.0, 0, 0)
+    added = frailty.add_frailty(spells, found)["log_frailty"].to_numpy()
+    assert np.exp(added) * 0.1 == pytest.approx([(0 + 2) / (1 + 20), (4 + 2) / (10 + 20)])
+
+
+@pytest.mark.parametrize(
+    ("events", "exposure", "match"),
+    [
+        ([0, 0], [1, 1], "no slot was accessed"),
+        ([1], [0], "exposure above 0"),
+        ([-1], [1], "at least 0"),
+        ([], [], "each slot"),
+    ],
+)
+def test_bad_input_is_named(events, exposure, match):
+    with pytest.raises(InputError, match=match):
+        frailty.fit(np.array(events), np.array(exposure))

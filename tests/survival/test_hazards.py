@@ -1,0 +1,147 @@
+"""Parametric, discrete, boosted and time-varying models recover known truth, and equal R where R has them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import optimize
+
+from rollstate.errors import InputError
+from rollstate.survival import hazards, parametric
+from rollstate.survival.cox import ConvergenceError
+from rollstate.survival.spells import make_spells
+
+SCALE = 1_000
+"""Durations in thousandths, so that a gap of one block is short beside them: then R's densities are the limit."""
+
+
+@pytest.fixture(scope="module")
+def cured():
+    """Whole-block gaps with delayed entry of a Weibull cure mixture with known parameters."""
+    rng = np.random.default_rng(1)
+    n = 30_000
+    x = rng.normal(size=(n, 2))
+    gone = rng.random(n) < 1 / (1 + np.exp(1 - 0.8 * x[:, 1]))
+    gap = np.where(gone, np.inf, np.ceil(np.exp(3 + 0.5 * x[:, 0] + 1.2 * np.log(rng.weibull(1, n)))))
+    late = np.where(rng.random(n) < 0.3, rng.integers(1, 50, n), 0)
+    end = rng.integers(60, 2_000, n)
+    kept = np.minimum(gap, end) > late
+    spells = make_spells(
+        np.minimum(gap, end)[kept], (gap <= end)[kept], x[kept], ["a", "b"], entry=late[kept].astype(float)
+    )
+    return spells, x[:3_000]
+
+
+@pytest.fixture(scope="module")
+def truth(cured):
+    def within(idle, horizon):
+        x = cured[1]
+
+        def survival(t):
+            scale = np.exp(3 + 0.5 * x[:, 0])
+            gone = 1 / (1 + np.exp(1 - 0.8 * x[:, 1]))
+            return gone + (1 - gone) * np.exp(-((t / scale) ** (1 / 1.2)))
+
+        return 1 - survival(idle + horizon) / survival(idle)
+
+    return within
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("family", ["weibull", "lognormal"])
+def test_accelerated_failure_times_are_those_of_r(family, oracle, r_extra):
+    spells, _ = oracle("lung_strat")
+    columns = [spells.names.index(name) for name in ("age", "ecog")]
+    spells = make_spells(spells.duration * SCALE, spells.event, spells.x[:, columns], ["age", "ecog"])
+    model = parametric.fit(spells, family, ridge=0)
+    location = model.summary["coef"].to_numpy()
+    wanted = np.array(r_extra[f"lung_{family}_coef"])
+    assert location[:-1] - [np.log(SCALE), 0, 0] == pytest.approx(wanted, rel=2e-3)
+    assert location[-1] == pytest.approx(np.log(r_extra[f"lung_{family}_scale"]), abs=2e-3)
+    likelihood = model.log_likelihood + spells.event.sum() * np.log(SCALE)
+    assert likelihood == pytest.approx(np.ravel(r_extra[f"lung_{family}_loglik"])[-1], abs=0.05)
+
+
+def test_cure_mixture_is_recovered_and_beats_the_plain_model(cured):
+    spells, _ = cured
+    plain, mixture = (parametric.fit(spells, "weibull", cure=cure) for cure in (False, True))
+    found = mixture.summary["coef"].to_numpy()
+    assert found == pytest.approx([3, 0.5, 0, -1, 0, 0.8, np.log(1.2)], abs=0.06)
+    assert mixture.log_likelihood > plain.log_likelihood + 1_000
+
+
+def test_the_gradient_is_that_of_the_likelihood(cured):
+    spells = cured[0].take(np.arange(300))
+    objective = parametric._Likelihood(spells, np.c_[np.ones(300), spells.x], "loglogistic", True)
+    theta = np.array([2.5, 0.3, -0.1, 0.2, -0.8, 0.1, 0.5])
+    numeric = optimize.approx_fprime(theta, lambda t: objective(t)[0], 1e-6)
+    assert objective(theta)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["cloglog", "logit", "boosted", "varying", "cure"])
+def test_models_forecast_close_to_the_truth(kind, cured, truth):
+    spells, x = cured
+    cuts = hazards.event_cuts(spells, 12)
+    if kind == "boosted":
+        model = hazards.fit_boosted(spells, cuts, seed=1, iterations=80)
+    elif kind == "varying":
+        model = hazards.fit_time_varying(spells, cuts[[3, 8]])
+    elif kind == "cure":
+        model = parametric.fit(spells, "weibull", cure=True)
+    else:
+        model = hazards.fit_discrete(spells, cuts, link=kind)
+    idle = np.random.default_rng(2).integers(0, 200, len(x))
+    options = {"beyond": "tail"} if kind == "varying" else {}
+    p, wanted = model.access_probability(idle, 100, x, **options), truth(idle, 100)
+    limit = {"cure": 0.01, "boosted": 0.06}.get(kind, 0.06)
+    assert np.abs(p - wanted).mean() < limit
+    assert np.corrcoef(p, wanted)[0, 1] > 0.9
+
+
+@given(st.integers(0, 500), st.lists(st.integers(1, 90), min_size=1, max_size=5, unique=True))
+def test_cutting_changes_neither_events_nor_exposure(seed, cuts):
+    rng = np.random.default_rng(seed)
+    entry = rng.integers(0, 40, 50).astype(float)
+    duration = entry + rng.integers(1, 60, 50)
+    spells = make_spells(duration, rng.random(50) < 0.6, entry=entry)
+    pieces = hazards.cut(spells, np.sort(np.array(cuts, float)))
+    assert pieces.event.sum() == spells.event.sum()
+    assert np.bincount(pieces.row, pieces.exposure, 50) == pytest.approx(duration - entry)
+    assert (pieces.exposure > 0).all()
+
+
+@pytest.mark.parametrize("cuts", [[], [0.0], [5, 3], [np.nan], [[1.0]]])
+def test_cuts_that_are_none_are_refused(cuts):
+    if cuts == []:
+        assert len(hazards.check_cuts(np.array([]))) == 0
+        return
+    with pytest.raises(InputError, match="ascending order"):
+        hazards.check_cuts(np.array(cuts))
+
+
+def test_bad_input_is_named(cured):
+    spells, _ = cured
+    few = spells.take(np.arange(40))
+    with pytest.raises(InputError, match="not one of"):
+        parametric.fit(few, "normal")
+    with pytest.raises(InputError, match="whole blocks"):
+        parametric.fit(make_spells(few.duration + 0.5, few.event, few.x))
+    with pytest.raises(InputError, match="cannot determine"):
+        parametric.fit(few.take(np.arange(3)))
+    with pytest.raises(InputError, match="have no event"):
+        hazards.fit_discrete(few, np.array([5_000.0, 6_000.0]))
+    with pytest.raises(InputError, match="is not one of"):
+        hazards.fit_discrete(few, hazards.event_cuts(few, 2), link="probit")
+    with pytest.raises(InputError, match="there are none"):
+        hazards.event_cuts(make_spells(few.duration, np.zeros(len(few), bool)), 3)
+    constant = make_spells(few.duration, few.event, np.ones((len(few), 1)))
+    for fit in (parametric.fit, lambda s: hazards.fit_discrete(s, hazards.event_cuts(s, 2))):
+        with pytest.raises(InputError, match="constant"):
+            fit(constant)
+
+
+def test_a_separating_covariate_is_not_a_fit():
+    time = np.tile([1.0, 2.0], 50)
+    spells = make_spells(time, time == 1, (time == 1).astype(float)[:, None])
+    with pytest.raises((ConvergenceError, InputError)):
+        hazards.fit_discrete(spells, np.array([1.0]))

@@ -1,0 +1,72 @@
+"""A landmark asks only what is known, and every slot seen by then has one answer."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rollstate import intervals
+from rollstate.errors import InputError
+from rollstate.survival import landmarks
+from rollstate.traces import datasets
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return datasets.load_trace("sample")
+
+
+@pytest.fixture(scope="module")
+def spells(trace):
+    return intervals.build(trace)
+
+
+def by_hand(trace, block, horizon):
+    """Return idle time and answer of every slot accessed by a block, from the accesses themselves."""
+    seen = trace.accesses.select("slot_id", "block_number").unique()
+    last = seen.filter(pl.col("block_number") <= block).group_by("slot_id").agg(pl.col("block_number").max())
+    following = seen.filter(pl.col("block_number").is_between(block + 1, block + horizon))
+    following = following.group_by("slot_id").agg(pl.col("block_number").min().alias("next"))
+    return last.join(following, on="slot_id", how="left").sort("slot_id")
+
+
+@pytest.mark.parametrize(("block", "horizon"), [(1500, 1), (1700, 40), (2000, 300), (2795, 4)])
+def test_one_row_per_slot_with_the_answer_of_the_accesses(trace, spells, block, horizon):
+    last_block = trace.capability.window_stop - 1
+    rows = landmarks.landmark(spells, block, horizon, last_block).sort("slot_id")
+    # A slot created and not accessed yet has been seen, too.
+    wanted = by_hand(trace, block, horizon)
+    rows = rows.filter(pl.col("slot_id").is_in(wanted["slot_id"].implode()))
+    assert rows["slot_id"].to_list() == wanted["slot_id"].to_list()
+    assert rows["idle"].to_list() == (block - wanted["block_number"]).to_list()
+    assert rows["accessed"].to_list() == wanted["next"].is_not_null().to_list()
+    assert rows["wait"].to_list() == (wanted["next"] - block).to_list()
+
+
+def test_what_was_known_does_not_depend_on_what_followed(trace, spells):
+    block = 2000
+    early = intervals.build(trace, window=(trace.capability.window_start, block + 1))
+    columns = ["slot_id", "start", "entry", "duration", "event"]
+    known = landmarks.as_of(spells, block).select(columns).sort("slot_id", "start")
+    assert known.equals(early.select(columns).sort("slot_id", "start"))
+
+
+def test_recent_counts_look_back_only(trace, spells):
+    block, window = 2000, 50
+    rows = landmarks.landmark(spells, block, 10, trace.capability.window_stop - 1)
+    added = landmarks.add_recent(rows, spells, block, (window,))
+    seen = trace.accesses.select("slot_id", "block_number").unique()
+    seen = seen.filter(pl.col("block_number").is_between(block - window + 1, block))
+    own = dict(seen.group_by("slot_id").len().iter_rows())
+    wanted = [np.log1p(own.get(slot, 0)) for slot in added["slot_id"]]
+    assert added[f"slot_recent_{window}"].to_list() == pytest.approx(wanted)
+    future = spells.filter(pl.col("start") <= block)
+    assert landmarks.add_recent(rows, future, block, (window,)).equals(added)
+
+
+@pytest.mark.parametrize(
+    ("block", "horizon", "match"),
+    [(2799, 1, "must end by"), (2000, 0, "must end by"), (900, 5, "no slot had been seen")],
+)
+def test_questions_without_an_answer_are_refused(spells, block, horizon, match):
+    with pytest.raises(InputError, match=match):
+        landmarks.landmark(spells, block, horizon, 2799)

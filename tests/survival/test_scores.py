@@ -1,0 +1,133 @@
+"""Scores are proper, calibrators do what they say, and the peer's finding is an artefact of unpooled ties."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
+from rollstate.errors import InputError
+from rollstate.survival import calibration, scores
+from rollstate.survival.spells import make_spells
+
+
+def draw(seed, n=2_000, power=1.0):
+    rng = np.random.default_rng(seed)
+    p = np.round(rng.beta(0.5, 1.5, n), 2)
+    return p, (rng.random(n) < p**power).astype(float)
+
+
+def test_scores_are_those_of_scikit_learn():
+    p, y = draw(1)
+    assert scores.brier(p, y).mean() == pytest.approx(brier_score_loss(y, p))
+    kept = np.clip(p, calibration.FLOOR, 1 - calibration.FLOOR)
+    assert scores.log_score(p, y).mean() == pytest.approx(log_loss(y, kept))
+    assert scores.auc(p, y) == pytest.approx(roc_auc_score(y, p))
+
+
+def test_the_calibration_line_is_a_logistic_regression():
+    p, y = draw(2, power=0.5)
+    kept = np.clip(p, calibration.FLOOR, 1 - calibration.FLOOR)
+    peer = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1_000).fit(np.log(kept / (1 - kept))[:, None], y)
+    assert scores.calibration_line(p, y) == pytest.approx([peer.intercept_[0], peer.coef_[0, 0]], abs=1e-4)
+
+
+def test_labels_at_random_have_a_line_too():
+    """Full Newton steps cycled on this."""
+    rng = np.random.default_rng(1)
+    p, y = rng.random(80), rng.integers(0, 2, 80)
+    intercept, slope = scores.calibration_line(p, y)
+    peer = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1_000).fit(np.log(p / (1 - p))[:, None], y)
+    assert [intercept, slope] == pytest.approx([peer.intercept_[0], peer.coef_[0, 0]], abs=1e-4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
+def test_isotonic_pools_ties_and_is_that_of_scikit_learn(rows):
+    p, y = np.array([r[0] / 6 for r in rows]), np.array([float(r[1]) for r in rows])
+    fitted = calibration.fit_isotonic(p, y)
+    peer = IsotonicRegression(out_of_bounds="clip").fit(p, y)
+    assert fitted.predict(p) == pytest.approx(peer.predict(p))
+    order = np.random.default_rng(1).permutation(len(p))
+    assert np.array_equal(calibration.fit_isotonic(p[order], y[order]).value, fitted.value)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30), st.integers(0, 10))
+def test_venn_abers_is_two_isotonic_fits(rows, new):
+    """The definition: refit with the new forecast labelled 0, then 1."""
+    p, y = np.array([r[0] / 5 for r in rows]), np.array([float(r[1]) for r in rows])
+    at = new / 10
+    low, high = calibration.fit_venn_abers(p, y).interval(np.array([at]))
+    wanted = [
+        calibration.fit_isotonic(np.append(p, at), np.append(y, label)).predict(np.array([at]))[0]
+        for label in (0, 1)
+    ]
+    assert [low[0], high[0]] == pytest.approx(wanted)
+
+
+def test_decomposition_adds_up():
+    p, y = draw(3, power=0.6)
+    parts = scores.decomposition(p, y)
+    total = parts["miscalibration"] - parts["discrimination"] + parts["uncertainty"]
+    assert total == pytest.approx(scores.brier(p, y).mean())
+    assert min(parts.values()) >= -1e-12
+
+
+def test_differences_of_a_model_to_itself_are_none_and_a_better_one_is_better():
+    rng = np.random.default_rng(4)
+    p, y = draw(4)
+    noisy = np.clip(p + rng.normal(0, 0.3, len(p)), 0, 1)
+    table = scores.compare(
+        {"truth": p, "same": p, "noisy": noisy},
+        y,
+        {"row": np.arange(len(p))},
+        reference="truth",
+        draws=200,
+        seed=1,
+    )
+    verdicts = {(row["model"], row["score"]): row["verdict"] for row in table.iter_rows(named=True)}
+    for score in ("brier", "log_score", "auc"):
+        assert verdicts["same", score] == "no difference"
+        assert verdicts["noisy", score] == "worse"
+        assert verdicts["truth", score] is None
+
+
+def test_the_interval_of_a_mean_covers_as_often_as_it_says():
+    rng, covered = np.random.default_rng(5), 0
+    for seed in range(200):
+        cluster = np.repeat(np.arange(60), 5)
+        values = rng.normal(size=60)[cluster] + rng.normal(size=300)
+        _, low, high = scores.mean_interval(values, cluster, draws=200, seed=seed)
+        covered += low <= 0 <= high
+    assert covered / 200 > 0.95 - 4 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_censored_rows_are_weighted_to_the_score_without_censoring():
+    rng = np.random.default_rng(6)
+    gap = np.ceil(rng.exponential(20, 40_000))
+    censor = rng.integers(5, 80, 40_000)
+    p = np.full(len(gap), 0.4)
+    spells = make_spells(np.minimum(gap, censor), gap <= censor)
+    full = ((p - (gap <= 15)) ** 2).mean()
+    assert scores.ipcw_brier(p, spells, 15) == pytest.approx(full, abs=0.004)
+    with pytest.raises(InputError, match="seen from their start"):
+        scores.ipcw_brier(p, make_spells(gap + 1, gap > 0, entry=np.ones(len(gap))), 15)
+
+
+def test_survival_at_the_event_is_uniform_for_the_truth_and_not_for_another():
+    rng = np.random.default_rng(7)
+    gap, censor = rng.exponential(20, 5_000), rng.exponential(30, 5_000)
+    time, event = np.minimum(gap, censor), gap <= censor
+    one = np.ones(len(gap))
+    assert scores.d_calibration(np.exp(-time / 20), event, one)["p"][0] > 0.01
+    assert scores.d_calibration(np.exp(-time / 30), event, one)["p"][0] < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("p", "y"),
+    [([0.5, 1.2], [0, 1]), ([0.5, np.nan], [0, 1]), ([0.5], [0, 1]), ([0.5, 0.5], [0, 2]), ([], [])],
+)
+def test_forecasts_that_are_none_are_refused(p, y):
+    with pytest.raises(InputError):
+        scores.check_forecast(np.array(p), np.array(y))
