@@ -1,5 +1,6 @@
 """Extraction from an endpoint that fails: complete, exactly once, resumable, and silent about its address."""
 
+import json
 import logging
 import os
 import signal
@@ -12,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.traces.stub_endpoint import Chain, Running, Stub
+from tests.traces.stub_endpoint import Chain, Running, Stub, digest, hexed
 
 from rollstate.compendium import cli
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import chunks, extraction, prestate, store, transfer_logs
 from rollstate.traces.chunks import Job
 from rollstate.traces.extraction import extract
-from rollstate.traces.rpc import EndpointError, GaveUpError, Limits
+from rollstate.traces.rpc import EndpointError, GaveUpError, Limits, TooLargeError
 
 MAIN = "from rollstate.compendium.cli import main; main()"
 QUICK = Limits(timeout=0.5, pause=0.01, longest_pause=0.05, attempts=15)
@@ -116,6 +117,84 @@ def test_bytes_do_not_depend_on_chunks_or_faults_but_for_the_record_of_the_job(t
     first, second = contents(tmp_path / "a"), contents(tmp_path / "b")
     assert first.pop("extraction.json") != second.pop("extraction.json")
     assert first == second
+
+
+def test_known_layouts_give_storage_slots_and_are_part_of_the_job(tmp_path) -> None:
+    token = hexed(digest("token", 2)[:20])
+    listed = tmp_path / "layouts.json"
+    listed.write_text(json.dumps({token.upper().replace("X", "x"): {"balances": 9}}))
+    arguments = [
+        "--blocks",
+        "1:60",
+        "--view",
+        "transfers",
+        "--layouts",
+        str(listed),
+        "--out",
+        str(tmp_path / "trace"),
+    ]
+    stub = Stub(Chain(60))
+    with Running(stub) as url:
+        done = CliRunner().invoke(cli.main, ["extract", "--rpc", url, *arguments])
+    assert done.exit_code == 0, done.output
+    trace = store.read_trace(tmp_path / "trace")
+    assert trace.capability.key_form == "slot"
+    logs = transfer_logs.parse_logs(
+        [log for number in range(1, 60) for log in stub.chain.logs(number)], 1, 60
+    )
+    layouts = {bytes.fromhex(token[2:]): transfer_logs.TokenLayout(9)}
+    expected = transfer_logs.touches(transfer_logs.transfers(logs), layouts)
+    assert expected.height > 5
+    assert flat(trace).equals(expected.sort(pl.all()))
+    assert '"balances": 9' in (tmp_path / "trace" / "extraction.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"0xaa": {"balances": 1}}',
+        '{"a": 1}',
+        '{"0x%s": {}}' % ("aa" * 20),
+        '{"a": {"balances": "1"}}',
+    ],
+)
+def test_bad_layouts_are_refused(tmp_path, text) -> None:
+    listed = tmp_path / "layouts.json"
+    listed.write_text(text)
+    with pytest.raises(InputError, match="layout"):
+        Job("transfers", 1, 2, layouts=transfer_logs.read_layouts(listed))
+    with pytest.raises(InputError, match="real slots already"):
+        Job("prestate", 1, 2, layouts={})
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        (-32601, "the method debug_traceBlockByNumber does not exist/is not available", "does not serve"),
+        (-32000, "method not whitelisted", "does not serve"),
+        (-32005, "query returned more than 10000 results", TooLargeError),
+        (-32602, "eth_getLogs is limited to a 10,000 range", TooLargeError),
+        (-32000, "block range is too wide", TooLargeError),
+        (-32000, "query exceeds max results 20000, retry with the range 1-5", TooLargeError),
+        (-32008, "Log response size exceeded", TooLargeError),
+        (-32000, "missing trie node 0a (path )", "archive node"),
+        (429, "Your app has exceeded its compute units per second capacity", GaveUpError),
+        (-32005, "limit exceeded", GaveUpError),
+        (-32000, "header not found", GaveUpError),
+        (-32000, "execution timed out", GaveUpError),
+        (3, "execution reverted", "execution reverted"),
+    ],
+)
+def test_what_nodes_say_is_understood(tmp_path, code, message, kind) -> None:
+    """Wordings of geth, Erigon and hosted endpoints; one block leaves nothing to halve, and one attempt no retry."""
+    stub = Stub(Chain(40))
+    stub.answer = lambda call: {"id": call["id"], "error": {"code": code, "message": message}}
+    wanted, said = (EndpointError, kind) if isinstance(kind, str) else (kind, None)
+    with Running(stub) as url, pytest.raises(wanted, match=said) as raised:
+        extract(url, Job("prestate", 1, 2), tmp_path / "trace", limits=Limits(attempts=1))
+    assert isinstance(raised.value, GaveUpError) == (kind is GaveUpError)
 
 
 def test_a_finished_trace_is_replaced_only_when_told(tmp_path) -> None:

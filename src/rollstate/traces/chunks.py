@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,9 @@ import polars as pl
 from rollstate import __version__
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import store
+from rollstate.traces.json_values import octets
 from rollstate.traces.schema import Capability
+from rollstate.traces.transfer_logs import TokenLayout
 
 VIEWS = ("prestate", "transfers")
 CHUNK_BLOCKS = {"prestate": 50, "transfers": 1000}
@@ -45,6 +48,9 @@ class Job:
         Blocks in a chunk; 50 or 1000 by default. Does not change the trace.
     receipts : bool
         Also store gas and outcome of every transaction, in ``transactions.parquet``.
+    layouts : mapping of address to TokenLayout, optional
+        For the view of transfers: where tokens keep balances and owners. Touches then have real storage slots, and
+        other contracts are left out.
     """
 
     view: str
@@ -52,6 +58,7 @@ class Job:
     stop: int
     chunk_blocks: int = 0
     receipts: bool = False
+    layouts: Mapping[str, TokenLayout] | None = None
 
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
@@ -60,7 +67,19 @@ class Job:
             raise InputError(f"the window [{self.start}, {self.stop}) is empty; stop must be above start")
         if self.chunk_blocks < 0:
             raise InputError(f"chunk_blocks must be positive, not {self.chunk_blocks}")
+        if self.layouts is not None:
+            if self.view != "transfers":
+                raise InputError("layouts are for the view of transfers; prestate has real slots already")
+            object.__setattr__(self, "layouts", {name.lower(): one for name, one in self.layouts.items()})
+            for name in self.layouts:
+                octets(name, "layouts, an address", 20)
         object.__setattr__(self, "chunk_blocks", self.chunk_blocks or CHUNK_BLOCKS[self.view])
+
+    def token_layouts(self) -> dict[bytes, TokenLayout] | None:
+        """Return the layouts by contract."""
+        if self.layouts is None:
+            return None
+        return {bytes.fromhex(name[2:]): layout for name, layout in self.layouts.items()}
 
     def chunks(self) -> list[tuple[int, int]]:
         """Return the half-open window of each chunk."""
@@ -75,7 +94,7 @@ class Job:
             observes_reads=full,
             observes_all_writes=full,
             tx_level="all",
-            key_form="slot" if full else "holder",
+            key_form="slot" if full or self.layouts is not None else "holder",
             window_start=self.start,
             window_stop=self.stop,
             chain_id=chain_id,

@@ -164,7 +164,7 @@ class _Source:
         else:
             if any(log.block_hash != hashes[log.block_number] for log in seen):
                 raise ResponseError(f"blocks [{start}, {stop}): a log is of a block that the chain has left")
-            touches = transfer_logs.touches(transfer_logs.transfers(seen))
+            touches = transfer_logs.touches(transfer_logs.transfers(seen), self.job.token_layouts())
         blocks = pl.DataFrame(
             [(*row[:3], len(row[3]), *row[4:]) for row in found], HEADERS_SCHEMA, orient="row"
         )

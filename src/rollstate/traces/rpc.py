@@ -36,7 +36,7 @@ Check = Callable[[Any], Any]
 METHOD_MISSING = -32601
 REQUEST_INVALID = -32600
 _MISSING = re.compile(
-    r"method .*(not found|not available|not supported|not allowed)|unsupported method|not whitelisted|does not exist",
+    r"method .*(not found|not available|not supported|not allowed|does not exist)|unsupported method|not whitelisted",
     re.I,
 )
 _RATE = re.compile(
@@ -44,8 +44,8 @@ _RATE = re.compile(
     re.I,
 )
 _LARGE = re.compile(
-    r"more than \d+ (results|logs)|too many (results|logs)|block range|range is|response size|too large"
-    r"|results? limit|query timeout",
+    r"more than \d+ (results|logs)|too many (results|logs)|max results|block range|range is|limited to|response size"
+    r"|too large|results? limit|query timeout",
     re.I,
 )
 _PRUNED = re.compile(r"missing trie node|historical|pruned|state .*not available", re.I)

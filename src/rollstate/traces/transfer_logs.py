@@ -24,8 +24,10 @@ https://docs.soliditylang.org/en/latest/internals/layout_in_storage.html
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 from eth_hash.auto import keccak
@@ -88,6 +90,10 @@ class TokenLayout:
     compiler: str = "solidity"
 
     def __post_init__(self) -> None:
+        for name, slot in (("balances", self.balances), ("owners", self.owners)):
+            whole = isinstance(slot, int) and not isinstance(slot, bool) and 0 <= slot < 1 << 256
+            if not whole and (slot is not None or name == "balances"):
+                raise InputError(f"layout: {name} must be a storage slot from 0 to 2**256 - 1, not {slot!r}")
         if self.compiler not in {"solidity", "vyper"}:
             raise InputError(f"layout: compiler {self.compiler!r} is neither 'solidity' nor 'vyper'")
 
@@ -98,6 +104,16 @@ class TokenLayout:
             padded = key.rjust(32, b"\0")
             at = keccak(padded + at if self.compiler == "solidity" else at + padded)
         return at
+
+
+def read_layouts(path: Path) -> dict[str, TokenLayout]:
+    """Read layouts from JSON: ``{"0x...": {"balances": 9, "owners": 2, "compiler": "solidity"}, ...}``."""
+    try:
+        found = json.loads(path.read_bytes())
+        return {name: TokenLayout(**fields) for name, fields in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        form = '{"0x<address>": {"balances": <slot>, "owners": <slot>, "compiler": "solidity" or "vyper"}}'
+        raise InputError(f"{path}: {error}; layouts are {form}") from error
 
 
 def parse_logs(answer: object, start: int, stop: int, where: str = "eth_getLogs") -> list[Log]:
