@@ -90,3 +90,9 @@ def test_too_few_accesses_are_refused(made):
     with pytest.raises(InputError, match="too few"):
         forecasts.fit_all(known.head(30), COVARIATES, seed=1)
     assert forecasts.varying(pl.DataFrame({"a": [1, 1], "b": [1, 2]}), ["a", "b"]) == ["b"]
+
+
+def test_a_covariate_that_the_stratum_decides_is_left_out_of_the_stratified_model():
+    """It made Newton wander in the noise of an information near zero."""
+    frame = pl.DataFrame({"g": ["x", "x", "y", "y"], "decided": [0, 0, 1, 1], "free": [0, 1, 0, 0]})
+    assert forecasts.varying(frame, ["decided", "free"], ["g"]) == ["free"]

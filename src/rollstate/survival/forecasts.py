@@ -22,9 +22,15 @@ PIECES = 10
 """Pieces of gap time of the hazard models, by events."""
 
 
-def varying(frame: pl.DataFrame, covariates: Sequence[str]) -> list[str]:
-    """Return those covariates that are not constant; a window may be too short for some to vary."""
-    return [name for name in covariates if frame[name].cast(pl.Float64).n_unique() > 1]
+def varying(frame: pl.DataFrame, covariates: Sequence[str], strata: Sequence[str] = ()) -> list[str]:
+    """Return those covariates that are not constant, or not constant within every stratum.
+
+    A window may be too short for some to vary; and a covariate that a stratum decides has no effect of its own there.
+    """
+    if not strata:
+        return [name for name in covariates if frame[name].cast(pl.Float64).n_unique() > 1]
+    counts = frame.group_by(list(strata)).agg(pl.col(list(covariates)).n_unique())
+    return [name for name in covariates if counts[name].max() > 1]
 
 
 def fit_all(
@@ -73,10 +79,11 @@ def fit_all(
         return curve.access_probability(_idle(rows), horizon, np.zeros((len(rows), 0)), beyond="tail")
 
     def fit_cox() -> Forecast:
-        model = cox.fit(from_frame(spells, covariates, strata=strata), ridge=1e-3)
+        used = varying(spells, covariates, strata)
+        model = cox.fit(from_frame(spells, used, strata=strata), ridge=1e-3)
 
         def by_cox(rows: pl.DataFrame, horizon: float) -> np.ndarray:
-            labels, x = stratum_labels(rows, strata), matrix(rows, covariates)
+            labels, x = stratum_labels(rows, strata), matrix(rows, used)
             return model.access_probability(_idle(rows), horizon, x, labels, beyond="tail")
 
         return by_cox

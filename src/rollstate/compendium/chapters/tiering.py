@@ -1,0 +1,39 @@
+"""Parameters of the chapter ``tiering``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollstate.compendium.parameters import Parameters, parameter
+
+
+@dataclass(frozen=True)
+class Tiering(Parameters):
+    """Where state should live: policies judged out of time, beside honest baselines and the best possible."""
+
+    trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace")
+    peer: str = parameter("zksp", doc="published gaps, sweep and synthetic trace of the nearest work")
+    train: float = parameter(0.5, low=0.1, high=0.9, doc="share of the window that policies are tuned on")
+    misses: tuple[float, ...] = parameter(
+        (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0),
+        unit="slot-blocks in RAM", low=0.01, high=1e12, doc="penalties of a miss, as multiples of a slot-block",
+    )  # fmt: skip
+    quote: float = parameter(
+        10.0, unit="slot-blocks in RAM", low=0.01, high=1e9, doc="penalty that tables are made for"
+    )
+    capacities: tuple[float, ...] = parameter(
+        (0.01, 0.03, 0.1, 0.3), low=1e-4, high=1, doc="RAM as a share of the slots of the trace"
+    )
+    slot_bytes: float = parameter(
+        100.0, unit="bytes", low=1, high=1e6, doc="bytes of a slot, key and index included"
+    )
+    block_s: float = parameter(12.0, unit="s", low=0.01, high=600, doc="seconds per block")
+    usd_per_s: float = parameter(
+        1e-4, unit="$/s", low=1e-9, high=1e6, doc="value of a second's delay of an access"
+    )
+    draws: int = parameter(300, low=20, high=10_000, doc="draws of every bootstrap")
+    seed: int = parameter(20_261_121, low=0, doc="seed of bootstraps and of randomised policies")
+
+    def data_sets(self) -> tuple[str, ...]:
+        """Return the trace and the published work."""
+        return (self.trace, self.peer)

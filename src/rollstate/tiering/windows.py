@@ -1,0 +1,172 @@
+r"""How long a slot may stay idle in RAM, by every rule that is compared.
+
+All are online: a window is set at an access, from what is known then, and runs on the slot's own clock. With
+:math:`c` per slot-block and :math:`\ell` per miss:
+
+* *fixed*: one window for all, given, or `tuned` to be the best in hindsight on earlier blocks;
+* *ski rental*: :math:`T = \ell / c`, at most twice the clairvoyant cost on any trace, and a random one,
+  :math:`T = (\ell / c) \ln(1 + U (e - 1))`, at most :math:`e / (e - 1)` times in expectation (Karlin, Manasse,
+  McGeoch and Owicki 1994, https://doi.org/10.1007/BF01189993);
+* *cutoff*: leave RAM when :math:`p(\tau \mid u) < p^* = c \tau / \ell`, the published rule, with the clock it needs;
+* *exact*: :math:`T^* = \arg\min_T \; c\,E[\min(D, T)] + \ell\,P(D > T)`, from a survival curve per profile;
+  two windows for three tiers;
+* *robust*: the same against the worst of several curves, such as the ends of a band.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rollstate.errors import InputError
+from rollstate.tiering.costs import Costs
+from rollstate.tiering.replay import Gaps
+
+
+def check_horizon(tau: float) -> float:
+    """Return the horizon, which must be above zero."""
+    if not math.isfinite(tau) or tau <= 0:
+        raise InputError(f"tau must be above 0 blocks, not {tau!r}")
+    return float(tau)
+
+
+def ski_rental(costs: Costs) -> float:
+    """Return the deterministic window: as long as holding has not yet cost a miss."""
+    return costs.penalty / (costs.ram - costs.cold) if costs.ram > costs.cold else math.inf
+
+
+def ski_rental_random(costs: Costs, n: int, seed: int) -> np.ndarray:
+    """Return n random windows, at most `ski_rental` each."""
+    u = np.random.default_rng(seed).random(n)
+    return ski_rental(costs) * np.log1p(u * (math.e - 1))
+
+
+def window_costs(seen: Gaps, windows: np.ndarray, costs: Costs) -> np.ndarray:
+    """Return the total two-tier cost of each of many windows at once, shape (m,); moves are not counted.
+
+    Sums over sorted spells make each window a look-up, so a sweep does not depend on the number of spells.
+    """
+    windows = np.asarray(windows, float)
+    ends, begins, accessed = np.sort(seen.duration), np.sort(seen.entry), np.sort(seen.duration[seen.event])
+    held = _clipped_sum(ends, windows) - _clipped_sum(begins, windows)
+    missed = len(accessed) - np.searchsorted(accessed, windows, "right")
+    return costs.ram * held + costs.cold * (seen.exposure - held) + costs.penalty * missed
+
+
+def _clipped_sum(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the sum of min(value, w) over sorted values for each w."""
+    sums = np.r_[0.0, np.cumsum(values)]
+    below = np.searchsorted(values, at, "right")
+    above = len(values) - below
+    return sums[below] + np.where(above > 0, above * np.where(np.isfinite(at), at, 0), 0.0)
+
+
+def tuned(seen: Gaps, costs: Costs) -> tuple[float, float]:
+    """Return the fixed window that would have been best on some spells, and its cost.
+
+    Cost falls only where an access is kept, so the best window is zero, a gap that an access ended, or no end at all.
+    Of equally good ones it is the longest: a window as long as all that was seen says nothing against longer gaps.
+    """
+    candidates = np.r_[0.0, np.unique(seen.duration[seen.event]), np.inf]
+    cost = window_costs(seen, candidates, costs)
+    best = int(np.flatnonzero(cost <= cost.min() * (1 + 1e-12))[-1])
+    return float(candidates[best]), float(cost[best])
+
+
+def tuned_by_group(seen: Gaps, group: np.ndarray, costs: Costs, least: int = 200) -> dict[object, float]:
+    """Return the best window of each group; a group with fewer spells than `least` takes that of all."""
+    overall = tuned(seen, costs)[0]
+    out = {}
+    for label in np.unique(group):
+        rows = group == label
+        out[label] = tuned(seen.take(rows), costs)[0] if rows.sum() >= least else overall
+    return out
+
+
+def expected_costs(survival: np.ndarray, grid: np.ndarray, holding: float, penalty: float) -> np.ndarray:
+    r"""Return :math:`c E[\min(D, T)] + \ell P(D > T)` at each T of a grid, shape (n, g).
+
+    Parameters
+    ----------
+    survival : array, shape (n, g)
+        S at each gap time of the grid, a step that holds until the next.
+    grid : array, shape (g,)
+        Gap times in ascending order, 0 first, where S is 1.
+    holding, penalty : float
+        c and l.
+    """
+    survival, grid = np.atleast_2d(np.asarray(survival, float)), np.asarray(grid, float)
+    if grid[0] != 0 or (np.diff(grid) <= 0).any() or survival.shape[1] != len(grid):
+        raise InputError(
+            "expected cost: the grid must ascend from 0, with one column of survival for each point"
+        )
+    if (survival < -1e-12).any() or (survival > 1 + 1e-12).any() or (np.diff(survival, axis=1) > 1e-9).any():
+        raise InputError("expected cost: survival must fall from 1 towards 0")
+    held = np.concatenate(
+        [np.zeros((len(survival), 1)), np.cumsum(survival[:, :-1] * np.diff(grid), axis=1)], axis=1
+    )
+    return holding * held + penalty * survival
+
+
+def exact(survival: np.ndarray, grid: np.ndarray, costs: Costs) -> np.ndarray:
+    """Return the two-tier window of each profile with the least expected cost, shape (n,).
+
+    The last point of the grid stands for no end: beyond it nothing is known of the curve.
+    """
+    cost = expected_costs(survival, grid, costs.ram - costs.cold, costs.penalty + costs.demote)
+    return _open_end(np.argmin(cost, axis=1), grid)
+
+
+def exact_three(survival: np.ndarray, grid: np.ndarray, costs: Costs) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two windows of each profile with the least expected cost over three tiers, shape (n,) each.
+
+    The cost splits into one term for leaving RAM and one for leaving SSD. Where the second would come first, SSD is not
+    worth a stop and both are the window of two tiers.
+    """
+    first = np.argmin(
+        expected_costs(survival, grid, costs.ram - costs.ssd, costs.miss_ssd + costs.promote), axis=1
+    )
+    further = costs.miss_cold - costs.miss_ssd
+    second = np.argmin(expected_costs(survival, grid, costs.ssd - costs.cold, further), axis=1)
+    both = np.argmin(expected_costs(survival, grid, costs.ram - costs.cold, costs.penalty), axis=1)
+    first, second = np.where(first > second, both, first), np.where(first > second, both, second)
+    return _open_end(first, grid), _open_end(second, grid)
+
+
+def robust(curves: list[np.ndarray], grid: np.ndarray, costs: Costs) -> np.ndarray:
+    """Return the window with the least regret in the worst of several curves, shape (n,).
+
+    Parameters
+    ----------
+    curves : list of array, shape (n, g)
+        Survival of each profile in each case.
+    """
+    regrets = []
+    for survival in curves:
+        cost = expected_costs(survival, grid, costs.ram - costs.cold, costs.penalty + costs.demote)
+        regrets.append(cost - cost.min(axis=1, keepdims=True))
+    return _open_end(np.argmin(np.max(regrets, axis=0), axis=1), grid)
+
+
+def cutoff(survival: np.ndarray, grid: np.ndarray, costs: Costs, tau: float) -> np.ndarray:
+    r"""Return the first idle time at which an access within tau is less likely than :math:`p^*`, shape (n,).
+
+    Parameters
+    ----------
+    survival, grid
+        As in `expected_costs`; beyond the grid the curve is flat.
+    tau : float
+        Horizon in blocks.
+    """
+    survival, grid = np.atleast_2d(survival), np.asarray(grid, float)
+    limit = min(1.0, (costs.ram - costs.cold) * check_horizon(tau) / costs.penalty) if costs.penalty else 1.0
+    later = np.searchsorted(grid, grid + tau, "right") - 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(survival > 0, 1 - survival[:, later] / survival, 1.0)
+    below = p < limit
+    return np.where(below.any(axis=1), _open_end(np.argmax(below, axis=1), grid), np.inf)
+
+
+def _open_end(index: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    return np.where(index == len(grid) - 1, np.inf, grid[index])

@@ -1,0 +1,84 @@
+"""Totals, intervals and sweeps say what the replay says."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from rollstate.errors import InputError
+from rollstate.tiering import costs as c
+from rollstate.tiering import evaluation as ev
+from rollstate.tiering import replay as r
+from rollstate.tiering import windows as w
+
+
+def sample(seed, n=4_000):
+    rng = np.random.default_rng(seed)
+    gap = np.ceil(rng.pareto(0.8, n) * 5)
+    end = rng.integers(50, 400, n)
+    return r.Gaps(np.zeros(n), np.maximum(np.minimum(gap, end), 1).astype(float), gap <= end), rng.integers(
+        0, 80, n
+    )
+
+
+def always(costs):
+    return 0.0
+
+
+def tuned_on(costs, train):
+    return w.tuned(train, costs)[0]
+
+
+def test_totals_are_sums_and_differences_are_paired():
+    seen, cluster = sample(1)
+    costs = c.two_tiers(40.0)
+    paid = {"a": r.replay(seen, 10.0, costs).cost, "b": r.replay(seen, 40.0, costs).cost}
+    paid["c"] = paid["a"] * 0.9
+    table = ev.totals(paid, cluster, reference="a", draws=300, seed=1)
+    found = {row["policy"]: row for row in table.iter_rows(named=True)}
+    assert found["a"]["total"] == pytest.approx(paid["a"].sum())
+    assert found["a"]["low"] < found["a"]["total"] < found["a"]["high"]
+    assert found["c"]["ratio_low"] == pytest.approx(0.9)
+    assert found["c"]["ratio_high"] == pytest.approx(0.9)
+    assert found["c"]["verdict"] == "cheaper"
+    assert found["a"]["verdict"] is None
+    with pytest.raises(InputError, match="not among"):
+        ev.totals(paid, cluster, reference="d", draws=10, seed=1)
+
+
+def test_the_interval_of_a_ratio_covers_the_truth():
+    """Policies that cost the same in expectation: the interval of the ratio excludes one as rarely as it says."""
+    rng, outside = np.random.default_rng(2), 0
+    for seed in range(200):
+        cluster = np.repeat(np.arange(50), 10)
+        shared = rng.gamma(1, 1, 50)[cluster]
+        paid = {"a": shared * rng.gamma(2, 1, 500), "b": shared * rng.gamma(2, 1, 500)}
+        row = ev.totals(paid, cluster, reference="a", draws=200, seed=seed).row(1, named=True)
+        outside += row["verdict"] != "no difference"
+    assert outside / 200 < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_a_sweep_is_the_replay_at_each_point():
+    seen, _ = sample(3)
+    train, _ = sample(4)
+    policies = {"always": always, "tuned": functools.partial(tuned_on, train=train), "ski": w.ski_rental}
+    table = ev.sweep(seen, policies, [1.0, 30.0, 900.0])
+    assert len(table) == 12
+    for row in table.iter_rows(named=True):
+        costs = c.two_tiers(row["miss"])
+        if row["policy"] == "clairvoyant":
+            assert row["total"] == pytest.approx(r.clairvoyant(seen, costs).sum())
+            continue
+        wanted = r.replay(seen, policies[row["policy"]](costs), costs)
+        assert row["total"] == pytest.approx(wanted.cost.sum())
+        assert row["misses"] == wanted.miss_cold.sum()
+        assert row["competitive_ratio"] >= 1 - 1e-12
+        assert row["total"] == pytest.approx(row["ram_ratio"] * seen.exposure + row["miss"] * row["misses"])
+
+
+def test_metrics_of_three_tiers_share_the_exposure():
+    seen, _ = sample(5)
+    costs = c.Costs(3.0, 1.0, 0.1, 5.0, 50.0)
+    found = ev.metrics(seen, r.replay(seen, 5.0, costs, 50.0), costs)
+    assert 0 < found["ram_ratio"] < found["ram_ratio"] + found["ssd_share"] < 1
+    assert found["regret"] >= 0
