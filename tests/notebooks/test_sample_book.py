@@ -12,6 +12,7 @@ QUICK = {
     "transactions": 20_000,
     "random_games": 200,
     "gaps": (2, 4),
+    "replicates": 2,
     "sizes": (1_000, 10_000),
 }
 """Fewer draws, games and keys than the published book takes: the pages are under test, not the numbers."""

@@ -1,4 +1,4 @@
-"""The command line: run, why, status, build, figures, data, lint; `publishing` has the rest."""
+"""The command line: run, why, status, build, figures, data, extract, lint; `publishing` has the rest."""
 
 from __future__ import annotations
 
@@ -160,6 +160,54 @@ def data_fetch(names: tuple[str, ...]) -> None:
             click.echo(f"{name:<18} {error}", err=True)
     if failed:
         sys.exit(f"not available: {', '.join(failed)}")
+
+
+@main.command()
+@click.option(
+    "--rpc",
+    "url",
+    required=True,
+    envvar="ROLLSTATE_RPC",
+    help="Endpoint; or ROLLSTATE_RPC, out of the history.",
+)
+@click.option(
+    "--blocks", required=True, metavar="A:B", help="Half-open window: from block A up to, not including, B."
+)
+@click.option("--view", required=True, type=click.Choice(["prestate", "transfers"]), help="What to ask for.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the trace.")
+@click.option("--receipts", is_flag=True, help="Also gas and outcome of every transaction.")
+@click.option(
+    "--layouts",
+    type=click.Path(path_type=Path),
+    help="JSON of token layouts: transfers then give real storage slots, of these tokens alone.",
+)
+@click.option("--chunk", default=0, help="Blocks in a chunk; 50 for prestate, 1000 for transfers by default.")
+@click.option("--concurrency", default=16, show_default=True, help="Requests under way at once.")
+@click.option("--overwrite", is_flag=True, help="Replace a finished trace.")
+def extract(
+    url: str,
+    blocks: str,
+    view: str,
+    out: Path,
+    receipts: bool,
+    layouts: Path | None,
+    chunk: int,
+    concurrency: int,
+    overwrite: bool,
+) -> None:
+    """Read a trace from a live chain; run it again to resume where it stopped."""
+    from rollstate.traces import extraction
+    from rollstate.traces.chunks import Job
+    from rollstate.traces.rpc import Limits
+    from rollstate.traces.transfer_logs import read_layouts
+
+    start, _, stop = blocks.partition(":")
+    if not (start.isascii() and stop.isascii() and start.isdecimal() and stop.isdecimal()):
+        raise InputError(f"--blocks {blocks!r} is not A:B with two block numbers")
+    known = None if layouts is None else read_layouts(layouts)
+    job = Job(view, int(start), int(stop), chunk, receipts, known)
+    limits = Limits(concurrency=concurrency)
+    click.echo(extraction.extract(url, job, out.resolve(), limits=limits, overwrite=overwrite, progress=True))
 
 
 @main.command()

@@ -213,14 +213,14 @@ def write_chunks(
                     file.write_table(accesses.filter(pl.col("slot_id") % parts == part).to_arrow())
             writer(work / "blocks.parquet", BLOCKS_SCHEMA).write_table(blocks.to_arrow())
         (work / CAPABILITY_FILE).write_text(capability.to_json(), encoding="utf-8")
-        _swap(work, folder)
+        swap(work, folder)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
 
 
-def _swap(new: Path, folder: Path) -> None:
-    """Put `new` in the place of `folder`; the old one is whole until the new one stands."""
+def swap(new: Path, folder: Path) -> None:
+    """Put the folder `new` in the place of `folder`; the old one is whole until the new one stands."""
     if not folder.exists():
         new.rename(folder)
         return
