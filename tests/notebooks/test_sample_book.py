@@ -84,8 +84,8 @@ def test_broken_page_leaves_the_old_book(works, root, tmp_path, monkeypatch):
     (target / "index.html").write_text("the old book")
     real = book.stage
 
-    def stage(made, of, folder):
-        real(made, of, folder)
+    def stage(made, of, folder, **options):
+        real(made, of, folder, **options)
         page = folder / "book" / "index.md"
         page.write_text(page.read_text() + "\n\n{num}`traces.misspelt`\n")
 

@@ -139,7 +139,7 @@ def _configure(root: Path, folder: Path, chapters: list[str], banner: str) -> No
     """Write the renderer's configuration, with a page of parameters for each chapter and the banner."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     if banner:
-        config["html"]["announcement"] = html_escape(banner)
+        config["sphinx"]["config"]["html_theme_options"]["announcement"] = html_escape(banner)
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     for part in toc["parts"]:
         for entry in part["chapters"]:
