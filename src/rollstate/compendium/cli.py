@@ -201,11 +201,8 @@ def extract(
     from rollstate.traces.rpc import Limits
     from rollstate.traces.transfer_logs import read_layouts
 
-    start, _, stop = blocks.partition(":")
-    if not (start.isascii() and stop.isascii() and start.isdecimal() and stop.isdecimal()):
-        raise InputError(f"--blocks {blocks!r} is not A:B with two block numbers")
     known = None if layouts is None else read_layouts(layouts)
-    job = Job(view, int(start), int(stop), chunk, receipts, known)
+    job = Job(view, *options.window(blocks), chunk, receipts, known)
     limits = Limits(concurrency=concurrency)
     click.echo(extraction.extract(url, job, out.resolve(), limits=limits, overwrite=overwrite, progress=True))
 

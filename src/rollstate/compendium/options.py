@@ -34,6 +34,14 @@ def root() -> Path:
     return project_root()
 
 
+def window(blocks: str) -> tuple[int, int]:
+    """Return the two block numbers of ``A:B``."""
+    start, _, stop = blocks.partition(":")
+    if not (start.isascii() and stop.isascii() and start.isdecimal() and stop.isdecimal()):
+        raise InputError(f"--blocks {blocks!r} is not A:B with two block numbers")
+    return int(start), int(stop)
+
+
 def parameters(pairs: tuple[tuple[str, str], ...], file: str | None) -> dict[str, Any]:
     """Return parameters from a YAML file and from ``-p NAME VALUE``, which wins."""
     given: dict[str, Any] = {}

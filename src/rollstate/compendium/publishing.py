@@ -20,6 +20,17 @@ _RUNS = Path("_build") / "runs"
 @click.option("--trace", help="Your trace: a Parquet or CSV table, or a trace folder.")
 @click.option("--bal-dir", type=click.Path(exists=True), help="Folder of block access lists (*.rlp).")
 @click.option("--dataset", help="A data set by name; `rollstate data list` shows them.")
+@click.option(
+    "--rpc", envvar="ROLLSTATE_RPC", help="Endpoint of a chain; or ROLLSTATE_RPC, out of the history."
+)
+@click.option("--blocks", metavar="A:B", help="With --rpc: from block A up to, not including, B.")
+@click.option(
+    "--view",
+    type=click.Choice(["prestate", "transfers"]),
+    default="prestate",
+    show_default=True,
+    help="With --rpc: what to ask for.",
+)
 @options.PARAMETER
 @options.FILE
 @options.JOBS
@@ -28,6 +39,9 @@ def book(
     trace: str | None,
     bal_dir: str | None,
     dataset: str | None,
+    rpc: str | None,
+    blocks: str | None,
+    view: str,
     pairs: Any,
     file: Any,
     jobs: int,
@@ -41,11 +55,11 @@ def book(
     from rollstate.compendium import own_chain
     from rollstate.traces import datasets
 
-    sources = [source for source in (trace, bal_dir, dataset) if source]
-    if len(sources) != 1:
-        raise InputError("name one source: --trace, --bal-dir or --dataset")
-    (source,) = sources
+    sources = [source for source in (trace, bal_dir, dataset, blocks) if source]
+    if len(sources) != 1 or bool(blocks) > bool(rpc):
+        raise InputError("name one source: --trace, --bal-dir, --dataset, or --rpc with --blocks")
     root, folder = options.root(), out.resolve()
+    source = _extracted(str(rpc), blocks, view, folder / "trace") if blocks else sources[0]
     planned = own_chain.plan(root, folder / "runs", source, _by_chapter(options.parameters(pairs, file)))
     click.echo("notebooks")
     done = own_chain.run(planned, root, jobs=jobs, say=click.echo)
@@ -53,6 +67,16 @@ def book(
     banner = own_chain.banner(source, datasets.load_trace(source).capability)
     pages.build(done.works, root, folder / "html", skipped=done.skipped, banner=banner)
     click.echo(f"  open {os.path.relpath(folder / 'html' / 'index.html')}")
+
+
+def _extracted(url: str, blocks: str, view: str, folder: Path) -> str:
+    """Return the folder of the trace of a window of blocks, extracted unless it is there already."""
+    from rollstate.traces import extraction
+    from rollstate.traces.chunks import Job
+
+    if not folder.exists():
+        extraction.extract(url, Job(view, *options.window(blocks)), folder, progress=True)
+    return str(folder)
 
 
 def _by_chapter(given: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,1 +1,8 @@
-"""What state access costs an execution environment: conflicts, schedules; stands on traces."""
+"""What state access costs an execution environment; stands on traces.
+
+- `conflicts`, `schedules`: which transactions wait for which, and what parallel engines make of it
+- `commitment_cost`, `state_trees`, `block_witness`: what committing costs, and what a block's witness weighs
+- `caches`: stack distances, access time by tier, asynchronous reads
+- `expiry`: what an expiry window keeps, by time and by rent
+- `shards`: transactions that cross shards
+"""
