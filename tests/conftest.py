@@ -4,6 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A deadline is a timed test: compilation and a busy machine would fail it.
+settings.register_profile(
+    "rollstate", settings.get_profile("ci" if os.environ.get("CI") else "default"), deadline=None
+)
+settings.load_profile("rollstate")
 
 ROOT = Path(__file__).resolve().parents[1]
 

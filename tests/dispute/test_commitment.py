@@ -13,7 +13,6 @@ states = st.dictionaries(st.integers(0, 255), st.integers(1, 2**128 - 1), max_si
 
 
 @given(st.binary(max_size=600))
-@settings(deadline=None)
 def test_keccak_equals_an_independent_implementation(data):
     assert keccak256(data) == reference.new(digest_bits=256, data=data).digest()
 
@@ -28,13 +27,12 @@ def naive_root(state, depth, prefix=0):
 
 
 @given(states)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_root_is_that_of_the_whole_tree(state):
     assert c.SparseMerkleTree(8).build(state) == naive_root(state, 8)
 
 
 @given(states, st.randoms())
-@settings(deadline=None)
 def test_root_does_not_depend_on_order_or_history(state, rng):
     tree = c.SparseMerkleTree(8)
     items = list(state.items())
@@ -45,7 +43,6 @@ def test_root_does_not_depend_on_order_or_history(state, rng):
 
 
 @given(states, st.integers(0, 255), st.integers(0, 2**128 - 1))
-@settings(deadline=None)
 def test_a_path_proves_the_held_value_and_no_other(state, key, other):
     tree = c.SparseMerkleTree(8)
     root = tree.build(state)
@@ -57,7 +54,6 @@ def test_a_path_proves_the_held_value_and_no_other(state, key, other):
 
 
 @given(states, states)
-@settings(deadline=None)
 def test_difference_and_its_application_are_inverse(before, after):
     delta = c.difference(before, after)
     assert c.apply_difference(before, delta) == after
@@ -67,7 +63,6 @@ def test_difference_and_its_application_are_inverse(before, after):
 
 
 @given(states, states)
-@settings(deadline=None)
 def test_differences_that_differ_hash_differently(one, two):
     tree = c.SparseMerkleTree(8)
     base = {1: 5}

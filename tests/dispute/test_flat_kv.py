@@ -151,7 +151,7 @@ def test_merging_blocks_counts_shared_nodes_once():
 
 
 @given(st.dictionaries(st.integers(0, 2**12 - 1), st.integers(0, 2**64 - 1), min_size=1), st.randoms())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_packed_tree_has_the_root_of_the_plain_one(state, rng):
     keys = np.array(sorted(state), np.uint64)
     values = np.array([state[int(key)] for key in keys], np.uint64)
@@ -290,7 +290,6 @@ def test_a_storage_proof_holds_and_its_value_is_checked():
     st.dictionaries(st.binary(min_size=1, max_size=4), st.binary(min_size=1, max_size=40)),
     st.binary(max_size=4),
 )
-@settings(deadline=None)
 def test_strict_proofs_agree_with_py_trie_on_any_trie(held, key):
     trie = HexaryTrie({})
     for name, value in held.items():

@@ -160,5 +160,5 @@ class AnyoneSendsAnything(RuleBasedStateMachine):
             assert all(rollup.outcomes.get(game_id) != 1 for game_id in opened)
 
 
-AnyoneSendsAnything.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+AnyoneSendsAnything.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
 TestAnyoneSendsAnything = AnyoneSendsAnything.TestCase

@@ -18,7 +18,6 @@ states = st.dictionaries(st.integers(0, 5), st.integers(1, 40), max_size=6)
 
 
 @given(states, posted)
-@settings(deadline=None)
 def test_every_byte_string_has_an_effect_and_value_is_conserved(state, transactions):
     after = t.execute(state, transactions, DEPTH)
     assert sum(after.values()) == sum(state.values())
@@ -51,7 +50,7 @@ def test_an_impossible_genesis_is_refused(state):
 
 
 @given(st.lists(st.binary(max_size=128), min_size=1, max_size=64), st.data())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_each_transaction_is_proven_in_its_place_and_in_no_other(transactions, data):
     root = b.transactions_root(transactions)
     i = data.draw(st.integers(0, len(transactions) - 1))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollstate.errors import InputError
@@ -32,14 +32,12 @@ def lru_hits(keys, size):
 KEYS = st.lists(st.integers(0, 12), min_size=1, max_size=60)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(KEYS)
 def test_stack_distances_are_those_of_a_walk(keys):
     assert caches.stack_distances(np.array(keys)).tolist() == walked(keys)
     assert caches.stack_distances(np.array(keys) * 10**9 - 5).tolist() == walked(keys)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(KEYS, st.integers(0, 14))
 def test_hit_ratio_is_that_of_a_simulated_cache(keys, size):
     distances = caches.stack_distances(np.array(keys))

@@ -36,7 +36,7 @@ PIPELINES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PIPELINES, st.integers(0, 2**31), st.integers(1, 120), st.floats(0, 0.4), st.floats(0, 0.3))
 def test_processes_and_arrays_take_the_same_path(pipeline, seed, n, failure, miss):
     draws = draw(

@@ -79,7 +79,7 @@ def slow_likelihood(spells, beta, ties):
     return total
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), ties=st.sampled_from(TIES), rounding=st.sampled_from([None, 3.0, 10.0]))
 def test_fit_maximises_the_likelihood_written_as_a_loop(seed, ties, rounding):
     spells = simulate(seed, n=80, rounding=rounding)
@@ -91,7 +91,7 @@ def test_fit_maximises_the_likelihood_written_as_a_loop(seed, ties, rounding):
         assert slow_likelihood(spells, model.coefficients - step, ties) < best
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), shift=st.floats(-1e3, 1e3), scale=st.floats(1e-3, 1e3))
 def test_order_labels_and_units_do_not_matter(seed, shift, scale):
     spells = simulate(seed, n=120, rounding=5.0)

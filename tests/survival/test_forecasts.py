@@ -92,6 +92,14 @@ def test_too_few_accesses_are_refused(made):
     assert forecasts.varying(pl.DataFrame({"a": [1, 1], "b": [1, 2]}), ["a", "b"]) == ["b"]
 
 
+def test_only_the_models_asked_for_are_fitted_and_unknown_ones_are_named(made):
+    known = made[1]
+    fitted, _ = forecasts.fit_all(known, COVARIATES, seed=1, models=["Weibull"])
+    assert list(fitted) == [forecasts.KAPLAN_MEIER, "Weibull"]
+    with pytest.raises(InputError, match="unknown models"):
+        forecasts.fit_all(known, COVARIATES, seed=1, models=["Gompertz"])
+
+
 def test_a_covariate_that_the_stratum_decides_is_left_out_of_the_stratified_model():
     """It made Newton wander in the noise of an information near zero."""
     frame = pl.DataFrame({"g": ["x", "x", "y", "y"], "decided": [0, 0, 1, 1], "free": [0, 1, 0, 0]})

@@ -50,6 +50,13 @@ def test_the_covariate_looks_back_only():
     assert np.exp(added) * 0.1 == pytest.approx([(0 + 2) / (1 + 20), (4 + 2) / (10 + 20)])
 
 
+def test_a_slot_that_was_created_but_never_accessed_has_the_prior():
+    spells = pl.DataFrame({"n_accesses": [0], "rate": [0.0]})
+    found = frailty.GammaFrailty(0.1, 2.0, 0, 0)
+    added = frailty.add_frailty(spells, found)["log_frailty"].to_numpy()
+    assert np.exp(added) * 0.1 == pytest.approx(2 / (1 + 20))
+
+
 @pytest.mark.parametrize(
     ("events", "exposure", "match"),
     [

@@ -124,6 +124,28 @@ def test_survival_at_the_event_is_uniform_for_the_truth_and_not_for_another():
     assert scores.d_calibration(np.exp(-time / 30), event, one)["p"][0] < 1e-6
 
 
+def test_a_calibrated_curve_is_the_true_one_under_censoring_and_late_entry():
+    rng = np.random.default_rng(8)
+    n = 40_000
+    rate = rng.uniform(0.02, 0.1, n)
+    gap, censor, entry = rng.exponential(1 / rate), rng.uniform(5, 60, n), rng.uniform(0, 10, n)
+    end, event = np.minimum(gap, censor), gap <= censor
+    seen = end > entry
+    at = np.array([1.0, 5.0, 20.0, 40.0])
+    truth = np.exp(-np.outer(rate[:200], at))
+    # The forecast hazard is off by a power and a factor, the same for all.
+    forecast = np.exp(-(2 * (0.5 * np.outer(rate[:200], at)) ** 0.7))
+    hazards = (2 * (0.5 * rate * t) ** 0.7 for t in (entry, end))
+    begin, stop = (h[seen] for h in hazards)
+    found = calibration.fit_curve(begin, stop, event[seen]).predict(forecast)
+    assert np.abs(forecast - truth).max() > 0.1
+    assert np.abs(found - truth).max() < 0.02
+    right = calibration.fit_curve((rate * entry)[seen], (rate * end)[seen], event[seen]).predict(truth)
+    assert np.abs(right - truth).max() < 0.02
+    with pytest.raises(InputError, match="no later spell"):
+        calibration.fit_curve(np.zeros(2), np.ones(2), np.zeros(2, bool))
+
+
 @pytest.mark.parametrize(
     ("p", "y"),
     [([0.5, 1.2], [0, 1]), ([0.5, np.nan], [0, 1]), ([0.5], [0, 1]), ([0.5, 0.5], [0, 2]), ([], [])],

@@ -5,7 +5,7 @@ from collections import OrderedDict
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollstate import intervals
@@ -32,7 +32,6 @@ def gaps_of(seen):
     return r.Gaps(np.zeros(kept.sum()), duration[kept].astype(float), same[kept])
 
 
-@settings(deadline=None)
 @given(pairs, st.integers(0, 45))
 def test_without_a_limit_it_is_the_replay_of_spells(rows, window):
     seen = seen_of(rows)
@@ -43,7 +42,6 @@ def test_without_a_limit_it_is_the_replay_of_spells(rows, window):
     assert found.first == seen.slots
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_without_any_limit_nothing_is_missed(rows):
     seen = seen_of(rows)
@@ -62,7 +60,6 @@ def test_real_traces_agree_too():
     assert len(spells) > 0 < len(created)
 
 
-@settings(deadline=None)
 @given(pairs, st.integers(1, 8))
 def test_least_recently_used_is_that_of_an_ordered_dictionary(rows, room):
     seen = seen_of(rows)
@@ -100,7 +97,6 @@ def by_hand(seen, priority, room, aging, admission):
     return misses
 
 
-@settings(deadline=None)
 @given(pairs, st.integers(1, 8), st.booleans(), st.booleans())
 def test_priority_caches_are_those_of_a_dictionary(rows, room, aging, admission):
     seen = seen_of(rows)
@@ -109,7 +105,6 @@ def test_priority_caches_are_those_of_a_dictionary(rows, room, aging, admission)
     assert found.misses == by_hand(seen, priority, min(room, seen.slots), aging, admission)
 
 
-@settings(deadline=None)
 @given(pairs, st.integers(1, 8))
 def test_belady_misses_least(rows, room):
     seen = seen_of(rows)
@@ -119,7 +114,6 @@ def test_belady_misses_least(rows, room):
         assert best <= capacity.by_priority(seen, capacity.frequency(seen), capacity=room, aging=aging).misses
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_room_for_all_misses_nothing_and_holds_the_same(rows):
     seen = seen_of(rows)
@@ -127,7 +121,6 @@ def test_room_for_all_misses_nothing_and_holds_the_same(rows):
     assert found == capacity.by_recency(seen)
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_counts_and_next_uses_are_those_of_a_walk(rows):
     seen = seen_of(rows)

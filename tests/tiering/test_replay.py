@@ -98,6 +98,12 @@ def test_ski_rental_costs_at_most_twice_the_best(rows, penalty):
     assert (paid <= 2 * r.clairvoyant(seen, costs) + 1e-9).all()
 
 
+def test_an_open_spell_costs_ski_rental_a_miss_and_the_clairvoyant_nothing():
+    seen, costs = made([(0, 50, False)]), c.two_tiers(20.0)
+    assert r.replay(seen, w.ski_rental(costs), costs).cost[0] == 20
+    assert r.clairvoyant(seen, costs)[0] == 0
+
+
 def test_random_ski_rental_keeps_its_expected_ratio():
     costs, factor = c.two_tiers(20.0), np.e / (np.e - 1)
     for length in (1.0, 5.0, 19.0, 20.0, 40.0):

@@ -391,7 +391,7 @@ def hostile():
         yield stub, url
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_any_answer_of_an_endpoint_is_a_trace_or_a_named_error(hostile, tmp_path_factory, data) -> None:
     """One method answers any JSON: in the place of its reply, of its error, of its result, or inside that."""

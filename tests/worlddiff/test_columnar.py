@@ -33,7 +33,7 @@ def everything(diff):
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(batches, st.integers(1, 9), st.integers(1, 9))
 def test_any_chunk_and_slice_gives_the_reference(operations, chunk, piece):
     reference, _ = run(operations, Mode.RECORDING)

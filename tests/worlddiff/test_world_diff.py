@@ -34,7 +34,7 @@ from rollstate.worlddiff.storage_queries import StorageAccess, sort_storage_quer
 from rollstate.worlddiff.world import FixedCostWorld
 from rollstate.worlddiff.world_diff import Mode, Reverted, WorldDiff
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Lockstep(RuleBasedStateMachine):
@@ -136,7 +136,7 @@ class Lockstep(RuleBasedStateMachine):
 
 
 TestLockstep = Lockstep.TestCase
-TestLockstep.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+TestLockstep.settings = settings(max_examples=120, stateful_step_count=30)
 
 
 @SETTINGS

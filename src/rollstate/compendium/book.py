@@ -60,6 +60,11 @@ def page(executed: nbformat.NotebookNode, chapter: str, cells: set[int]) -> nbfo
     return nbformat.v4.new_notebook(cells=out, metadata=metadata)
 
 
+def _plain(text: str) -> str:
+    """Return Markdown that shows `text` as it is: one line, every mark escaped."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
 def _markdown(source: str, cell_id: str) -> nbformat.NotebookNode:
     cell = nbformat.v4.new_markdown_cell(source)
     cell.id = cell_id[:64]
@@ -126,7 +131,7 @@ def stage(
             write_bytes(public / f"{bundle.name}.zip", bundles.archive(bundle))
     for chapter, why in skipped.items():
         title = citation.heading(root / "notebooks" / f"{chapter}.ipynb")
-        page_text = f"# {title}\n\n:::{{admonition}} Skipped\n:class: warning\n{why}\n:::\n"
+        page_text = f"# {title}\n\n:::{{admonition}} Skipped\n:class: warning\n{_plain(why)}\n:::\n"
         write_text(folder / "notebooks" / f"{chapter}.md", page_text)
     cited = {"book": citation.book(root), **{w.chapter: citation.chapter(w.chapter, root) for w in works}}
     write_text(folder / "_registry" / "citations.json", json.dumps(cited))

@@ -1,7 +1,13 @@
-r"""Making forecasts mean what they say: isotonic with pooled ties, logistic, and Venn-Abers intervals.
+r"""Making forecasts mean what they say: isotonic with pooled ties, logistic, Venn-Abers intervals, whole curves.
 
 A calibrator is fitted on landmarks later than the data of the model and judged on landmarks later still; it is kept
 only where it helps (`worth_keeping`).
+
+A placement rule reads a forecast at every idle time, so `fit_curve` calibrates the curve itself: if the cumulative
+hazard :math:`\Lambda(u \mid x)` of a spell is right, its value at the end of the spell is a censored exponential
+variable (Cox and Snell 1968, https://doi.org/10.1111/j.2517-6161.1968.tb00724.x). With :math:`\hat H_R` the
+Nelson-Aalen estimate from those values on later spells, :math:`\hat H_R(\Lambda(u \mid x))` is the calibrated hazard,
+and what follows for any idle time and horizon agrees with it.
 
 Sources: isotonic: Zadrozny and Elkan (2002), https://doi.org/10.1145/775047.775151; logistic: Platt (1999), in Advances
 in Large Margin Classifiers; Venn-Abers: Vovk, Petej, Fedorova (2015), algorithms 1 to 4,
@@ -17,6 +23,7 @@ import numpy as np
 from scipy import optimize, special
 
 from rollstate.errors import InputError
+from rollstate.product_limit import kaplan_meier
 
 FLOOR = 1e-6
 """Logits and log scores read probabilities below this, or above one less this, as this: step hazards say zero."""
@@ -188,3 +195,44 @@ def _upper_levels(total: np.ndarray, ones: np.ndarray) -> np.ndarray:
         cx[size], cy[size] = qx, qy
         size += 1
     return levels
+
+
+@dataclass(frozen=True)
+class CurveCalibration:
+    """A cumulative hazard as `forecast`, ascending from 0, and what it turned out to be: `found`, shape (k,)."""
+
+    forecast: np.ndarray
+    found: np.ndarray
+
+    def predict(self, survival: np.ndarray) -> np.ndarray:
+        """Return calibrated curves of any shape; beyond the largest hazard learned from they fall as forecast."""
+        hazard = cumulative_hazard(survival)
+        beyond = np.maximum(hazard - self.forecast[-1], 0)
+        return np.exp(-np.interp(hazard, self.forecast, self.found) - beyond)
+
+
+def cumulative_hazard(survival: np.ndarray) -> np.ndarray:
+    """Return -log S, finite where S is zero."""
+    return -np.log(np.maximum(np.asarray(survival, float), np.finfo(float).tiny))
+
+
+def fit_curve(entry: np.ndarray, end: np.ndarray, event: np.ndarray) -> CurveCalibration:
+    """Fit the cumulative hazard (Nelson-Aalen) of the forecast hazard that later spells had used up at their ends.
+
+    Parameters
+    ----------
+    entry, end : array, shape (n,)
+        Cumulative hazard as forecast at the idle times between which each spell was seen.
+    event : array of bool, shape (n,)
+        Whether an access ended it.
+
+    Raises
+    ------
+    InputError
+        If no spell ended in an access, or a hazard does not rise.
+    """
+    if not np.any(event):
+        raise InputError("calibration of curves: no later spell ended in an access; use a longer window")
+    curve = kaplan_meier(end, event, entry)
+    found = np.cumsum(curve["events"].to_numpy() / curve["at_risk"].to_numpy())
+    return CurveCalibration(np.r_[0.0, curve["time"].to_numpy()], np.r_[0.0, found])

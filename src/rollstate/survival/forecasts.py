@@ -40,6 +40,7 @@ def fit_all(
     strata: Sequence[str] = (),
     seed: int,
     iterations: int = 100,
+    models: Sequence[str] | None = None,
 ) -> tuple[dict[str, Forecast], dict[str, str]]:
     """Fit every model on the same spells.
 
@@ -53,6 +54,8 @@ def fit_all(
         Strata of the Cox model.
     seed, iterations : int
         Of the boosted trees.
+    models : sequence of str, optional
+        Those to fit, all if not given; Kaplan-Meier is always among them.
 
     Returns
     -------
@@ -99,11 +102,14 @@ def fit_all(
         "cure mixture": lambda: by(parametric.fit(plain, "lognormal", cure=True)),
         "boosted trees": lambda: by(hazards.fit_boosted(plain, cuts, seed=seed, iterations=iterations)),
     }
+    unknown = sorted(set(models or ()) - {KAPLAN_MEIER, *fits})
+    if unknown:
+        raise InputError(f"unknown models {unknown}; there are {[KAPLAN_MEIER, *fits]}")
     fitted: dict[str, Forecast] = {KAPLAN_MEIER: by_curve}
     failed = {}
-    for name, fit in fits.items():
+    for name in fits if models is None else [name for name in fits if name in models]:
         try:
-            fitted[name] = fit()
+            fitted[name] = fits[name]()
         except cox.ConvergenceError as error:
             failed[name] = str(error)
     return fitted, failed

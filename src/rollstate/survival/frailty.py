@@ -115,12 +115,12 @@ def add_frailty(spells: pl.DataFrame, frailty: GammaFrailty) -> pl.DataFrame:
     ----------
     spells : polars.DataFrame
         Of `rollstate.intervals.build`: before a spell there were ``n_accesses`` - 1 gaps in ``n_accesses`` / ``rate``
-        blocks.
+        blocks; a spell without accesses begins with the creation of its slot, in the only block known.
     frailty : GammaFrailty
         Fitted on earlier blocks.
     """
     n = spells["n_accesses"].to_numpy()
-    exposure = n / spells["rate"].to_numpy()
+    exposure = np.where(n > 0, n / np.maximum(spells["rate"].to_numpy(), np.finfo(float).tiny), 1.0)
     return spells.with_columns(
         log_frailty=pl.Series(np.log(frailty.posterior_rate(np.maximum(n - 1, 0), exposure) / frailty.rate))
     )

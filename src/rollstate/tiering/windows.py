@@ -4,13 +4,16 @@ All are online: a window is set at an access, from what is known then, and runs 
 :math:`c` per slot-block and :math:`\ell` per miss:
 
 * *fixed*: one window for all, given, or `tuned` to be the best in hindsight on earlier blocks;
-* *ski rental*: :math:`T = \ell / c`, at most twice the clairvoyant cost on any trace, and a random one,
-  :math:`T = (\ell / c) \ln(1 + U (e - 1))`, at most :math:`e / (e - 1)` times in expectation (Karlin, Manasse,
-  McGeoch and Owicki 1994, https://doi.org/10.1007/BF01189993);
+* *ski rental*: :math:`T = \ell / c`, at most twice the clairvoyant cost of spells that an access ends, and a random
+  one, :math:`T = (\ell / c) \ln(1 + U (e - 1))`, at most :math:`e / (e - 1)` times in expectation (Karlin, Manasse,
+  McGeoch and Owicki 1994, https://doi.org/10.1007/BF01189993); a spell that never ends costs :math:`\ell`, which
+  who knows the future saves;
 * *cutoff*: leave RAM when :math:`p(\tau \mid u) < p^* = c \tau / \ell`, the published rule, with the clock it needs;
 * *exact*: :math:`T^* = \arg\min_T \; c\,E[\min(D, T)] + \ell\,P(D > T)`, from a survival curve per profile;
   two windows for three tiers;
-* *robust*: the same against the worst of several curves, such as the ends of a band.
+* *robust*: the same against the worst of several curves, such as the ends of a band;
+* *conformal*: leave RAM at once if the lower bound on the wait (`rollstate.survival.conformal`) reaches
+  :math:`\ell / c`, so that keeping pays for a share :math:`\alpha` of slots at most; else as ski rental.
 """
 
 from __future__ import annotations
@@ -173,6 +176,18 @@ def robust(curves: list[np.ndarray], grid: np.ndarray, costs: Costs) -> np.ndarr
         cost = expected_costs(survival, grid, costs.ram - costs.cold, costs.penalty + costs.demote)
         regrets.append(cost - cost.min(axis=1, keepdims=True))
     return _open_end(np.argmin(np.max(regrets, axis=0), axis=1), grid)
+
+
+def conformal(bound: np.ndarray, costs: Costs) -> np.ndarray:
+    """Return the window of each spell by its lower bound on the wait, shape (n,).
+
+    Parameters
+    ----------
+    bound : array, shape (n,)
+        In blocks from the access on.
+    """
+    pays = ski_rental(costs)
+    return np.where(np.asarray(bound, float) >= pays, 0.0, pays)
 
 
 def cutoff(survival: np.ndarray, grid: np.ndarray, costs: Costs, tau: float) -> np.ndarray:

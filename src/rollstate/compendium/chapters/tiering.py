@@ -15,7 +15,7 @@ class Tiering(Parameters):
     peer: str = parameter("zksp", doc="published gaps, sweep and synthetic trace of the nearest work")
     train: float = parameter(0.5, low=0.1, high=0.9, doc="share of the window that policies are tuned on")
     misses: tuple[float, ...] = parameter(
-        (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0),
+        (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6),
         unit="slot-blocks in RAM", low=0.01, high=1e12, doc="penalties of a miss, as multiples of a slot-block",
     )  # fmt: skip
     quote: float = parameter(

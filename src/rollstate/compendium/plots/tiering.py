@@ -46,6 +46,19 @@ def ratios(table: pl.DataFrame) -> Figure:
     return figure
 
 
+def horizon(table: pl.DataFrame, exact: float) -> Figure:
+    """Draw the cutoff's cost against its horizon, ``tau`` and ``ratio``, with the level of the exact rule."""
+    figure, ax = style.subplots(height=2.5)
+    ax.plot(table["tau"], table["ratio"], marker="o", color=style.COLOURS[0], label="cutoff")
+    ax.axhline(exact, color=style.COLOURS[1], linestyle="--", label="exact")
+    ax.axhline(1, color="black", linewidth=0.8)
+    style.log_axis(ax, "x")
+    ax.set_xlabel("horizon of the cutoff (blocks)")
+    ax.set_ylabel("cost over that of the tuned window")
+    ax.legend()
+    return figure
+
+
 def capacity(table: pl.DataFrame) -> Figure:
     """Draw hits of repeated accesses against RAM; ``policy``, ``share``, ``hits``."""
     figure, ax = style.subplots(height=3.2)
