@@ -150,3 +150,7 @@ def test_activity_has_a_row_per_busy_contract():
     assert ids.tolist() == [0]
     assert series.sum() == 4
     assert series.shape == (1, 30)
+    _, runs = dependence.activity(trace, min_visits=2, width=7)
+    assert runs.tolist() == [[4, 0, 0, 0]]
+    trace = make_trace([(100 + block, 0, 1, 0, True) for block in range(30)])
+    assert dependence.activity(trace, min_visits=2, width=7)[1].tolist() == [[7, 7, 7, 7]]

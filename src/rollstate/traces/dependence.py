@@ -94,27 +94,34 @@ def co_access(trace: Trace, *, seed: int, draws: int = 1_000) -> pl.DataFrame:
     )
 
 
-def activity(trace: Trace, min_visits: int = 30) -> tuple[np.ndarray, np.ndarray]:
-    """Return the contracts with at least `min_visits` visits, and their visits in each block.
+def activity(trace: Trace, min_visits: int = 30, width: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return the contracts with at least `min_visits` visits, and their visits in each run of `width` blocks.
+
+    Blocks at the end that do not fill a run are left out.
 
     Returns
     -------
     contract_id : array of uint32, shape (c,)
-    series : array of float64, shape (c, n_blocks)
+    series : array of float64, shape (c, n_blocks // width)
     """
+    runs = trace.capability.n_blocks // width
+    run = ((pl.col("block_number").cast(pl.Int64) - trace.capability.window_start) // width).alias("run")
     visits = (
         trace.accesses.select("slot_id", "block_number")
         .unique()
+        .select("slot_id", run)
+        .filter(pl.col("run") < runs)
         .join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
-        .group_by("contract_id", "block_number")
+        .group_by("contract_id", "run")
         .len("visits")
     )
     busy = visits.group_by("contract_id").agg(pl.col("visits").sum()).filter(pl.col("visits") >= min_visits)
     ids = np.sort(busy["contract_id"].to_numpy())
     rows = visits.filter(pl.col("contract_id").is_in(ids.tolist()))
-    series = np.zeros((len(ids), trace.capability.n_blocks))
-    at = rows["block_number"].to_numpy() - trace.capability.window_start
-    series[np.searchsorted(ids, rows["contract_id"].to_numpy()), at] = rows["visits"].to_numpy()
+    series = np.zeros((len(ids), runs))
+    series[np.searchsorted(ids, rows["contract_id"].to_numpy()), rows["run"].to_numpy()] = rows[
+        "visits"
+    ].to_numpy()
     return ids, series
 
 
