@@ -141,6 +141,12 @@ def test_stamp_refuses_what_it_cannot_mean():
         Capability.from_dict({**capability().as_dict(), "extra": 1})
 
 
+def test_a_stamp_names_its_chain():
+    assert capability().chain == "test"
+    assert capability(chain_id=1).chain == "Ethereum mainnet"
+    assert capability(chain_id=77).chain == "chain 77"
+
+
 def test_damaged_folder_is_a_named_error(tmp_path):
     store.write_trace(make_trace([(100, 0, 1, 1, True)]), tmp_path / "t")
     (tmp_path / "t" / "slots.parquet").write_bytes(b"PAR1")

@@ -63,6 +63,18 @@ NEEDS = {
 """What an analysis may need of a source, and how to say that a source lacks it."""
 
 
+CHAINS = {
+    1: "Ethereum mainnet",
+    10: "OP Mainnet",
+    324: "ZKsync Era",
+    8453: "Base",
+    42161: "Arbitrum One",
+    59144: "Linea",
+    534352: "Scroll",
+}
+"""Names by chain id (https://chainlist.org)."""
+
+
 @dataclass(frozen=True)
 class Capability:
     """What a source can and cannot observe; the stamp every result carries.
@@ -145,6 +157,11 @@ class Capability:
                 f"a stamp has exactly {sorted(names)}"
             )
         return cls(**data)
+
+    @property
+    def chain(self) -> str:
+        """Name of the chain, its number where it has none here, or the source where that is unknown."""
+        return self.source if self.chain_id is None else CHAINS.get(self.chain_id, f"chain {self.chain_id}")
 
     def describe(self) -> str:
         """Say in one line what the source sees."""

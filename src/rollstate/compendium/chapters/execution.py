@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rollstate.compendium.parameters import Parameters, parameter
 
@@ -10,6 +11,8 @@ from rollstate.compendium.parameters import Parameters, parameter
 @dataclass(frozen=True)
 class Execution(Parameters):
     """What conflicts leave of parallel execution, and what committing less often saves."""
+
+    needs: ClassVar[tuple[str, ...]] = ("tx_of_writes",)
 
     trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace")
     window_start: int | None = parameter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rollstate.compendium.parameters import Parameters, parameter
 
@@ -10,6 +11,8 @@ from rollstate.compendium.parameters import Parameters, parameter
 @dataclass(frozen=True)
 class ExecutionState(Parameters):
     """What reading, proving, keeping and splitting state costs, and a ledger of the claims about it."""
+
+    needs: ClassVar[tuple[str, ...]] = ("tx_of_writes",)
 
     trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace")
     witnesses: str = parameter("scroll-witness", doc="data set of block witnesses")
