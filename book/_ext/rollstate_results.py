@@ -440,7 +440,7 @@ class ReleaseChanges(SphinxDirective):
         before = snapshots.latest_release(known.folder / "releases", before=version)
         if before is None:
             return [nodes.paragraph("", "This is the first release.")]
-        after = snapshots.Snapshot(f"this build, version {version}", known.results, known.runs, {})
+        after = snapshots.Snapshot(f"This build, version {version}", known.results, known.runs, {})
         out: list[nodes.Node] = [nodes.paragraph("", f"{after.label}, beside {before.label}.")]
         reasons = nodes.bullet_list()
         for chapter, lines in comparison.reasons(before, after).items():

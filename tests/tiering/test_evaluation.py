@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import polars as pl
 import pytest
 
 from rollstate.errors import InputError
@@ -82,3 +83,23 @@ def test_metrics_of_three_tiers_share_the_exposure():
     found = ev.metrics(seen, r.replay(seen, 5.0, costs, 50.0), costs)
     assert 0 < found["ram_ratio"] < found["ram_ratio"] + found["ssd_share"] < 1
     assert found["regret"] >= 0
+
+
+def test_every_metric_has_an_interval_about_its_value():
+    seen, cluster = sample(6)
+    costs = c.two_tiers(40.0)
+    outcomes = {"short": r.replay(seen, 3.0, costs), "long": r.replay(seen, 60.0, costs)}
+    table = ev.metrics_with_intervals(seen, outcomes, costs, cluster, draws=200, seed=1)
+    for policy, outcome in outcomes.items():
+        plain = ev.metrics(seen, outcome, costs)
+        found = {row["metric"]: row for row in table.filter(pl.col("policy") == policy).iter_rows(named=True)}
+        assert found.keys() == plain.keys()
+        for name, value in plain.items():
+            assert found[name]["value"] == pytest.approx(value)
+            assert found[name]["low"] <= value <= found[name]["high"]
+    short = table.row(
+        by_predicate=(pl.col("policy") == "short") & (pl.col("metric") == "ram_ratio"), named=True
+    )
+    assert short["low"] < short["value"] < short["high"]
+    one = ev.metrics_with_intervals(seen, outcomes, costs, np.zeros(len(seen)), draws=10, seed=1)
+    assert (one["low"] == one["high"]).all()

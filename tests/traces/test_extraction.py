@@ -1,5 +1,6 @@
 """Extraction from an endpoint that fails: complete, exactly once, resumable, and silent about its address."""
 
+import asyncio
 import json
 import logging
 import os
@@ -207,6 +208,17 @@ def test_a_finished_trace_is_replaced_only_when_told(tmp_path) -> None:
         assert contents(tmp_path / "trace") == before
         extract(url, Job("transfers", 1, 30), tmp_path / "trace", limits=QUICK, overwrite=True)
     assert store.read_capability(tmp_path / "trace").window_stop == 30
+
+
+def test_a_notebook_with_a_loop_of_its_own_can_extract(tmp_path) -> None:
+    async def cell(url: str) -> None:
+        extract(url, Job("transfers", 1, 20), tmp_path / "trace", limits=QUICK)
+        with pytest.raises(InputError, match="exists"):
+            extract(url, Job("transfers", 1, 20), tmp_path / "trace", limits=QUICK)
+
+    with Running(Stub(Chain(40))) as url:
+        asyncio.run(cell(url))
+    assert store.read_capability(tmp_path / "trace").window_stop == 20
 
 
 def interrupted(tmp_path, monkeypatch, job: Job) -> str:

@@ -127,4 +127,6 @@ def judge(
 def _distance(gate: Gate, value: Any) -> str:
     if isinstance(gate.expected, str | bool) or isinstance(value, str | bool):
         return f"is {value!r}, expected {gate.expected!r}"
+    if not gate.tolerance:
+        return f"is {value:,}, expected exactly {gate.expected:,}"
     return f"is {value:.6g}, expected {gate.expected:.6g} within {gate.tolerance:.3g}"

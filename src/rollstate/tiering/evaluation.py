@@ -78,20 +78,86 @@ def totals(
 
 def metrics(seen: Gaps, outcome: Outcome, costs: Costs) -> dict[str, float]:
     """Return what a policy did: shares of slot-blocks by tier, hits, misses, moves, cost, and regret."""
-    events = int(seen.event.sum())
-    missed = int(outcome.miss_ssd.sum() + outcome.miss_cold.sum())
-    bound = float(clairvoyant(seen, costs).sum())
-    total = float(outcome.cost.sum())
+    sums = {name: values.sum() for name, values in _counted(seen, outcome, costs).items()}
+    return {name: float(value) for name, value in _measures(sums).items()}
+
+
+def metrics_with_intervals(
+    seen: Gaps,
+    outcomes: Mapping[str, Outcome],
+    costs: Costs,
+    cluster: np.ndarray,
+    *,
+    draws: int,
+    seed: int,
+    level: float = 0.95,
+) -> pl.DataFrame:
+    """Return `metrics` of several policies with bootstrap intervals over clusters.
+
+    Parameters
+    ----------
+    seen : Gaps
+        Spells judged.
+    outcomes : mapping of str to Outcome
+        What each policy did on them.
+    costs : Costs
+        What that cost.
+    cluster : array, shape (n,)
+        What is resampled whole: contracts, or runs of blocks.
+    draws, seed, level
+        Of the bootstrap.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``policy``, ``metric``, ``value``, ``low``, ``high``.
+    """
+    code = np.unique(cluster, return_inverse=True)[1]
+    n = int(code.max()) + 1
+    weight = cluster_weights(n, draws, seed)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    rows = []
+    for policy, outcome in outcomes.items():
+        counted = _counted(seen, outcome, costs)
+        values = _measures({name: part.sum() for name, part in counted.items()})
+        drawn = _measures(
+            {name: weight @ np.bincount(code, part.astype(float), n) for name, part in counted.items()}
+        )
+        rows += [
+            (policy, name, float(value), *map(float, np.nanquantile(drawn[name], tails)))
+            for name, value in values.items()
+        ]
+    return pl.DataFrame(rows, schema=["policy", "metric", "value", "low", "high"], orient="row")
+
+
+def _counted(seen: Gaps, outcome: Outcome, costs: Costs) -> dict[str, np.ndarray]:
+    """Return what is added up over spells, shape (n,) each."""
     return {
-        "ram_ratio": float(outcome.ram.sum() / seen.exposure),
-        "ssd_share": float(outcome.ssd.sum() / seen.exposure),
-        "hit_coverage": 1 - missed / events if events else 1.0,
-        "misses": missed,
-        "moves": int(outcome.moves.sum()),
-        "total": total,
-        "regret": total - bound,
-        "competitive_ratio": total / bound if bound else np.inf,
+        "exposure": seen.duration - seen.entry,
+        "events": seen.event,
+        "ram": outcome.ram,
+        "ssd": outcome.ssd,
+        "missed": outcome.miss_ssd | outcome.miss_cold,
+        "moves": outcome.moves,
+        "total": outcome.cost,
+        "bound": clairvoyant(seen, costs),
     }
+
+
+def _measures(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the metrics of sums over spells; sums may be arrays of samples."""
+    total, bound, events = sums["total"], sums["bound"], sums["events"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "ram_ratio": np.divide(sums["ram"], sums["exposure"]),
+            "ssd_share": np.divide(sums["ssd"], sums["exposure"]),
+            "hit_coverage": np.where(events > 0, 1 - np.divide(sums["missed"], events), 1.0),
+            "misses": sums["missed"],
+            "moves": sums["moves"],
+            "total": total,
+            "regret": total - bound,
+            "competitive_ratio": np.where(bound > 0, np.divide(total, bound), np.inf),
+        }
 
 
 def sweep(

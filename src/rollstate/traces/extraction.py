@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,14 @@ def extract(
     """
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another folder, or say overwrite to replace it")
-    return asyncio.run(_extract(url, job, out, limits or Limits(), progress))
+    work = _extract(url, job, out, limits or Limits(), progress)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    # A notebook runs a loop of its own: ours gets a thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _extract(url: str, job: Job, out: Path, limits: Limits, progress: bool) -> Path:

@@ -46,6 +46,36 @@ def ratios(table: pl.DataFrame) -> Figure:
     return figure
 
 
+METRICS = {
+    "ram_ratio": "slot-blocks in RAM",
+    "hit_coverage": "accesses found in RAM",
+    "competitive_ratio": "cost over clairvoyant",
+}
+
+
+def metrics(table: pl.DataFrame) -> Figure:
+    """Draw what policies did; ``policy``, ``metric``, ``value``, ``low``, ``high``."""
+    policies = table["policy"].unique(maintain_order=True).to_list()
+    figure, axes = style.subplots(
+        1, len(METRICS), width="page", height=0.22 * len(policies) + 0.8, sharey=True
+    )
+    for number, ((name, title), ax) in enumerate(zip(METRICS.items(), axes, strict=True)):
+        part = table.filter(pl.col("metric") == name)
+        ends = [part["value"] - part["low"], part["high"] - part["value"]]
+        ax.errorbar(
+            part["value"], range(len(policies)), xerr=ends, fmt=style.MARKERS[number],
+            color=style.COLOURS[number], capsize=2,
+        )  # fmt: skip
+        ax.set_xlabel(title)
+        if name == "competitive_ratio":
+            style.log_axis(ax, "x")
+        else:
+            ax.xaxis.set_major_formatter(PercentFormatter(1))
+    axes[0].set_yticks(range(len(policies)), policies)
+    axes[0].invert_yaxis()
+    return figure
+
+
 def horizon(table: pl.DataFrame, exact: float) -> Figure:
     """Draw the cutoff's cost against its horizon, ``tau`` and ``ratio``, with the level of the exact rule."""
     figure, ax = style.subplots(height=2.5)
