@@ -5,7 +5,9 @@ import dataclasses
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from tests.traces.stub_endpoint import Chain, Running, Stub
 
+from rollstate.compendium import book as pages
 from rollstate.compendium import own_chain, runner
 from rollstate.compendium.chapters.traces import Traces
 from rollstate.compendium.cli import main
@@ -91,6 +93,51 @@ def test_bad_input_is_one_message_before_anything_runs(project, tmp_path, words,
     assert done.exit_code == 1
     assert said in done.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def built(project, monkeypatch):
+    """What would be rendered, and a project whose one chapter counts the accesses of its trace."""
+    project.write(
+        SETUP,
+        TAKE,
+        "from rollstate.traces.datasets import load_trace\ntrace = load_trace(p.trace)\n"
+        "chapter.source(trace.capability)\n"
+        'chapter.record("touches", trace.accesses.height, meaning="touches", guard="tests/x.py::test_y")',
+    )
+    calls = []
+    monkeypatch.setattr(
+        pages, "build", lambda works, root, target, **options: calls.append((works, target, options))
+    )
+    return calls
+
+
+def test_an_endpoint_becomes_a_book_once_and_never_another_window(built, tmp_path):
+    arguments = ["book", "--view", "transfers", "--out", str(tmp_path / "own")]
+    with Running(Stub(Chain(40))) as url:
+        done = CliRunner().invoke(main, [*arguments, "--rpc", url, "--blocks", "1:30"])
+        assert done.exit_code == 0, done.output
+    assert url not in done.output
+    (works, target, options) = built[0]
+    assert target == tmp_path / "own" / "html"
+    assert works[0].parameters.trace == str(tmp_path / "own" / "trace")
+    assert "transfer_logs" in options["banner"]
+    # The trace is there: the endpoint, now gone, is not asked again.
+    again = CliRunner().invoke(main, [*arguments, "--rpc", url, "--blocks", "1:30"])
+    assert again.exit_code == 0, again.output
+    for other in (["--blocks", "1:31"], ["--blocks", "1:30", "--view", "prestate"]):
+        refused = CliRunner().invoke(main, [*arguments, "--rpc", url, *other])
+        assert refused.exit_code == 1
+        assert "holds another trace" in refused.output
+
+
+@pytest.mark.real_data
+def test_a_folder_of_block_access_lists_becomes_a_book(built, data_dir, tmp_path):
+    lists = next(data_dir.glob("mainnet-bal/**/*.rlp")).parent
+    done = CliRunner().invoke(main, ["book", "--bal-dir", str(lists), "--out", str(tmp_path / "own")])
+    assert done.exit_code == 0, done.output
+    (work,) = built[0][0]
+    assert '"source": "block_access_list"' in (work.folder / "results.json").read_text()
 
 
 def test_every_need_that_a_chapter_names_is_one(root):

@@ -22,6 +22,18 @@ def test_rate_and_shape_are_recovered_and_equal_scipys_likelihood():
     assert found.log_likelihood == pytest.approx(exact, rel=1e-9)
 
 
+def test_spells_count_by_slot():
+    spells = pl.DataFrame(
+        {
+            "slot_id": [1, 1, 2, 3],
+            "event": [True, False, True, False],
+            "entry": [0, 0, 2, 0],
+            "duration": [3, 4, 9, 20],
+        }
+    )
+    assert frailty.fit_spells(spells) == frailty.fit(np.array([1, 1, 0]), np.array([7, 7, 20]))
+
+
 def test_alike_slots_have_no_frailty_and_the_test_has_its_size():
     rng = np.random.default_rng(2)
     exposure = np.full(2_000, 100.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -71,11 +72,18 @@ def book(
 
 def _extracted(url: str, blocks: str, view: str, folder: Path) -> str:
     """Return the folder of the trace of a window of blocks, extracted unless it is there already."""
-    from rollstate.traces import extraction
+    from rollstate.traces import extraction, store
     from rollstate.traces.chunks import Job
 
+    job = Job(view, *options.window(blocks))
     if not folder.exists():
-        extraction.extract(url, Job(view, *options.window(blocks)), folder, progress=True)
+        extraction.extract(url, job, folder, progress=True)
+    stamp = store.read_capability(folder)
+    wanted = job.capability(stamp.chain_id)
+    if stamp != dataclasses.replace(wanted, extractor_version=stamp.extractor_version):
+        raise InputError(
+            f"{folder} holds another trace, {stamp.describe()}; choose another --out or remove it"
+        )
     return str(folder)
 
 

@@ -18,6 +18,17 @@ Forecast = Callable[[pl.DataFrame, float], np.ndarray]
 
 KAPLAN_MEIER = "Kaplan-Meier"
 """The bar to beat: one curve for all slots, given how long each has been idle."""
+COVARIATES = (
+    "log_accesses",
+    "log_prev_gap",
+    "first_gap",
+    "log_frailty",
+    "log_contract_age",
+    "log_co_contract",
+    "log_co_tx",
+    "wrote_start",
+)
+"""What models know of a slot at an access, by `spells.add_covariates` and `frailty.add_frailty`."""
 PIECES = 10
 """Pieces of gap time of the hazard models, by events."""
 

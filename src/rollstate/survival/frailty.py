@@ -108,6 +108,14 @@ def fit(events: np.ndarray, exposure: np.ndarray) -> GammaFrailty:
     return GammaFrailty(float(rate), float(shape), -float(found.fun), poisson(mean))
 
 
+def fit_spells(spells: pl.DataFrame) -> GammaFrailty:
+    """Fit the mixture to the accesses and exposures of each slot in a frame of `rollstate.intervals.build`."""
+    slots = spells.group_by("slot_id", maintain_order=True).agg(
+        pl.col("event").sum(), exposure=(pl.col("duration") - pl.col("entry")).sum()
+    )
+    return fit(slots["event"].to_numpy(), slots["exposure"].to_numpy())
+
+
 def add_frailty(spells: pl.DataFrame, frailty: GammaFrailty) -> pl.DataFrame:
     """Add ``log_frailty``, the log of each spell's posterior rate over the mean, from what precedes its start.
 

@@ -24,17 +24,6 @@ from rollstate.tiering import evaluation, windows
 from rollstate.tiering.costs import two_tiers
 from rollstate.tiering.replay import Gaps, after, clairvoyant, gaps, replay
 
-COVARIATES = (
-    "log_accesses",
-    "log_prev_gap",
-    "first_gap",
-    "log_frailty",
-    "log_contract_age",
-    "log_co_contract",
-    "log_co_tx",
-    "wrote_start",
-)
-"""What the models know of a slot at an access."""
 COX = "Cox, stratified"
 """The model of `OURS`, as `rollstate.survival.forecasts` names it."""
 OURS = f"exact, {COX}"
@@ -147,13 +136,10 @@ def _fitted(spells: pl.DataFrame, border: int, seed: int, models: Sequence[str])
         raise InputError(
             f"border {border}: policies need spells and accesses before it and spells behind it; move it"
         )
-    history = past.group_by("slot_id", maintain_order=True).agg(
-        pl.col("event").sum(), exposure=(pl.col("duration") - pl.col("entry")).sum()
-    )
-    mixture = frailty.fit(history["event"].to_numpy(), history["exposure"].to_numpy())
+    mixture = frailty.fit_spells(past)
     past, future = (add_covariates(frailty.add_frailty(frame, mixture)) for frame in (past, future))
     fitted, failed = forecasts.fit_all(
-        past, COVARIATES, strata=("activity",), seed=seed, iterations=20, models=models
+        past, forecasts.COVARIATES, strata=("activity",), seed=seed, iterations=20, models=models
     )
     if COX in failed:
         raise InputError(f"border {border}: {failed[COX]}")
