@@ -49,6 +49,15 @@ def test_a_page_loads_below_two_megabytes_before_its_figures(chromium, pages, ht
         assert size < MOST_BYTES, f"{path.relative_to(html)} loads {size} bytes"
 
 
+def test_no_page_needs_the_styles_that_are_left_out(pages):
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        assert 'class="sd-' not in text, (
+            f"{path} uses tabs or grids: see _UNUSED in rollstate.compendium.book"
+        )
+        assert "thebelab" not in text
+
+
 def test_every_figure_is_lazy_and_has_a_text(pages):
     images = [
         tag

@@ -24,6 +24,8 @@ from rollstate.compendium.runner import Plan, parameter_class
 from rollstate.errors import RollstateError
 
 _STAMP = "build.json"
+_UNUSED = ("fontawesome.js", "design-tabs.js", "sphinx-design.min.css", "sphinx-thebe.js", "sphinx-thebe.css")
+"""What the renderer adds to each page for nothing: icons that the theme has as a font, tabs and grids, live cells."""
 
 
 class BookError(RollstateError):
@@ -252,8 +254,12 @@ def _problems(output: str, source: Path) -> str:
 
 def _clean(html: Path) -> None:
     """Drop what a reader does not need, and what no page of an offline book may name."""
-    for name in (".buildinfo", "objects.inv", "_static/scripts/fontawesome.js"):
+    for name in (".buildinfo", "objects.inv"):
         (html / name).unlink(missing_ok=True)
+    for name in _UNUSED:
+        for file in (html / "_static").rglob(name):
+            file.unlink()
+    unused = "|".join(map(re.escape, _UNUSED))
     for pattern in ("*.js.map", "*.ttf"):
         for file in (html / "_static").rglob(pattern):
             file.unlink()
@@ -261,8 +267,8 @@ def _clean(html: Path) -> None:
         text = file.read_text(encoding="utf-8")
         # An inert constant of a disabled feature; the book names no host that it does not link to.
         cleaned = re.sub(r"<script>\s*const THEBE_JS_URL[^<]*</script>", "", text)
-        # The theme's style sheet has the icons as a font: the script is a second copy, twelve times its size.
-        cleaned = re.sub(r"<script[^>]*fontawesome\.js[^>]*>\s*(</script>)?", "", cleaned)
+        cleaned = re.sub(rf"<script[^>]*/(?:{unused})[^>]*>\s*(</script>)?", "", cleaned)
+        cleaned = re.sub(rf"<link[^>]*/(?:{unused})[^>]*>", "", cleaned)
         # What a screen reader says of the arrows that unfold the table of contents, and of a list of anchors.
         toggle = '<summary><span class="toctree-toggle"'
         cleaned = cleaned.replace(toggle, toggle.replace("<summary", '<summary aria-label="Pages below"'))
