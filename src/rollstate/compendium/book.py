@@ -265,8 +265,9 @@ def _clean(html: Path) -> None:
             file.unlink()
     for file in html.rglob("*.html"):
         text = file.read_text(encoding="utf-8")
-        # An inert constant of a disabled feature; the book names no host that it does not link to.
-        cleaned = re.sub(r"<script>\s*const THEBE_JS_URL[^<]*</script>", "", text)
+        # Inert settings of live cells, which are off; the book names no host that it does not link to.
+        cleaned = re.sub(r"<script>\s*(const THEBE_JS_URL|kernelName)[^<]*</script>", "", text)
+        cleaned = re.sub(r'<script type="text/x-thebe-config">[^<]*</script>', "", cleaned)
         cleaned = re.sub(rf"<script[^>]*/(?:{unused})[^>]*>\s*(</script>)?", "", cleaned)
         cleaned = re.sub(rf"<link[^>]*/(?:{unused})[^>]*>", "", cleaned)
         # What a screen reader says of the arrows that unfold the table of contents, and of a list of anchors.
