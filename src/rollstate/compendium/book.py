@@ -24,6 +24,7 @@ from rollstate.compendium.runner import Plan, parameter_class
 from rollstate.errors import RollstateError
 
 _STAMP = "build.json"
+_RENDERER = Path(__file__).parent
 _UNUSED = ("fontawesome.js", "design-tabs.js", "sphinx-design.min.css", "sphinx-thebe.js", "sphinx-thebe.css")
 """What the renderer adds to each page for nothing: icons that the theme has as a font, tabs and grids, live cells."""
 
@@ -189,7 +190,7 @@ def build(
         source = Path(temporary) / "source"
         source.mkdir()
         stage(works, root, source, skipped=skipped, banner=banner)
-        stamp = {"staged": sha256(source), "lock": sha256(root / "requirements.lock")}
+        stamp = inputs(source, root)
         try:
             if json.loads((target / _STAMP).read_text(encoding="utf-8")) == stamp:
                 return False
@@ -201,6 +202,15 @@ def build(
             shutil.copytree(html, folder, dirs_exist_ok=True)
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True
+
+
+def inputs(source: Path, root: Path) -> dict[str, str]:
+    """Return digests of all that the rendered book depends on: the staged folder, the lock, and this code."""
+    return {
+        "staged": sha256(source),
+        "lock": sha256(root / "requirements.lock"),
+        "renderer": sha256(_RENDERER),
+    }
 
 
 def print_pdf(works: list[Plan], root: Path, target: Path) -> None:

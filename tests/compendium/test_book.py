@@ -1,0 +1,30 @@
+"""The book is made again when anything it is made from changes, and says what it is told as it is."""
+
+import nbformat
+import pytest
+
+from rollstate.compendium import book
+
+
+@pytest.mark.parametrize("changed", ["source/index.md", "renderer/book.py", "requirements.lock"])
+def test_a_change_of_pages_of_code_or_of_the_lock_makes_the_book_again(tmp_path, monkeypatch, changed):
+    for name in ("source/index.md", "renderer/book.py", "requirements.lock"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("before")
+    monkeypatch.setattr(book, "_RENDERER", tmp_path / "renderer")
+    before = book.inputs(tmp_path / "source", tmp_path)
+    assert book.inputs(tmp_path / "source", tmp_path) == before
+    (tmp_path / changed).write_text("after")
+    assert book.inputs(tmp_path / "source", tmp_path) != before
+
+
+def test_code_is_folded_and_what_differs_from_run_to_run_is_dropped():
+    cell = nbformat.v4.new_code_cell("1 + 1", metadata={"papermill": {"duration": 3.2}})
+    cell.execution_count = 7
+    spec = {"name": "python3", "display_name": "Python 3"}
+    executed = nbformat.v4.new_notebook(
+        cells=[cell], metadata={"papermill": {"start_time": "now"}, "kernelspec": spec}
+    )
+    shown = book.page(executed, "traces", set())
+    assert "duration" not in nbformat.writes(shown)
+    assert "start_time" not in nbformat.writes(shown)
