@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import rollstate
-from rollstate.compendium import runner
+from rollstate.compendium import by_name, runner
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_every_notebook_is_in_the_book(root):
 
 def test_every_chapter_names_parameters_with_a_meaning(root):
     for chapter in runner.chapters(root):
-        cls = runner.parameter_class(chapter)
+        cls = by_name.parameter_class(chapter)
         assert cls.chapter() == chapter
         assert cls.__doc__
         assert all(len(row["meaning"]) > 5 for row in cls.describe()), chapter

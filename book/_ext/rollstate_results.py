@@ -28,7 +28,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from rollstate.compendium import comparison, gates, results, snapshots
 from rollstate.compendium.bundles import anchor, bibtex
-from rollstate.compendium.runner import parameter_class
+from rollstate.compendium.by_name import gates_of, parameter_class
 from rollstate.errors import InputError
 
 
@@ -48,7 +48,9 @@ class Registry:
     def verdicts(self) -> list[gates.Verdict]:
         """Return the gates beside this build."""
         published = {chapter: parameter_class(chapter).resolve({}).as_dict() for chapter in self.runs}
-        return gates.judge(gates.load(self.folder.parent), self.results, self.runs, published)
+        release = snapshots.latest_release(self.folder / "releases")
+        expected = gates_of(self.runs, release.results if release else {})
+        return gates.judge(expected, self.results, self.runs, published)
 
     def figures(self) -> list[str]:
         """Return ``chapter/name`` of every figure, in the order in which the cells drew them."""
@@ -408,12 +410,11 @@ class GateList(SphinxDirective):
         """Return one table."""
         rows = []
         for verdict in registry(self.env).verdicts():
-            gate = verdict.gate
             mark = {"green": "\u2713 holds", "red": "\u2717 fails", "not judged": "not judged"}[verdict.state]
             state = nodes.inline(
                 "", f"{mark}: {verdict.why}", classes=[f"rs-{verdict.state.replace(' ', '-')}"]
             )
-            rows.append([[nodes.literal("", gate.key)], [state], gate.reason])
+            rows.append([[nodes.literal("", verdict.key)], [state], verdict.gate.reason])
         if not rows:
             return [nodes.paragraph("", "This project sets no gates.")]
         return [table(["number", "this build", "why this tolerance"], rows)]

@@ -9,7 +9,7 @@ import pytest
 from rollstate.compendium import provenance
 
 SETUP = """from rollstate.compendium.chapter import Chapter
-from rollstate.compendium.chapters.traces import Traces
+from rollstate.chapters.traces.parameters import Traces
 
 chapter = Chapter(Traces, globals())"""
 TAKE = "p = chapter.parameters()"

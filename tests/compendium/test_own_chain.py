@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 from tests.traces.stub_endpoint import Chain, Running, Stub
 
+from rollstate.chapters.traces.parameters import Traces
 from rollstate.compendium import book as pages
-from rollstate.compendium import own_chain, runner
-from rollstate.compendium.chapters.traces import Traces
+from rollstate.compendium import by_name, own_chain, runner
 from rollstate.compendium.cli import main
 from rollstate.compendium.runner import NotebookError
 from rollstate.errors import InputError
@@ -143,7 +143,7 @@ def test_a_folder_of_block_access_lists_becomes_a_book(built, data_dir, tmp_path
 def test_every_need_that_a_chapter_names_is_one(root):
     stamp = datasets.load_trace("sample").capability
     for chapter in runner.chapters(root):
-        assert isinstance(stamp.lacks(runner.parameter_class(chapter).needs), list)
+        assert isinstance(stamp.lacks(by_name.parameter_class(chapter).needs), list)
     with pytest.raises(KeyError):
         stamp.lacks(["a wish"])
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollstate.compendium import book, results, runner
+from rollstate.compendium import book, by_name, results, runner
 from rollstate.errors import DataUnavailableError
 from rollstate.traces import datasets
 
@@ -39,7 +39,7 @@ def works(root, offline, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     made = []
     for chapter in runner.chapters(root):
-        names = runner.parameter_class(chapter).names()
+        names = by_name.parameter_class(chapter).names()
         given = {name: value for name, value in QUICK.items() if name in names}
         made.append(runner.plan(chapter, given, root, allow_sample=True, out=folder / chapter))
     # One after the other: other tests run beside this one.

@@ -16,11 +16,12 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from rollstate.compendium import bundles, citation, gates, results
+from rollstate.compendium import bundles, citation, results
+from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.chapter import MIME
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
 from rollstate.compendium.printing import to_pdf
-from rollstate.compendium.runner import Plan, parameter_class
+from rollstate.compendium.runner import Plan
 from rollstate.errors import RollstateError
 
 _STAMP = "build.json"
@@ -100,8 +101,6 @@ def stage(
     shutil.copy(root / "CHANGELOG.md", folder / "CHANGELOG.md")
     if (root / "releases").is_dir():
         shutil.copytree(root / "releases", folder / "_registry" / "releases")
-    if (root / gates.FILE).exists():
-        shutil.copy(root / gates.FILE, folder / gates.FILE)
     _configure(root, folder, [work.chapter for work in works], banner)
     # Not named _static: Jupyter Book would load every script in that folder on every page.
     shutil.copytree(root / "book" / "_static", folder / "_public")

@@ -7,12 +7,15 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 from matplotlib.figure import Figure
 
+from rollstate.compendium.drawing import Drawing
 from rollstate.compendium.files import sha256, write_bytes, write_text
 from rollstate.errors import InputError
 
@@ -39,30 +42,44 @@ def render(figure: Figure, kind: str) -> bytes:
 
 def to_csv(data: Any) -> bytes:
     """Return a tidy frame (pandas or Polars) as CSV bytes."""
-    frame = data if isinstance(data, pd.DataFrame) else data.to_pandas()
-    if frame.empty:
+    frame = pl.from_pandas(data) if isinstance(data, pd.DataFrame) else data
+    if frame.is_empty():
         raise InputError("the tidy frame of a figure or table is empty; give the data that was drawn")
-    return frame.to_csv(index=False, lineterminator="\n").encode()
+    return frame.write_csv().encode()
 
 
-def check_texts(name: str, **texts: str) -> None:
-    """Refuse a figure or table without its texts, or with a name that cannot be an anchor."""
+def from_csv(content: bytes) -> pl.DataFrame:
+    """Return the frame of CSV bytes written by `to_csv`; types are inferred from all rows."""
+    return pl.read_csv(io.BytesIO(content), infer_schema_length=None)
+
+
+def check_name(name: str) -> None:
+    """Refuse the name of a figure or table that cannot be an anchor."""
     if not NAME.match(name):
         raise InputError(f"figure name {name!r} must be lower case letters, digits and hyphens")
-    for kind, text in texts.items():
-        if len(text.split()) < 4:
-            raise InputError(f"figure {name!r} needs a {kind} that says what it shows, not {text!r}")
 
 
-def write_figure(
-    folder: Path,
-    name: str,
-    figure: Figure,
-    data: Any,
-    caption: str,
-    alt: str,
-    provenance: dict[str, Any],
-) -> Path:
+def check_text(name: str, kind: str, text: str) -> None:
+    """Refuse a caption or alt text that says nothing."""
+    if len(text.split()) < 4:
+        raise InputError(f"figure {name!r} needs a {kind} that says what it shows, not {text!r}")
+
+
+def plain_facts(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords of a figure function as plain JSON scalars, or refuse what is none."""
+    plain = {}
+    for key, value in facts.items():
+        scalar = value.item() if hasattr(value, "item") and not isinstance(value, str) else value
+        if not isinstance(scalar, str | int | float | bool | None):
+            raise InputError(
+                f"figure {name!r} takes plain values beside its frame, not {key}={value!r}; "
+                "put a series into the frame"
+            )
+        plain[key] = scalar
+    return plain
+
+
+def write_figure(folder: Path, name: str, drawing: Drawing, csv: bytes, provenance: dict[str, Any]) -> Path:
     """Write the bundle of one figure and return its folder.
 
     Parameters
@@ -71,25 +88,25 @@ def write_figure(
         Folder of the run's figures.
     name : str
         Anchor of the figure, unique in its chapter.
-    figure : matplotlib.figure.Figure
-        The figure.
-    data : DataFrame
+    drawing : Drawing
+        The figure with its caption and alt text.
+    csv : bytes
         The tidy data that is drawn.
-    caption, alt : str
-        What the figure shows; for the eye, and for a reader who cannot see it.
     provenance : dict
         What the run depends on; the content hash of the drawn data and picture is added.
     """
-    check_texts(name, caption=caption, alt=alt)
+    check_name(name)
+    check_text(name, "caption", drawing.caption)
+    check_text(name, "alt text", drawing.alt)
     target = folder / name
     if target.exists():
         raise InputError(f"figure {name!r} is drawn twice in this run; names are permanent anchors")
-    files = {f"{name}.{kind}": render(figure, kind) for kind in ("pdf", "svg", "png")}
-    files[f"{name}.csv"] = to_csv(data)
-    files["caption.txt"] = (caption + "\n").encode()
-    files["alt.txt"] = (alt + "\n").encode()
-    width, height = figure.get_size_inches()
-    content = hashlib.sha256(files[f"{name}.csv"] + files[f"{name}.svg"]).hexdigest()
+    files = {f"{name}.{kind}": render(drawing.figure, kind) for kind in ("pdf", "svg", "png")}
+    files[f"{name}.csv"] = csv
+    files["caption.txt"] = (drawing.caption + "\n").encode()
+    files["alt.txt"] = (drawing.alt + "\n").encode()
+    width, height = drawing.figure.get_size_inches()
+    content = hashlib.sha256(csv + files[f"{name}.svg"]).hexdigest()
     for file, content_bytes in files.items():
         write_bytes(target / file, content_bytes)
     hashes = {file: hashlib.sha256(content_bytes).hexdigest() for file, content_bytes in files.items()}

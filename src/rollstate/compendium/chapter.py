@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from IPython import get_ipython
 from IPython.display import display
-from matplotlib.figure import Figure
 
-from rollstate.compendium import bundles, citation, provenance, results
+from rollstate.compendium import bundles, by_name, citation, provenance, results
+from rollstate.compendium.drawing import Drawing
 from rollstate.compendium.files import write_bytes, write_text
 from rollstate.compendium.parameters import Parameters
 from rollstate.errors import InputError
@@ -36,8 +36,8 @@ class Chapter:
 
     Parameters
     ----------
-    parameters : type of Parameters
-        The chapter's parameter class; its name is the chapter's name.
+    name : str
+        The chapter, which is the notebook's name; ``rollstate.chapters.<name>`` declares its parameters and results.
     namespace : dict
         The notebook's ``globals()``. Names that appear in it between this call, in the cell tagged
         ``parameters``, and `parameters` are what papermill injected.
@@ -48,11 +48,12 @@ class Chapter:
     ``rollstate-run/<chapter>`` below the working directory.
     """
 
-    def __init__(self, parameters: type[Parameters], namespace: MutableMapping[str, Any]) -> None:
-        self._class = parameters
+    def __init__(self, name: str, namespace: MutableMapping[str, Any]) -> None:
+        self.name = name
+        self._parameters = by_name.parameter_class(name)
+        self._declared = by_name.result_class(name)
         self._namespace = namespace
         self._before = set(namespace)
-        self.name = parameters.chapter()
         named = os.environ.get("ROLLSTATE_RUN")
         # In a live session a cell may be run again; in a run of record nothing is written twice.
         self._live = not named
@@ -61,7 +62,7 @@ class Chapter:
         self._stamp: Stamp | None = None
         self._results: dict[str, results.Result] = {}
 
-    def parameters(self) -> Parameters:
+    def parameters(self) -> Any:
         """Return the resolved parameters; an unknown injected name or a bad value is an `InputError`."""
         shell_names = {"chapter"} | {name for name in self._namespace if name.startswith("_")}
         injected = {
@@ -69,53 +70,91 @@ class Chapter:
             for name, value in self._namespace.items()
             if name not in self._before | shell_names and value is not self
         }
-        self._values = self._class.resolve(injected)
+        self._values = self._parameters.resolve(injected)
         return self._values
 
     def source(self, stamp: Stamp) -> None:
         """State what the results that follow are computed from; call again when that changes."""
         self._stamp = stamp
 
-    def record(
-        self,
-        key: str,
-        value: Any,
-        *,
-        meaning: str,
-        guard: str,
-        unit: str = "",
-        interval: tuple[float, float] | None = None,
-        interval_kind: str = "",
-    ) -> None:
-        """Put one number or verdict in the results registry; see `rollstate.compendium.results.Result`."""
+    def record(self, **values: Any) -> None:
+        """Put declared numbers and verdicts in the results registry.
+
+        Parameters
+        ----------
+        **values
+            By the names that the chapter's `Results` class declares: a number, a verdict, or an
+            `rollstate.estimate.Estimate` where an interval is declared.
+
+        Raises
+        ------
+        InputError
+            For an undeclared name, another type, a missing interval, or a second value in one run.
+        """
+        for name, given in values.items():
+            value, interval = self._declared.about(name).take(f"{self.name}.{name}", given)
+            self._keep(name, value=value, interval=interval)
+
+    def absent(self, why: str, *names: str) -> None:
+        """Say which declared results this data cannot give, and why, in a sentence for the reader."""
+        if len(why.split()) < 3:
+            raise InputError(f"say in a sentence why {', '.join(names)} cannot be had, not {why!r}")
+        for name in names:
+            self._keep(name, value=None, interval=None, absent=why)
+
+    def _keep(self, name: str, **what: Any) -> None:
+        """Write one result beside the earlier ones."""
+        one = self._declared.about(name)
+        if self._values is None:
+            raise InputError("call chapter.parameters() before drawing or recording")
+        known = self._values.as_dict()
         result = results.Result(
-            key=f"{self.name}.{key}",
-            value=value,
-            unit=unit,
-            interval=interval,
-            interval_kind=interval_kind,
-            meaning=meaning,
-            guard=guard,
+            key=f"{self.name}.{name}",
+            unit=one.unit,
+            interval_kind=one.interval.format(**known) if what["interval"] else "",
+            meaning=one.meaning.format(**known),
+            guard=one.guard,
             cell=self._cell(),
-            source=self._require_stamp(key).as_dict(),
+            source=self._require_stamp(name).as_dict(),
+            fmt=one.fmt,
+            **what,
         )
         if result.key in self._results and not self._live:
             raise InputError(f"result {result.key} is recorded twice in this run; give each its own key")
         self._results[result.key] = result
         results.save(list(self._results.values()), self.folder / "results.json")
 
-    def figure(self, name: str, figure: Figure, *, data: Any, caption: str, alt: str) -> None:
-        """Write the figure's bundle and show it; see `rollstate.compendium.bundles.write_figure`."""
+    def figure(self, draw: Callable[..., Drawing], frame: Any, **facts: Any) -> None:
+        """Draw a figure from its tidy frame, write its bundle and show it.
+
+        The figure is drawn from the very CSV file that is published with it, so that whoever has that file can draw
+        it again.
+
+        Parameters
+        ----------
+        draw : callable
+            A function of the chapter's ``figures`` module. Its name, with hyphens, names the figure.
+        frame : DataFrame
+            The tidy data, Polars or pandas, without nested columns.
+        **facts : float, int, bool or str
+            What else the function wants to know.
+        """
+        name = draw.__name__.replace("_", "-")
+        bundles.check_name(name)
+        csv = bundles.to_csv(frame)
+        drawing = draw(bundles.from_csv(csv), **facts)
         target = self.folder / "figures"
         if self._live:
             shutil.rmtree(target / name, ignore_errors=True)
-        bundles.write_figure(target, name, figure, data, caption, alt, self._provenance(name))
+        drawn = {"function": draw.__name__, "facts": bundles.plain_facts(name, facts)}
+        bundles.write_figure(target, name, drawing, csv, {**self._provenance(name), "drawn": drawn})
         png = (target / name / f"{name}.png").read_bytes()
-        self._show({"figure": name}, {"image/png": png, "text/plain": f"{caption}\n{alt}"})
+        self._show({"figure": name}, {"image/png": png, "text/plain": f"{drawing.caption}\n{drawing.alt}"})
 
     def table(self, name: str, data: Any, *, caption: str) -> None:
         """Write a table as CSV with its caption and show it."""
-        bundles.check_texts(name, caption=caption)
+        bundles.check_name(name)
+        bundles.check_text(name, "caption", caption)
         csv = bundles.to_csv(data)
         write_bytes(self.folder / "tables" / f"{name}.csv", csv)
         write_text(self.folder / "tables" / f"{name}.txt", caption + "\n")

@@ -209,16 +209,14 @@ def extract(
 
 @main.command()
 def lint() -> None:
-    """Fail on typed result numbers in prose, and on results whose guarding test does not exist."""
+    """Fail on typed result numbers in prose, long notebooks, and results whose guarding test does not exist."""
+    from rollstate.compendium import by_name, runner
     from rollstate.compendium import lint as rules
-    from rollstate.compendium import results, runner
 
     root = options.root()
-    lines = [str(finding) for finding in rules.lint_prose(root)]
+    lines = [str(finding) for finding in rules.lint_prose(root)] + rules.long_code(root)
     for name in runner.chapters(root):
-        path = root / "_build" / "runs" / name / "results.json"
-        if path.exists():
-            lines += rules.missing_guards(results.load(path), root)
+        lines += rules.missing_guards(by_name.result_class(name), root)
     for line in lines:
         click.echo(line)
     if lines:

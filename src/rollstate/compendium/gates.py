@@ -5,34 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from rollstate.compendium.results import Result
 from rollstate.errors import InputError
 
-FILE = "gates.yaml"
-
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate of ``gates.yaml``.
+    """What a result must be with the published parameters and data.
 
     Attributes
     ----------
-    key : str
-        Key of the result.
     expected : float, int, bool or str
-        What it must be with the published parameters and data.
+        The published value.
     tolerance : float
         How far a number may be from that, in the number's own unit; 0 where it is exact.
     reason : str
         Why so far: a Monte Carlo error, a stated bound, rounding.
     """
 
-    key: str
     expected: float | int | bool | str
     tolerance: float
     reason: str
@@ -40,17 +32,21 @@ class Gate:
     def __post_init__(self) -> None:
         number = isinstance(self.expected, int | float) and not isinstance(self.expected, bool)
         if number and not math.isfinite(self.expected):
-            raise InputError(f"{FILE}: {self.key} expects {self.expected!r}, which is no finite number")
+            raise InputError(f"a gate expects {self.expected!r}, which is no finite number")
         if not isinstance(self.tolerance, int | float) or not 0 <= self.tolerance < math.inf:
-            raise InputError(f"{FILE}: tolerance of {self.key} must be a number of at least 0")
+            raise InputError(
+                f"the tolerance of a gate must be a number of at least 0, not {self.tolerance!r}"
+            )
         if self.tolerance and not number:
-            raise InputError(f"{FILE}: {self.key} is a verdict and has no tolerance")
+            raise InputError(f"a gate expects the verdict {self.expected!r} and has no tolerance")
         if len(str(self.reason).split()) < 3:
-            raise InputError(f"{FILE}: {self.key} needs a reason for its tolerance, in words")
+            raise InputError(
+                f"the gate at {self.expected!r} needs a reason for its tolerance, in words, not {self.reason!r}"
+            )
 
-    def admits(self, value: float | int | bool | str) -> bool:
+    def admits(self, value: float | int | bool | str | None) -> bool:
         """Return whether a value passes."""
-        if isinstance(self.expected, str | bool) or isinstance(value, str | bool):
+        if value is None or isinstance(self.expected, str | bool) or isinstance(value, str | bool):
             return value == self.expected
         return abs(value - self.expected) <= self.tolerance
 
@@ -59,33 +55,28 @@ class Gate:
 class Verdict:
     """A gate beside this build: ``state`` is ``"green"``, ``"red"`` or ``"not judged"``, ``why`` says why."""
 
+    key: str
     gate: Gate
     state: str
     why: str
 
 
-def load(root: Path) -> list[Gate]:
-    """Read ``gates.yaml``; none if the project has no such file.
-
-    Raises
-    ------
-    InputError
-        If an entry is not a gate.
-    """
-    path = root / FILE
-    if not path.exists():
-        return []
-    try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return [Gate(key=key, **row) for key, row in rows.items()]
-    except (yaml.YAMLError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path}: every entry is `key: {{expected, tolerance, reason}}`; cannot be read: {error}"
-        ) from error
+def within_published(published: Mapping[str, Result]) -> dict[str, Gate]:
+    """Return a gate for every published number with an interval: half of that interval, either way."""
+    made = {}
+    for key, one in published.items():
+        if (
+            one.interval is not None
+            and isinstance(one.value, int | float)
+            and not isinstance(one.value, bool)
+        ):
+            half = (one.interval[1] - one.interval[0]) / 2
+            made[key] = Gate(one.value, half, "half of the interval published with it")
+    return made
 
 
 def judge(
-    gates: list[Gate],
+    gates: Mapping[str, Gate],
     registry: Mapping[str, Result],
     runs: Mapping[str, Mapping[str, Any]],
     published: Mapping[str, Mapping[str, Any]],
@@ -94,33 +85,33 @@ def judge(
 
     Parameters
     ----------
-    gates : list of Gate
-        The gates.
+    gates : mapping
+        Gates by the key of their result.
     registry : mapping
         Results by key.
     runs : mapping
         ``run.json`` of each chapter.
     published : mapping
-        Parameters by chapter with which the gates were set. A run with others, or on the sample in the place of data
-        that could not be had, is not judged: it says nothing about the published number.
+        Parameters by chapter with which the gates were set. A run with others says nothing about the published number
+        and is not judged; nor is a number that was taken from a release instead of computed.
     """
     verdicts = []
-    for gate in gates:
-        chapter = gate.key.split(".")[0]
-        run = runs.get(chapter)
+    for key, gate in gates.items():
+        run = runs.get(key.split(".")[0])
+        found = registry.get(key)
         if run is None:
-            verdicts.append(Verdict(gate, "not judged", f"chapter {chapter} was not run"))
-        elif run["substituted"]:
-            missing = ", ".join(run["substituted"])
-            verdicts.append(Verdict(gate, "not judged", f"{missing} could not be had"))
-        elif run["inputs"]["parameters"] != published[chapter]:
-            verdicts.append(Verdict(gate, "not judged", "other parameters than the published ones"))
-        elif gate.key not in registry:
-            verdicts.append(Verdict(gate, "red", "the run no longer records it"))
+            state, why = "not judged", f"chapter {key.split('.')[0]} was not run"
+        elif run["inputs"]["parameters"] != published[key.split(".")[0]]:
+            state, why = "not judged", "other parameters than the published ones"
+        elif found is None:
+            state, why = "red", "the run no longer records it"
+        elif found.published:
+            state, why = "not judged", f"published in {found.published}, not computed here"
+        elif found.value is None:
+            state, why = "red", f"not recorded: {found.absent}"
         else:
-            value = registry[gate.key].value
-            state = "green" if gate.admits(value) else "red"
-            verdicts.append(Verdict(gate, state, _distance(gate, value)))
+            state, why = "green" if gate.admits(found.value) else "red", _distance(gate, found.value)
+        verdicts.append(Verdict(key, gate, state, why))
     return verdicts
 
 

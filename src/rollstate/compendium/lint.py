@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from rollstate.compendium.results import Result
+from rollstate.compendium.declared import Results
 
 # What may hold digits: code, mathematics, roles (num, lit, cite, ref, ...), link targets, directives' options,
 # footnotes, anchors, HTML comments.
@@ -91,13 +91,40 @@ def lint_prose(root: Path) -> list[Finding]:
     return findings
 
 
-def missing_guards(results: dict[str, Result], root: Path) -> list[str]:
-    """Return a line per result whose guarding test does not exist."""
+def missing_guards(declared: type[Results], root: Path) -> list[str]:
+    """Return a line per declared result whose guarding test does not exist."""
     lines = []
-    for result in results.values():
-        file, _, test = result.guard.partition("::")
+    for name, one in declared.declared().items():
+        file, _, test = one.guard.partition("::")
         path = root / file
-        name = test.split("::")[-1].split("[")[0]
-        if not path.is_file() or not re.search(rf"def {re.escape(name)}\(", path.read_text(encoding="utf-8")):
-            lines.append(f"{result.key}: its guard {result.guard} does not exist")
+        function = re.escape(test.split("::")[-1].split("[")[0])
+        if not path.is_file() or not re.search(rf"def {function}\(", path.read_text(encoding="utf-8")):
+            lines.append(f"{declared.chapter()}.{name}: its guard {one.guard} does not exist")
+    return lines
+
+
+CELL_LINES, NOTEBOOK_LINES = 12, 120
+"""How long a code cell and a notebook's code may be: the story is told there, the package computes."""
+
+LONGER: dict[str, str] = {}
+"""Notebooks, or cells as ``notebook#number``, that are longer, each with its reason."""
+
+
+def long_code(root: Path) -> list[str]:
+    """Return a line per code cell and per notebook that is too long and not excepted in `LONGER`."""
+    lines = []
+    for notebook in sorted((root / "notebooks").glob("*.ipynb")):
+        total = 0
+        for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
+            if cell.cell_type != "code":
+                continue
+            count = len(cell.source.splitlines())
+            total += count
+            place = f"{notebook.stem}#{number}"
+            if count > CELL_LINES and place not in LONGER:
+                lines.append(
+                    f"notebooks/{place}: a cell of {count} lines, at most {CELL_LINES}: move code to study.py"
+                )
+        if total > NOTEBOOK_LINES and notebook.stem not in LONGER:
+            lines.append(f"notebooks/{notebook.stem}: {total} lines of code, at most {NOTEBOOK_LINES}")
     return lines

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rollstate.compendium import runner
+from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.runner import NotebookError, Plan
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import datasets
@@ -53,7 +54,7 @@ def plan(
     stamp = datasets.load_trace(trace).capability
     made = OwnBook()
     for chapter in known:
-        cls = runner.parameter_class(chapter)
+        cls = parameter_class(chapter)
         parameters = dict(given.get(chapter, {}))
         if TRACE in cls.names():
             if lacking := stamp.lacks(cls.needs):

@@ -93,6 +93,8 @@ def modules_of(path: Path) -> dict[str, str]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module)
                 found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    # A chapter finds what it declares by its own name.
+    found |= {f"rollstate.chapters.{path.stem}.{part}" for part in ("parameters", "results")}
     direct = found & set(graph.modules)
     closure = direct.union(*(graph.find_upstream_modules(name) for name in direct))
     # Importing a.b.c also runs a/__init__ and a/b/__init__.

@@ -124,16 +124,19 @@ def diff(a: Path, b: Path, out: Path | None) -> None:
 def gates(folder: Path | None) -> None:
     """Hold the headline numbers of the published runs, or of those in FOLDER, against their gates."""
     from rollstate.compendium import gates as rules
-    from rollstate.compendium import runner, snapshots
+    from rollstate.compendium import snapshots
+    from rollstate.compendium.by_name import gates_of, parameter_class
 
     root = options.root()
     found = snapshots.read(folder or root / _RUNS)
-    published = {chapter: runner.parameter_class(chapter).resolve({}).as_dict() for chapter in found.runs}
-    verdicts = rules.judge(rules.load(root), found.results, found.runs, published)
+    published = {chapter: parameter_class(chapter).resolve({}).as_dict() for chapter in found.runs}
+    release = snapshots.latest_release(root / "releases")
+    expected = gates_of(found.runs, release.results if release else {})
+    verdicts = rules.judge(expected, found.results, found.runs, published)
     colours = {"green": "green", "red": "red", "not judged": "yellow"}
     for verdict in verdicts:
-        click.secho(f"{verdict.state:<10} {verdict.gate.key:<36} {verdict.why}", fg=colours[verdict.state])
-    if red := [verdict.gate.key for verdict in verdicts if verdict.state == "red"]:
+        click.secho(f"{verdict.state:<10} {verdict.key:<36} {verdict.why}", fg=colours[verdict.state])
+    if red := [verdict.key for verdict in verdicts if verdict.state == "red"]:
         sys.exit(f"red: {', '.join(red)}")
 
 

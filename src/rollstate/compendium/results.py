@@ -42,10 +42,16 @@ class Result:
         Execution count of the cell that computed it.
     source : dict
         Stamp of what the number was computed from.
+    fmt : str
+        Python format in which prose shows it unless it asks for another.
+    absent : str
+        Why there is no value, for the reader; ``value`` is then None.
+    published : str
+        Release that the number was taken from, where it was not computed in this build.
     """
 
     key: str
-    value: float | int | bool | str
+    value: float | int | bool | str | None
     unit: str
     interval: tuple[float, float] | None
     interval_kind: str
@@ -53,13 +59,19 @@ class Result:
     guard: str
     cell: int
     source: dict[str, Any]
+    fmt: str = ""
+    absent: str = ""
+    published: str = ""
 
     def __post_init__(self) -> None:
         if not KEY.match(self.key):
             raise InputError(
                 f"result key {self.key!r} must read <chapter>.<name>, lower case and underscores"
             )
-        object.__setattr__(self, "value", _plain(self.key, self.value))
+        if not self.absent:
+            object.__setattr__(self, "value", _plain(self.key, self.value))
+        elif self.value is not None:
+            raise InputError(f"result {self.key} is absent ({self.absent}) and has a value, {self.value!r}")
         if self.interval is not None:
             low, high = (_plain(self.key, end) for end in self.interval)
             if not low <= high:
@@ -82,12 +94,16 @@ class Result:
 
     def text(self, spec: str = "") -> str:
         """Return the value as prose shows it: ``spec`` is a Python format, the unit follows."""
+        if self.value is None:
+            return "not available"
+        spec = spec or self.fmt
         return _with_unit(_format(self.key, self.value, spec), self.unit, spec)
 
     def interval_text(self, spec: str = "") -> str:
         """Return the interval in the same format, or the empty string where there is none."""
         if self.interval is None:
             return ""
+        spec = spec or self.fmt
         low, high = (_format(self.key, end, spec) for end in self.interval)
         return _with_unit(f"{low} to {high}", self.unit, spec)
 
@@ -101,15 +117,19 @@ def save(results: list[Result], path: Path) -> None:
 def load(path: Path) -> dict[str, Result]:
     """Read a registry written by `save`."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            key: Result(**{**row, "interval": tuple(row["interval"]) if row["interval"] else None})
-            for key, row in rows.items()
-        }
+        return parse(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"results registry {path} cannot be read: {error}; run the notebook again"
         ) from error
+
+
+def parse(rows: dict[str, dict[str, Any]]) -> dict[str, Result]:
+    """Return results by key from their plain JSON form."""
+    return {
+        key: Result(**{**row, "interval": tuple(row["interval"]) if row["interval"] else None})
+        for key, row in rows.items()
+    }
 
 
 def _plain(key: str, value: Any) -> float | int | bool | str:

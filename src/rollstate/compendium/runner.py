@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import logging
 import os
@@ -17,10 +16,11 @@ from typing import Any
 
 import yaml
 
-from rollstate.compendium import provenance
+from rollstate.compendium import lint, provenance, results
+from rollstate.compendium.by_name import parameter_class, result_class
 from rollstate.compendium.files import replaced_folder, write_text
 from rollstate.compendium.parameters import Parameters
-from rollstate.errors import DataUnavailableError, InputError, RollstateError
+from rollstate.errors import DataUnavailableError, RollstateError
 from rollstate.traces import datasets
 
 SAMPLE = "sample"
@@ -66,21 +66,6 @@ def chapters(root: Path) -> list[str]:
 
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     return [Path(name).name for name in files(toc) if name.startswith("notebooks/")]
-
-
-def parameter_class(chapter: str) -> type[Parameters]:
-    """Return the parameter class of a chapter."""
-    name = f"rollstate.compendium.chapters.{chapter}"
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise InputError(f"there is no chapter {chapter!r}; `rollstate status` lists them") from None
-    for value in vars(module).values():
-        if isinstance(value, type) and issubclass(value, Parameters) and value.__module__ == name:
-            return value
-    raise InputError(f"{name} declares no Parameters class")
 
 
 def plan(
@@ -213,9 +198,32 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
         finally:
             for name, value in saved.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
+        _check_recorded(work, folder, root)
         record = {**context, "key": provenance.key(context["inputs"]), "substituted": list(work.substituted)}
         write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
     return time.perf_counter() - started
+
+
+def _check_recorded(work: Plan, folder: Path, root: Path) -> None:
+    """Refuse a run that left out a declared result, or whose results name guarding tests that do not exist.
+
+    Raises
+    ------
+    NotebookError
+        Naming the results.
+    """
+    declared = result_class(work.chapter)
+    path = folder / "results.json"
+    recorded = results.load(path) if path.exists() else {}
+    lines = [
+        f"{work.chapter}.{name} is declared and was not recorded; record it, or say why with chapter.absent"
+        for name in declared.declared()
+        if f"{work.chapter}.{name}" not in recorded
+    ]
+    if (root / "tests").is_dir():
+        lines += lint.missing_guards(declared, root)
+    if lines:
+        raise NotebookError(f"notebook {work.chapter} is not complete:\n  " + "\n  ".join(lines))
 
 
 def run_all(

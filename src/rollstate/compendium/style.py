@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import seaborn.objects as so
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+
+from rollstate.compendium.drawing import Drawing as Drawing
 
 WIDTHS_IN = {"column": 3.5, "page": 7.0}
 """Figure widths in inches: one column (89 mm) and a full page (178 mm) of a paper."""
@@ -27,6 +36,9 @@ RC = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,
+    "axes.linewidth": 0.8,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -49,7 +61,30 @@ RC = {
     # Ids in SVG files are salted hashes: a fixed salt makes the bytes reproducible.
     "svg.hashsalt": "rollstate",
 }
+sns.set_theme(context="paper", style="ticks", palette=COLOURS)
 matplotlib.rcParams.update(RC)
+
+
+def palette(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each name, in order, for seaborn's ``palette=``."""
+    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+
+
+def title(figure: Figure, text: str) -> None:
+    """State the finding above a figure, in bold, broken to its width."""
+    characters = int(figure.get_size_inches()[0] * 12.5)
+    figure.suptitle(textwrap.fill(text, characters), x=0.01, ha="left", fontsize=9, fontweight="bold")
+
+
+def share(value: float, decimals: int = 0) -> str:
+    """Return a share as captions and titles write it, in per cent with a space before the sign."""
+    return f"{100 * value:.{decimals}f}\u202f%"
+
+
+def percent(ax: Axes, *axes: str, decimals: int | None = None) -> None:
+    """Label axes ("x", "y") that hold shares in per cent, with a space before the sign."""
+    for name in axes:
+        getattr(ax, f"{name}axis").set_major_formatter(PercentFormatter(1, decimals, "\u202f%"))
 
 
 def subplots(
@@ -74,13 +109,13 @@ def subplots(
 
 
 def log_axis(ax: Axes, *axes: str) -> None:
-    """Make axes ("x", "y") logarithmic, with plain labels at 1, 2 and 5 only where a decade alone would be too few."""
+    """Make axes ("x", "y") logarithmic, with plain labels: decades, or 1, 2, 5 if fewer than three show."""
     for name in axes:
         getattr(ax, f"set_{name}scale")("log")
         axis = getattr(ax, f"{name}axis")
         low, high = sorted(axis.get_view_interval())
-        many = low > 0 and high / low > 50
-        axis.set_major_locator(LogLocator(subs=(1.0,) if many else (1.0, 2.0, 5.0)))
+        decades = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1 if low > 0 else 0
+        axis.set_major_locator(LogLocator(subs=(1.0,) if decades >= 3 else (1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(_plain))
         axis.set_minor_formatter(NullFormatter())
 
@@ -96,3 +131,56 @@ def band(ax: Axes, x: Any, low: Any, high: Any, **options: Any) -> None:
     """Draw an uncertainty band in the colour of the last line."""
     colour = options.pop("color", ax.lines[-1].get_color() if ax.lines else COLOURS[0])
     ax.fill_between(x, low, high, color=colour, alpha=BAND_ALPHA, linewidth=0, **options)
+
+
+def ranges(
+    frame: pd.DataFrame,
+    axes: Axes,
+    *,
+    value: str,
+    low: str,
+    high: str,
+    row: str,
+    colour: str | None = None,
+    rows: Sequence[str] = (),
+    colours: Sequence[str] = (),
+) -> None:
+    """Draw estimates as dots with their intervals, one row for each category, series side by side in it.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One line for each dot.
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    value, low, high : str
+        Columns of the estimate and of the ends of its interval.
+    row, colour : str
+        Columns of the category and of the series.
+    rows, colours : sequence of str
+        Categories from top to bottom and series in order; as they come if not given.
+    """
+    rows = list(rows) or list(dict.fromkeys(frame[row]))
+    plot = so.Plot(frame, x=value, y=row, xmin=low, xmax=high).scale(y=so.Nominal(order=rows))
+    if colour is None:
+        plot = plot.add(so.Range(color=COLOURS[0])).add(so.Dot(color=COLOURS[0], pointsize=4.5))
+    else:
+        names = list(colours) or list(dict.fromkeys(frame[colour]))
+        dodge = so.Dodge(by=["color"], gap=0.25)
+        plot = plot.add(so.Range(), dodge, color=colour, legend=False)
+        plot = plot.add(so.Dot(pointsize=4.5), dodge, color=colour, marker=colour, legend=False)
+        plot = plot.scale(
+            color=so.Nominal(list(COLOURS[: len(names)]), order=names),
+            marker=so.Nominal(list(MARKERS[: len(names)]), order=names),
+        )
+    plot.on(axes).plot()
+    axes.set(xlabel="", ylabel="")
+
+
+def key(figure: Figure, names: Sequence[str], *, ncols: int | None = None) -> None:
+    """Name the series of `ranges` below the title, each with its colour and marker."""
+    handles = [
+        Line2D([], [], linestyle="none", color=COLOURS[i], marker=MARKERS[i], markersize=4.5, label=name)
+        for i, name in enumerate(names)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols or len(names))

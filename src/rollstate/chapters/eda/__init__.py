@@ -1,0 +1,1 @@
+"""The chapter ``eda``: what it asks, records, draws and computes."""

@@ -1,0 +1,1 @@
+"""The chapter ``execution``: what it asks, records, draws and computes."""

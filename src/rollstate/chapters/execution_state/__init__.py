@@ -1,0 +1,1 @@
+"""The chapter ``execution_state``: what it asks, records, draws and computes."""

@@ -1,0 +1,1 @@
+"""The chapter ``flat_kv``: what it asks, records, draws and computes."""

@@ -1,0 +1,1 @@
+"""The chapter ``fraud_proof``: what it asks, records, draws and computes."""

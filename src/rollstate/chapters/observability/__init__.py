@@ -1,0 +1,1 @@
+"""The chapter ``observability``: what it asks, records, draws and computes."""

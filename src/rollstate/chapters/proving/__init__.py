@@ -1,0 +1,1 @@
+"""The chapter ``proving``: what it asks, records, draws and computes."""

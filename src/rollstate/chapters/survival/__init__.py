@@ -1,0 +1,1 @@
+"""The chapter ``survival``: what it asks, records, draws and computes."""

@@ -1,0 +1,1 @@
+"""The chapter ``tiering``: what it asks, records, draws and computes."""

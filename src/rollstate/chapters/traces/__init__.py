@@ -1,0 +1,1 @@
+"""The chapter ``traces``: what it asks, records, draws and computes."""

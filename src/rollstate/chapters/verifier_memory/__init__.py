@@ -1,0 +1,1 @@
+"""The chapter ``verifier_memory``: what it asks, records, draws and computes."""

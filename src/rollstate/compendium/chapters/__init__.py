@@ -1,1 +1,0 @@
-"""One module per chapter: its parameters and the data it reads."""

@@ -1,1 +1,0 @@
-"""One module per chapter: functions that take a tidy frame and return a figure."""
