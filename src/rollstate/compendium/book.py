@@ -18,8 +18,8 @@ import yaml
 
 from rollstate.compendium import bundles, citation, results
 from rollstate.compendium.by_name import parameter_class
-from rollstate.compendium.chapter import MIME
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
+from rollstate.compendium.marks import MIME
 from rollstate.compendium.printing import to_pdf
 from rollstate.compendium.runner import Plan
 from rollstate.errors import RollstateError

@@ -168,12 +168,13 @@ def bibtex(name: str, provenance: dict[str, Any], content: str) -> str:
     """Return a BibTeX entry for one figure: version, commit and content hash make it permanent."""
     citation = provenance["citation"]
     chapter = provenance["chapter"]
+    version = provenance.get("published", {}).get("version", provenance["inputs"]["version"])
     return (
         f"@misc{{rollstate-{chapter}-{name},\n"
         f"  author       = {{{citation['author']}}},\n"
         f"  title        = {{{{{citation['title']}: figure {chapter}/{name}}}}},\n"
         f"  year         = {{{citation['year']}}},\n"
-        f"  version      = {{{provenance['inputs']['version']}}},\n"
+        f"  version      = {{{version}}},\n"
         f"  howpublished = {{{citation['url']}}},\n"
         f"  note         = {{content SHA-256 {content[:16]}, commit {str(provenance['git']['commit'])[:12]}}},\n"
         "}\n"

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import grimp
 import nbformat
 
 import rollstate
+from rollstate.compendium import citation
 from rollstate.compendium.files import sha256
 from rollstate.compendium.parameters import Parameters
 from rollstate.errors import InputError
@@ -115,17 +117,42 @@ def _module_hash(name: str) -> str:
     return digest.hexdigest()
 
 
-def inputs(notebook: Path, parameters: Parameters, root: Path) -> dict[str, Any]:
-    """Return everything a run depends on, by name: the cache key is the hash of this."""
+def inputs(
+    notebook: Path, parameters: Parameters, root: Path, instead: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return everything a run depends on, by name: the cache key is the hash of this.
+
+    Parameters
+    ----------
+    notebook : Path
+        The notebook.
+    parameters : Parameters
+        Resolved parameters.
+    root : Path
+        The project's folder.
+    instead : mapping, optional
+        What stands in for data sets that are not here.
+    """
+    instead = instead or {}
     code = "\0".join(notebook_code(notebook))
     prose = sha256(notebook)
     return {
         "notebook": {"code": hashlib.sha256(code.encode()).hexdigest(), "file": prose},
         "parameters": parameters.as_dict(),
         "modules": modules_of(notebook),
-        "data": {name: datasets.fingerprint(name) for name in parameters.data_sets()},
+        "data": {name: instead.get(name) or datasets.fingerprint(name) for name in parameters.data_sets()},
         "lock": sha256(root / "requirements.lock"),
         "version": rollstate.__version__,
+    }
+
+
+def context(chapter: str, depends_on: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Return the part of the provenance that every figure of a run shares."""
+    return {
+        "chapter": chapter,
+        "inputs": depends_on,
+        "git": git_state(root),
+        "citation": citation.summary(root),
     }
 
 

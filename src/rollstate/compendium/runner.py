@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import os
@@ -14,16 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import yaml
 
-from rollstate.compendium import lint, provenance, results
+from rollstate.compendium import lint, provenance, published, releases, results
 from rollstate.compendium.by_name import parameter_class, result_class
 from rollstate.compendium.files import replaced_folder, write_text
 from rollstate.compendium.parameters import Parameters
 from rollstate.errors import DataUnavailableError, RollstateError
 from rollstate.traces import datasets
 
-SAMPLE = "sample"
+_SKIP = "left-out"
 
 
 class NotebookError(RollstateError):
@@ -45,14 +45,31 @@ class NotebookError(RollstateError):
 class Plan:
     """One notebook with its resolved parameters and the folder its run goes to.
 
-    ``substituted`` names the data sets that were not to be had and in whose place the synthetic sample is read.
+    Attributes
+    ----------
+    chapter : str
+        Name of the chapter.
+    notebook : Path
+        Its notebook.
+    parameters : Parameters
+        Resolved parameters.
+    folder : Path
+        Where the run goes.
+    missing : tuple of str
+        Data sets that are not here. The cells that need them are left out.
+    executed : bool
+        Whether any cell can be executed; if not, the page shows what the last release published.
+    published : bool
+        Whether what is left out is taken from the last release: the parameters are the published ones.
     """
 
     chapter: str
     notebook: Path
     parameters: Parameters
     folder: Path
-    substituted: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    executed: bool = True
+    published: bool = False
 
 
 def chapters(root: Path) -> list[str]:
@@ -73,7 +90,7 @@ def plan(
     given: Mapping[str, Any],
     root: Path,
     *,
-    allow_sample: bool = False,
+    allow_published: bool = False,
     fetch: bool = True,
     out: Path | None = None,
 ) -> Plan:
@@ -87,9 +104,9 @@ def plan(
         Parameters other than the defaults.
     root : Path
         The project's folder.
-    allow_sample : bool
-        Where a trace that a parameter names cannot be had, run on the synthetic sample and say so on the page. Any
-        other missing data set is an error.
+    allow_published : bool
+        Where data that the chapter cannot do without is neither here nor to be fetched, show the results of the last
+        release, marked as such. Otherwise that is an error.
     fetch : bool
         Fetch what is not here. Without it nothing is looked for: data the last run could not reach stays so.
     out : Path, optional
@@ -108,22 +125,32 @@ def plan(
         short = provenance.key({"parameters": parameters.as_dict()})[:8]
         label = f"{chapter}@{short}"
     folder = out or root / "_build" / "runs" / label
-    missing = _missing(parameters) if fetch else _recorded(folder).get("substituted", [])
-    substituted = []
+    notebook = root / "notebooks" / f"{chapter}.ipynb"
+    missing = tuple(_missing(parameters) if fetch else _recorded(folder).get("missing", ()))
+    executed = not missing or _can_do_without(missing, parameters, notebook)
+    if not executed and not allow_published:
+        # Say what is missing, and what to do.
+        for name in missing:
+            datasets.locate(name)
+    published = parameters == parameter_class(chapter).resolve({})
+    return Plan(chapter, notebook, parameters, folder, missing, executed, published)
+
+
+def _can_do_without(missing: tuple[str, ...], parameters: Parameters, notebook: Path) -> bool:
+    """Return whether the notebook says which cells need each missing data set, and a profile stands in for a trace."""
+    tagged = published.needs(nbformat.read(notebook, as_version=4))
     for name in missing:
         holders = [key for key, value in parameters.as_dict().items() if value == name]
-        if not (allow_sample and holders):
-            # Say what is missing, and what to do.
-            datasets.locate(name)
-        substituted.append(name)
-        parameters = dataclasses.replace(parameters, **dict.fromkeys(holders, SAMPLE))
-    return Plan(
-        chapter=chapter,
-        notebook=root / "notebooks" / f"{chapter}.ipynb",
-        parameters=parameters,
-        folder=folder,
-        substituted=tuple(substituted),
-    )
+        if not all(holder in tagged for holder in holders) or not holders:
+            return False
+        if "trace" in holders and not _has_profile(name):
+            return False
+    return True
+
+
+def _has_profile(name: str) -> bool:
+    """Return whether the profile of a data set is shipped with the package."""
+    return (provenance.PACKAGE / "data" / "profiles" / f"{name}.profile").is_file()
 
 
 def _missing(parameters: Parameters) -> list[str]:
@@ -150,9 +177,16 @@ def reasons(work: Plan, root: Path) -> list[str]:
     recorded = _recorded(work.folder)
     if not recorded:
         return ["it has not been run"]
-    if recorded["substituted"] != list(work.substituted):
+    if recorded.get("missing") != list(work.missing):
         return ["the data it could not reach changed"]
-    return provenance.differences(recorded["inputs"], provenance.inputs(work.notebook, work.parameters, root))
+    return provenance.differences(recorded["inputs"], _inputs(work, root))
+
+
+def _inputs(work: Plan, root: Path) -> dict[str, Any]:
+    """Return what a run depends on; a release stands in for data that is not here."""
+    release = releases.latest(root / "releases") if work.missing else None
+    instead = f"release {release.version}: {release.digest()}" if release else "not here"
+    return provenance.inputs(work.notebook, work.parameters, root, dict.fromkeys(work.missing, instead))
 
 
 def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> float:
@@ -164,44 +198,73 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
         If a cell raises. The results of an earlier run stay as they were; what was written is kept in
         ``.<run>.failed`` beside them.
     """
-    # papermill and the chapter's own imports cost a second: only a real run pays it.
-    import papermill
+    started = time.perf_counter()
+    context = provenance.context(work.chapter, _inputs(work, root), root)
+    with replaced_folder(work.folder) as folder:
+        notebook = nbformat.read(work.notebook, as_version=4)
+        left_out = None
+        if work.executed:
+            left_out = _leave_out(notebook, work)
+            notebook = _execute(notebook, work, root, folder, context, progress)
+        if work.missing:
+            release = releases.latest(root / "releases") if work.published else None
+            published.fill(folder, notebook, release, context, missing=work.missing, cells=left_out)
+        _check_recorded(work, folder, root)
+        record = {**context, "key": provenance.key(context["inputs"]), "missing": list(work.missing)}
+        write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+    return time.perf_counter() - started
 
-    from rollstate.compendium.chapter import run_context
+
+def _leave_out(notebook: nbformat.NotebookNode, work: Plan) -> set[str]:
+    """Tag the cells that need a missing data set, so that they are not executed, and return their ids."""
+    tagged = published.needs(notebook)
+    values = work.parameters.as_dict()
+    ids = {cell for name, cells in tagged.items() if values.get(name) in work.missing for cell in cells}
+    for cell in notebook.cells:
+        if cell.id in ids:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", ()), _SKIP]
+    return ids
+
+
+def _execute(
+    notebook: nbformat.NotebookNode,
+    work: Plan,
+    root: Path,
+    folder: Path,
+    context: dict[str, Any],
+    progress: bool | dict[str, Any],
+) -> nbformat.NotebookNode:
+    """Execute a notebook through papermill and return it; its record goes to `folder`."""
+    # papermill costs a second: only a real run pays it.
+    import papermill
 
     # The names are checked against the chapter's class; papermill would look for typed defaults in the cell.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    started = time.perf_counter()
-    context = run_context(work.chapter, work.parameters)
-    with replaced_folder(work.folder) as folder:
-        environment = {
-            "ROLLSTATE_RUN": str(folder),
-            "ROLLSTATE_CONTEXT": json.dumps(context),
-            "ROLLSTATE_ROOT": str(root),
-        }
-        saved = {name: os.environ.get(name) for name in environment}
-        os.environ.update(environment)
-        try:
-            papermill.execute_notebook(
-                work.notebook,
-                folder / "executed.ipynb",
-                parameters=work.parameters.as_dict(),
-                kernel_name="python3",
-                progress_bar=progress,
-                start_timeout=120,
-                # The reader's folder: a path of their own data may be relative to it.
-                cwd=str(Path.cwd()),
-                extra_arguments=["--log-level=40"],
-            )
-        except papermill.PapermillExecutionError as error:
-            raise NotebookError(_failure(work, error), error.ename, error.evalue) from error
-        finally:
-            for name, value in saved.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
-        _check_recorded(work, folder, root)
-        record = {**context, "key": provenance.key(context["inputs"]), "substituted": list(work.substituted)}
-        write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
-    return time.perf_counter() - started
+    environment = {
+        "ROLLSTATE_RUN": str(folder),
+        "ROLLSTATE_CONTEXT": json.dumps(context),
+        "ROLLSTATE_ROOT": str(root),
+    }
+    saved = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        return papermill.execute_notebook(
+            notebook,
+            folder / "executed.ipynb",
+            parameters=work.parameters.as_dict(),
+            kernel_name="python3",
+            progress_bar=progress,
+            start_timeout=120,
+            # The reader's folder: a path of their own data may be relative to it.
+            cwd=str(Path.cwd()),
+            extra_arguments=["--log-level=40"],
+            skip_cells_with_tag=_SKIP,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookError(_failure(work, error), error.ename, error.evalue) from error
+    finally:
+        for name, value in saved.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _check_recorded(work: Plan, folder: Path, root: Path) -> None:
