@@ -74,6 +74,24 @@ def test_citation_names_version_commit_and_content(tmp_path):
     assert "0.1.0" in entry
 
 
+@pytest.mark.parametrize(
+    ("git", "said"),
+    [
+        ({"commit": "c" * 40, "dirty": True}, "commit cccccccccccc with uncommitted changes"),
+        ({"commit": None, "dirty": None}, "commit unknown"),
+        ({"commit": "c" * 40, "dirty": None}, "commit cccccccccccc}"),
+    ],
+)
+def test_citation_does_not_pretend_to_a_commit(git, said):
+    assert said in bundles.bibtex("squares", {**PROVENANCE, "git": git}, "f" * 64)
+
+
+def test_citation_of_a_published_figure_names_its_release():
+    entry = bundles.bibtex("squares", {**PROVENANCE, "published": {"version": "0.0.9"}}, "f" * 64)
+    assert "0.0.9" in entry
+    assert "0.1.0" not in entry
+
+
 @pytest.mark.parametrize("changes", [{"alt": ""}, {"caption": ""}, {"alt": "a plot"}])
 def test_figure_without_its_texts_is_refused(tmp_path, changes):
     with pytest.raises(InputError, match=next(iter(changes))):
