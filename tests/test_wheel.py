@@ -12,7 +12,8 @@ LINES = {
     "intervals": "from rollstate import intervals\nfrom rollstate.traces import datasets\n"
     "print(intervals.build(datasets.load_trace('sample')).height)",
     "tails": "import numpy as np\nfrom rollstate.tails import estimators\n"
-    "gaps = np.random.default_rng(1).pareto(1.5, 1000) + 1\nprint(estimators.discrete(gaps.astype(int), np.ones(1000, bool), 2).alpha)",
+    "gaps = (np.random.default_rng(1).pareto(1.5, 1000) + 1).astype(int)\n"
+    "print(estimators.discrete(gaps, np.ones(1000, bool), 2).alpha)",
     "proving": "from rollstate.proving import closed_form\nprint(len(dir(closed_form)))",
     "dispute": "from rollstate.dispute import transition\nprint(len(dir(transition)))",
     "worlddiff": "from rollstate.worlddiff import world_diff\nprint(len(dir(world_diff)))",

@@ -283,7 +283,8 @@ def _execute(
             start_timeout=120,
             # The reader's folder: a path of their own data may be relative to it.
             cwd=str(Path.cwd()),
-            extra_arguments=["--log-level=40"],
+            # The shutdown of a kernel that did well would be logged as an interrupt.
+            extra_arguments=["--log-level=50"],
             skip_cells_with_tag=_SKIP,
         )
     except papermill.PapermillExecutionError as error:
