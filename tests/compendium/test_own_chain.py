@@ -17,6 +17,15 @@ from rollstate.traces import datasets, store
 
 from .conftest import RECORD, SETUP, TAKE
 
+RECORD_TRACE = """from rollstate.chapters.traces.results import TracesResults
+from rollstate.traces.datasets import load_trace
+
+trace = load_trace(p.trace)
+chapter.source(trace.capability)
+chapter.record(slots=trace.accesses.height)
+others = [name for name in TracesResults.declared() if name != "slots"]
+chapter.absent("This toy of the tests records one number.", *others)"""
+
 
 @pytest.fixture
 def own(tmp_path):
@@ -37,12 +46,7 @@ def test_a_chapter_is_run_on_the_trace_and_stamped_with_it(project, own, tmp_pat
     project.write(
         SETUP,
         TAKE,
-        "from rollstate.traces.datasets import load_trace\ntrace = load_trace(p.trace)\n"
-        "chapter.source(trace.capability)\n"
-        "chapter.record(slots=trace.accesses.height)\n"
-        "from rollstate.chapters.traces.results import TracesResults\n"
-        'others = [name for name in TracesResults.declared() if name != "slots"]\n'
-        'chapter.absent("This toy of the tests records one number.", *others)',
+        RECORD_TRACE,
     )
     planned = own_chain.plan(project.root, tmp_path / "runs", str(own))
     done = own_chain.run(planned, project.root, jobs=1, say=quiet)
@@ -104,9 +108,7 @@ def built(project, monkeypatch):
     project.write(
         SETUP,
         TAKE,
-        "from rollstate.traces.datasets import load_trace\ntrace = load_trace(p.trace)\n"
-        "chapter.source(trace.capability)\n"
-        'chapter.record("touches", trace.accesses.height, meaning="touches", guard="tests/x.py::test_y")',
+        RECORD_TRACE,
     )
     calls = []
     monkeypatch.setattr(
