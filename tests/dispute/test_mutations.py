@@ -162,6 +162,7 @@ def found_out(py_evm, edits):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("story_name", HOLES)
 def test_each_hole_is_open_without_its_rule(py_evm, story_name):
     """The Python rules have the rule and the contract has not: the story drives them apart."""
