@@ -47,6 +47,7 @@ def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path 
     if (given or out) and len(names) != 1:
         raise InputError("parameters and --out belong to one notebook: name exactly one")
     works = [runner.plan(name, given, root, out=out.resolve() if out else None) for name in names]
+    _say_substituted(works)
     runner.run_all(works, root, jobs=jobs, say=click.echo, force=force)
     for work in works:
         click.echo(f"  {work.chapter:<18} {os.path.relpath(work.folder)}")
@@ -106,17 +107,21 @@ def build(jobs: int, offline_sample: bool) -> None:
     names = runner.chapters(root)
     click.echo("notebooks")
     works = [runner.plan(name, {}, root, allow_sample=offline_sample) for name in names]
-    for work in works:
-        for data in work.substituted:
-            click.secho(
-                f"  {work.chapter}: {data} cannot be had, the page uses the synthetic sample", fg="yellow"
-            )
+    _say_substituted(works)
     runner.run_all(works, root, jobs=jobs, say=click.echo)
     click.echo("book")
     target = root / "_build" / "html"
     changed = book.build(works, root, target)
     click.echo(f"  {'built' if changed else 'fresh'} in {time.perf_counter() - started:.1f} s")
     click.echo(f"  open {os.path.relpath(target / 'index.html')}")
+
+
+def _say_substituted(works: list[Any]) -> None:
+    for work in works:
+        for data in work.substituted:
+            click.secho(
+                f"  {work.chapter}: {data} cannot be had, the page uses the synthetic sample", fg="yellow"
+            )
 
 
 @main.command()

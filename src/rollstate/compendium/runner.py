@@ -23,6 +23,8 @@ from rollstate.compendium.parameters import Parameters
 from rollstate.errors import DataUnavailableError, RollstateError
 from rollstate.traces import datasets
 
+TRACE = "trace"
+"""The parameter that names the trace of a chapter that has one."""
 SAMPLE = "sample"
 
 
@@ -89,7 +91,8 @@ def plan(
         The project's folder.
     allow_sample : bool
         Where a trace that a parameter names cannot be had, run on the synthetic sample and say so on the page. Any
-        other missing data set is an error.
+        other missing data set is an error. On a trace of the reader's own (`given` names one) this holds for every data
+        set that `given` does not ask for: a chapter's comparison with published work must not keep it from the trace.
     fetch : bool
         Fetch what is not here. Without it nothing is looked for: data the last run could not reach stays so.
     out : Path, optional
@@ -112,7 +115,8 @@ def plan(
     substituted = []
     for name in missing:
         holders = [key for key, value in parameters.as_dict().items() if value == name]
-        if not (allow_sample and holders):
+        own = TRACE in given and name not in given.values()
+        if not ((allow_sample or own) and holders):
             # Say what is missing, and what to do.
             datasets.locate(name)
         substituted.append(name)

@@ -47,7 +47,10 @@ class File:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One entry of the manifest; ``folder`` is its folder below a local or cached copy."""
+    """One entry of the manifest.
+
+    ``folder`` is its folder below a local or cached copy, ``chain_id`` the chain it is of, where its files do not say.
+    """
 
     name: str
     description: str
@@ -56,6 +59,7 @@ class DataSet:
     citation: str
     folder: str
     files: tuple[File, ...]
+    chain_id: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -280,7 +284,8 @@ def load_trace(ref: str) -> Trace:
     if (path / store.CAPABILITY_FILE).exists():
         return store.read_trace(path)
     if any(path.glob("*.rlp")):
-        return block_access_list.read_folder(path)
+        chain_id = manifest()[ref].chain_id if ref in manifest() else None
+        return block_access_list.read_folder(path, chain_id=chain_id)
     if peer := next(path.glob("mock_*_blocks*_*.csv.gz"), None):
         return zksp.read(peer, int(re.search(r"_blocks(\d+)_", peer.name)[1]))
     raise InputError(

@@ -1,6 +1,7 @@
 """A trace of the reader's own: one Parquet or CSV table, with its stamp beside it.
 
-Columns: ``block_number``, ``address`` and ``slot`` (bytes, or hexadecimal text), ``kind`` (``read`` or ``write``),
+Columns: ``block_number``, ``address`` (bytes, or hexadecimal text), ``slot`` (bytes, or a number in text, all of them
+in the base that `rollstate.traces.formats.columns.Spelling` tells by the column's content), ``kind`` (``read`` or ``write``),
 and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``. What is known of the blocks may
 lie in ``<table>.blocks.csv`` or ``.blocks.parquet``: ``block_number`` for every block of the window, and any of
 ``timestamp``, ``gas_used``, ``tx_count``.
@@ -15,6 +16,8 @@ import polars as pl
 
 from rollstate import __version__
 from rollstate.errors import InputError
+from rollstate.traces.formats import columns
+from rollstate.traces.formats.columns import Place
 from rollstate.traces.schema import BLOCKS_SCHEMA, Capability, Trace
 from rollstate.traces.store import assemble
 
@@ -47,22 +50,20 @@ def read_table(path: Path, capability: Capability | None = None) -> Trace:
         )
     if frame.is_empty():
         raise InputError(f"{path} holds no rows")
-    kinds = set(frame["kind"].unique().to_list())
-    if kinds - {"read", "write"}:
-        raise InputError(
-            f"{path}: kind must be 'read' or 'write', found {sorted(map(str, kinds - {'read', 'write'}))}"
-        )
+    place = _place(path)
     tx = (
-        _integers(frame, "tx_index", path, pl.Int32)
+        columns.integers(frame["tx_index"], "tx_index", place, pl.Int32, empty=True)
         if "tx_index" in frame.columns
         else pl.lit(None, pl.Int32)
     )
+    slots = frame["slot"]
+    base = columns.spelling(slots, place).base("slot", str(path))
     touches = frame.select(
-        _integers(frame, "block_number", path).alias("block_number"),
+        columns.integers(frame["block_number"], "block_number", place).alias("block_number"),
         tx.alias("tx_index"),
-        _bytes(frame, "address", 20, path).alias("address"),
-        _bytes(frame, "slot", 32, path).alias("slot"),
-        (pl.col("kind") == "write").alias("is_write"),
+        columns.addresses(frame["address"], "address", place).alias("address"),
+        columns.words(slots, "slot", place, base).alias("slot"),
+        columns.writes(frame["kind"], "kind", place).alias("is_write"),
     )
     stamp = capability or _read_stamp(path, touches)
     try:
@@ -96,40 +97,17 @@ def _read_blocks(path: Path) -> pl.DataFrame | None:
             f"{found[0]}: columns must be block_number and any of {', '.join(list(BLOCKS_SCHEMA)[1:])}, "
             f"not {', '.join(frame.columns)}"
         )
+    place = _place(found[0])
     return frame.select(
-        _integers(frame, name, found[0], BLOCKS_SCHEMA[name]).alias(name) for name in frame.columns
+        columns.integers(
+            frame[name], name, place, BLOCKS_SCHEMA[name], empty=name != "block_number"
+        ).alias(name)
+        for name in frame.columns
     )
 
 
-def _integers(frame: pl.DataFrame, name: str, path: Path, dtype: pl.DataType | type = pl.Int64) -> pl.Series:
-    values = frame[name]
-    # A cast would cut the fraction of a float off, and make 0 and 1 of truth values.
-    if values.dtype not in (pl.String, pl.Null) and not values.dtype.is_integer():
-        raise InputError(f"{path}: {name} must hold integers, not {values.dtype}")
-    try:
-        # An empty field of a CSV is a null, which only block_number may not be.
-        values = values.replace("", None) if values.dtype == pl.String else values
-        return values.cast(dtype, strict=True)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path}: {name} must hold integers: {error}") from error
-
-
-def _bytes(frame: pl.DataFrame, name: str, length: int, path: Path) -> pl.Series:
-    values = frame[name]
-    if values.dtype == pl.String:
-        try:
-            text = values.str.strip_prefix("0x").str.to_lowercase()
-            # Slot numbers are often written short: 0x0 is slot zero. A short address is a cut one.
-            text = text.str.zfill(2 * length) if name == "slot" else text
-            values = text.str.decode("hex", strict=True)
-        except pl.exceptions.PolarsError as error:
-            raise InputError(f"{path}: {name} must be hexadecimal text: {error}") from error
-    if values.dtype != pl.Binary:
-        raise InputError(f"{path}: {name} must be {length} bytes or hexadecimal text, not {values.dtype}")
-    bad = frame.with_row_index("row").filter(values.is_null() | (values.bin.size() != length))["row"]
-    if len(bad):
-        raise InputError(f"{path}: {name} must have {length} bytes; row {bad[0]} has not")
-    return values
+def _place(path: Path) -> Place:
+    return Place(str(path), lines=path.suffix == ".csv")
 
 
 def _read_stamp(path: Path, touches: pl.DataFrame) -> Capability:

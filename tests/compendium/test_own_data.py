@@ -1,0 +1,27 @@
+"""A chapter on the reader's own trace does not ask for the data of published work."""
+
+import pytest
+
+from rollstate.compendium import runner
+from rollstate.errors import DataUnavailableError
+from rollstate.traces import datasets
+
+
+@pytest.mark.parametrize("chapter", ["survival", "tiering", "eda"])
+def test_a_chapter_on_an_own_trace_needs_no_published_data(root, tmp_path, monkeypatch, chapter):
+    real = datasets.locate
+
+    def locate(name):
+        if name in datasets.names():
+            raise DataUnavailableError(f"{name} cannot be had")
+        return real(name)
+
+    monkeypatch.setattr(datasets, "locate", locate)
+    own = str(datasets.data_folder() / "sample")
+    work = runner.plan(chapter, {"trace": own}, root, out=tmp_path)
+    assert work.parameters.trace == own
+    assert work.substituted == ("zksp",)
+    # Asked for by name it must be had, and so must the trace itself.
+    for given in ({"trace": own, "peer": "zksp"}, {"trace": "mainnet-bal"}, {}):
+        with pytest.raises(DataUnavailableError):
+            runner.plan(chapter, given, root, out=tmp_path)
