@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import rollstate
-from rollstate.compendium import options, publishing
+from rollstate.compendium import import_command, options, publishing
 from rollstate.errors import InputError, RollstateError
 
 
@@ -228,5 +228,5 @@ def lint() -> None:
         sys.exit(f"{len(lines)} findings")
 
 
-for _command in publishing.COMMANDS:
+for _command in (*publishing.COMMANDS, import_command.import_):
     main.add_command(_command)

@@ -27,6 +27,7 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.json_values import ResponseError, mapping, octets, sequence, word
+from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
 TOUCHES_SCHEMA = pl.Schema(
     {
@@ -106,14 +107,57 @@ def changed_slots(result: object, where: str = "result") -> set[tuple[bytes, byt
     where : str
         Name of the input, for errors.
     """
+    before, after = _sides(result, where)
+    pre, post = _storage(before, f"{where}, pre"), _storage(after, f"{where}, post")
+    return {key for key in pre.keys() | post.keys() if pre.get(key, ZERO) != post.get(key, ZERO)}
+
+
+def block_changes(block_number: int, diff: object) -> pl.DataFrame:
+    """Return the changes of balances, nonces and code of one block.
+
+    Parameters
+    ----------
+    block_number : int
+        The block.
+    diff : list
+        The ``result`` of the call with diffMode true, as parsed from JSON.
+
+    Returns
+    -------
+    polars.DataFrame
+        `rollstate.traces.schema.ACCOUNTS_SCHEMA`. An account that is in ``pre`` alone was removed, and so changed all
+        that it had. Code is compared by ``code`` or ``codeHash``; an endpoint that is told ``disableCode`` may send neither.
+    """
+    where = f"block {block_number}"
+    rows: set[tuple[int, int, bytes, str]] = set()
+    for index, (_, result) in enumerate(_results(diff, f"{where}, diffMode true")):
+        here = f"{where}, transaction {index}, diffMode true"
+        pre, post = (mapping(side, here) for side in _sides(result, here))
+        for text in {**pre, **post}:
+            address = octets(text, f"{here}, an address", 20)
+            old, new = (mapping(side.get(text, {}), f"{here}, {text}") for side in (pre, post))
+            gone = text not in post
+            for kind, names in _FIELDS.items():
+                changed = (name in new and new[name] != old.get(name, _NOTHING.get(name)) for name in names)
+                removed = gone and any(name in old and old[name] != _NOTHING.get(name) for name in names)
+                if any(changed) or removed:
+                    rows.add((block_number, index, address, kind))
+    return pl.DataFrame(sorted(rows), ACCOUNTS_SCHEMA, orient="row")
+
+
+_FIELDS = {"balance": ("balance",), "nonce": ("nonce",), "code": ("code", "codeHash")}
+_NOTHING: dict[str, object] = {"balance": "0x0", "nonce": 0, "code": "0x"}
+
+
+def _sides(result: object, where: str) -> tuple[object, object]:
+    """Return ``pre`` and ``post`` of one transaction."""
     sides = mapping(result, where)
     if not {"pre", "post"} <= sides.keys():
         raise ResponseError(
             f"{where} must have pre and post; without them the endpoint does not know diffMode: "
             "use one with geth's prestateTracer"
         )
-    pre, post = (_storage(sides[side], f"{where}, {side}") for side in ("pre", "post"))
-    return {key for key in pre.keys() | post.keys() if pre.get(key, ZERO) != post.get(key, ZERO)}
+    return sides["pre"], sides["post"]
 
 
 def _results(answer: object, where: str) -> list[tuple[bytes | None, object]]:

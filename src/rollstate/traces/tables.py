@@ -21,6 +21,7 @@ from rollstate.traces.formats.columns import Place
 from rollstate.traces.schema import BLOCKS_SCHEMA, Capability, Trace
 from rollstate.traces.store import assemble
 
+ENDINGS = frozenset({".parquet", ".csv"})
 _COLUMNS = ("block_number", "address", "slot", "kind")
 
 
@@ -40,7 +41,7 @@ def read_table(path: Path, capability: Capability | None = None) -> Trace:
         Naming the file and the column or row that breaks the contract. Where the stamp is missing, the message
         shows the one to fill in.
     """
-    if path.suffix not in {".parquet", ".csv"}:
+    if path.suffix not in ENDINGS:
         raise InputError(f"{path}: a trace table must end in .parquet or .csv")
     frame = _read(path)
     missing = [name for name in _COLUMNS if name not in frame.columns]
@@ -65,9 +66,11 @@ def read_table(path: Path, capability: Capability | None = None) -> Trace:
         columns.words(slots, "slot", place, base).alias("slot"),
         columns.writes(frame["kind"], "kind", place).alias("is_write"),
     )
-    stamp = capability or _read_stamp(path, touches)
+    stamp = capability or read_stamp(path)
+    if stamp is None:
+        raise InputError(_template(path, touches))
     try:
-        return assemble(touches, stamp, blocks=_read_blocks(path))
+        return assemble(touches, stamp, blocks=read_blocks(path))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -82,7 +85,8 @@ def _read(path: Path) -> pl.DataFrame:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
-def _read_blocks(path: Path) -> pl.DataFrame | None:
+def read_blocks(path: Path) -> pl.DataFrame | None:
+    """Return what is known of the blocks beside a table, None if nothing is."""
     found = [
         file for end in ("csv", "parquet") if (file := path.with_name(f"{path.name}.blocks.{end}")).exists()
     ]
@@ -110,13 +114,22 @@ def _place(path: Path) -> Place:
     return Place(str(path), lines=path.suffix == ".csv")
 
 
-def _read_stamp(path: Path, touches: pl.DataFrame) -> Capability:
-    stamp = path.with_name(path.name + ".capability.json")
-    if stamp.exists():
-        try:
-            return Capability.from_dict(json.loads(stamp.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{stamp}: {error}") from error
+def _stamp_file(path: Path) -> Path:
+    return path.with_name(path.name + ".capability.json")
+
+
+def read_stamp(path: Path) -> Capability | None:
+    """Return the stamp beside a table, None if there is none."""
+    stamp = _stamp_file(path)
+    if not stamp.exists():
+        return None
+    try:
+        return Capability.from_dict(json.loads(stamp.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{stamp}: {error}") from error
+
+
+def _template(path: Path, touches: pl.DataFrame) -> str:
     template = Capability(
         source="name of your extractor",
         observes_reads=not touches["is_write"].all(),
@@ -128,7 +141,7 @@ def _read_stamp(path: Path, touches: pl.DataFrame) -> Capability:
         chain_id=None,
         extractor_version=__version__,
     )
-    raise InputError(
-        f"{stamp} is missing: say what the source of this trace can see. A template, to check and save:\n"
-        + template.to_json()
+    return (
+        f"{_stamp_file(path)} is missing: say what the source of this trace can see, or let `rollstate import` say what "
+        "can be told of it. A template, to check and save:\n" + template.to_json()
     )
