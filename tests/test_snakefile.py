@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rollstate.compendium import results, runner
 
 
@@ -18,6 +20,7 @@ def snakemake(root, *words):
     )
 
 
+@pytest.mark.real_data
 def test_a_sweep_by_snakemake_has_the_numbers_of_a_run(root, tmp_path):
     config = ["--config", f"out={tmp_path}", "chapter=traces", "name=draws", "values=20",
               f"rollstate={Path(sys.executable).with_name('rollstate')}"]  # fmt: skip

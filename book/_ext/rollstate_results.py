@@ -26,7 +26,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from rollstate.compendium import comparison, gates, results, snapshots
+from rollstate.compendium import comparison, gates, releases, results, snapshots
 from rollstate.compendium.bundles import anchor, bibtex
 from rollstate.compendium.by_name import gates_of, parameter_class
 from rollstate.errors import InputError
@@ -48,7 +48,7 @@ class Registry:
     def verdicts(self) -> list[gates.Verdict]:
         """Return the gates beside this build."""
         published = {chapter: parameter_class(chapter).resolve({}).as_dict() for chapter in self.runs}
-        release = snapshots.latest_release(self.folder / "releases")
+        release = releases.latest(self.folder / "releases")
         expected = gates_of(self.runs, release.results if release else {})
         return gates.judge(expected, self.results, self.runs, published)
 
@@ -100,6 +100,8 @@ class NumberRole(SphinxRole):
             # A chapter that this trace cannot support has its page, which says why.
             return [nodes.emphasis("", "not available")], []
         result = registry(self.env).results.get(key.strip())
+        if result is not None and result.value is None:
+            return [nodes.emphasis("", f"not available ({result.absent})")], []
         try:
             if result is None:
                 raise InputError(f"unknown result {key!r}: no run recorded it")
@@ -139,15 +141,19 @@ def visit_number_html(self: Any, node: number) -> None:
     rows += [("interval", f"{node['interval']} ({result.interval_kind})")] if node["interval"] else []
     rows += [
         ("source", result.source.get("description") or _trace_line(result.source)),
-        ("computed in", f"{chapter}, cell {result.cell}, run {stamp['key'][:8]}"),
+        ("published in", f"{result.published}, not computed here: {', '.join(stamp['missing'])} not here")
+        if result.published
+        else ("computed in", f"{chapter}, cell {result.cell}, run {stamp['key'][:8]}"),
         ("guarded by", result.guard),
     ]
     tip = f"tip-{next(_tips)}"
     # Numbers do not break over lines, sentences do.
     kind = " rs-text" if isinstance(result.value, str) else ""
+    kind += " rs-published" if result.published else ""
+    fragment = "" if result.published else f"#{anchor('cell', chapter, result.cell)}"
     body = "".join(f"<span><b>{name}</b> {html.escape(str(value))}</span>" for name, value in rows)
     self.body.append(
-        f'<span class="rs-num{kind}"><a href="{page}#{anchor("cell", chapter, result.cell)}" aria-describedby="{tip}">'
+        f'<span class="rs-num{kind}"><a href="{page}{fragment}" aria-describedby="{tip}">'
         f"{html.escape(node.astext())}</a>"
         f'<span class="rs-tip" role="tooltip" id="{tip}"><em>{html.escape(result.meaning)}</em>{body}</span></span>'
     )
@@ -207,9 +213,15 @@ class ResultFigure(SphinxDirective):
         )
         entry = html.escape(bibtex(name, stamp, stamp["content_sha256"]))
         source = stamp["source"].get("description") or _trace_line(stamp["source"])
+        missing = ", ".join(registry(self.env).runs[chapter]["missing"])
+        made = (
+            f"<span class='rs-published'>published in {stamp['published']['version']}, not computed here: "
+            f"{html.escape(missing)} not here</span>"
+            if "published" in stamp
+            else f'<a href="#{anchor("cell", chapter, stamp["cell"])}" title="{html.escape(source)}">source cell</a>'
+        )
         return (
-            f'<div class="rs-figure-links">{downloads}'
-            f'<a href="#{anchor("cell", chapter, stamp["cell"])}" title="{html.escape(source)}">source cell</a>'
+            f'<div class="rs-figure-links">{downloads}{made}'
             f'<a href="{base}/provenance.json">provenance</a>'
             f"<details><summary>cite this figure</summary><pre>{entry}</pre></details></div>"
         )
@@ -353,8 +365,11 @@ class NumberList(SphinxDirective):
             rows = [
                 [
                     [nodes.literal("", result.key)],
-                    [number("", result.text(), key=result.key, interval=result.interval_text())],
-                    result.interval_text() or "exact for its data",
+                    [number("", result.text(), key=result.key, interval=result.interval_text())]
+                    if result.value is not None
+                    else "not available",
+                    result.interval_text()
+                    or ("exact for its data" if result.value is not None else result.absent),
                     result.meaning,
                     [_raw(permalink(result.content))],
                 ]
@@ -438,9 +453,10 @@ class ReleaseChanges(SphinxDirective):
         """Return a list of reasons and a table of changes."""
         known = registry(self.env)
         version = next(iter(known.runs.values()))["inputs"]["version"]
-        before = snapshots.latest_release(known.folder / "releases", before=version)
-        if before is None:
+        release = releases.latest(known.folder / "releases", before=version)
+        if release is None:
             return [nodes.paragraph("", "This is the first release.")]
+        before = release.snapshot
         after = snapshots.Snapshot(f"This build, version {version}", known.results, known.runs, {})
         out: list[nodes.Node] = [nodes.paragraph("", f"{after.label}, beside {before.label}.")]
         reasons = nodes.bullet_list()
@@ -467,17 +483,24 @@ class DataBanner(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return an admonition, or nothing."""
-        missing = {
-            chapter: run["substituted"]
-            for chapter, run in registry(self.env).runs.items()
-            if run["substituted"] and self.env.docname in {f"notebooks/{chapter}", "book/index"}
-        }
-        if not missing:
+        known = registry(self.env)
+        chapters = [
+            chapter
+            for chapter, run in known.runs.items()
+            if run["missing"] and self.env.docname in {f"notebooks/{chapter}", "book/index"}
+        ]
+        if not chapters:
             return []
-        names = ", ".join(sorted({name for names in missing.values() for name in names}))
+        names = ", ".join(sorted({name for chapter in chapters for name in known.runs[chapter]["missing"]}))
+        shown = [result for result in known.results.values() if result.key.split(".")[0] in chapters]
+        versions = ", ".join(sorted({result.published for result in shown if result.published}))
         text = (
-            f"Built without real data: {names} could not be reached, so these results come from the small "
-            "synthetic sample. They show that the pipeline works and say nothing about a chain."
+            f"Some data is not here: {names}. What needs it was taken from release {versions}, is marked "
+            "with a dagger, and was not computed in this build; everything else was. `make data` fetches what has "
+            "a public address."
+            if versions
+            else f"Some data is not here: {names}. What needs it is not available in this build; `make data` fetches "
+            "what has a public address."
         )
         return [nodes.warning("", nodes.paragraph("", text))]
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.needs import absent
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -16,18 +17,12 @@ ARGUMENTS = [
 ]
 
 
-def _absent(what: str):
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="session")
 def html(root) -> Path:
     """Folder of the built book."""
     folder = root / "_build" / "html"
     if not (folder / "build.json").exists():
-        _absent("the book is not built: run `make book` first")
+        absent("the book is not built: run `make book` first")
     return folder
 
 
@@ -50,7 +45,7 @@ def chromium():
 
     path = os.environ.get("ROLLSTATE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not path:
-        _absent("Chromium is not installed: apt-get install chromium, or name it with ROLLSTATE_CHROMIUM")
+        absent("Chromium is not installed: apt-get install chromium, or name it with ROLLSTATE_CHROMIUM")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

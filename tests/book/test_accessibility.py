@@ -74,7 +74,7 @@ def test_every_figure_is_lazy_and_has_a_text(pages):
 @pytest.fixture(scope="module")
 def pdf(root, html, tmp_path_factory):
     """The whole book as one PDF."""
-    works = [runner.plan(name, {}, root, allow_sample=True, fetch=False) for name in runner.chapters(root)]
+    works = [runner.plan(name, {}, root, allow_published=True, fetch=False) for name in runner.chapters(root)]
     target = tmp_path_factory.mktemp("pdf") / "book.pdf"
     book.print_pdf(works, root, target)
     return PdfReader(target)

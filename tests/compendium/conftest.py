@@ -9,22 +9,26 @@ import pytest
 from rollstate.compendium import provenance
 
 SETUP = """from rollstate.compendium.chapter import Chapter
-from rollstate.chapters.traces.parameters import Traces
 
-chapter = Chapter(Traces, globals())"""
+chapter = Chapter("traces", globals())"""
 TAKE = "p = chapter.parameters()"
-RECORD = """from rollstate.compendium.provenance import Model
+RECORD = """from rollstate.chapters.traces.results import TracesResults
+from rollstate.compendium.provenance import Model
 
 chapter.source(Model("a toy of the tests"))
-chapter.record("seed", p.seed, meaning="the seed", guard="tests/test_x.py::test_y")"""
-DRAW = """import pandas as pd
+chapter.record(slots=p.seed)
+others = [name for name in TracesResults.declared() if name != "slots"]
+chapter.absent("This toy of the tests has no trace.", *others)"""
+DRAW = """import polars as pl
 
 from rollstate.compendium import style
 
-fig, ax = style.subplots()
-ax.plot([1, 2, 3])
-chapter.figure("line", fig, data=pd.DataFrame({"y": [1, 2, 3]}),
-               caption="A line through three points.", alt="A line that rises to three.")"""
+def line(frame, *, colour):
+    figure, ax = style.subplots()
+    ax.plot(frame["y"], color=colour)
+    return style.Drawing(figure, "A line through three points.", "A line that rises to three.")
+
+chapter.figure(line, pl.DataFrame({"y": [1, 2, 3]}), colour="black")"""
 
 
 class Project:

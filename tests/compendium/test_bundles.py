@@ -2,8 +2,12 @@
 
 import json
 
+import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rollstate.compendium import bundles, style
 from rollstate.errors import InputError
@@ -19,19 +23,17 @@ PROVENANCE = {
 TEXTS = {"caption": "Squares of the first numbers.", "alt": "A curve that rises ever faster."}
 
 
-def draw(scale=1.0):
+def draw(scale=1.0, **changes):
     data = pd.DataFrame({"x": range(5), "y": [scale * x * x for x in range(5)]})
     figure, ax = style.subplots()
     ax.plot(data.x, data.y)
     style.band(ax, data.x, data.y * 0.9, data.y * 1.1)
-    return figure, data
+    return style.Drawing(figure, **{**TEXTS, **changes}), bundles.to_csv(data)
 
 
-def write(folder, scale=1.0, **changes):
-    figure, data = draw(scale)
-    return bundles.write_figure(
-        folder, "squares", figure, data, provenance=PROVENANCE, **{**TEXTS, **changes}
-    )
+def write(folder, scale=1.0, name="squares", **changes):
+    drawing, csv = draw(scale, **changes)
+    return bundles.write_figure(folder, name, drawing, csv, PROVENANCE)
 
 
 def test_bundle_holds_all_that_a_paper_needs(tmp_path):
@@ -85,12 +87,35 @@ def test_same_name_twice_is_refused(tmp_path):
 
 
 def test_name_that_cannot_be_an_anchor_is_refused(tmp_path):
-    figure, data = draw()
     with pytest.raises(InputError, match="hyphens"):
-        bundles.write_figure(tmp_path, "My Figure", figure, data, provenance=PROVENANCE, **TEXTS)
+        write(tmp_path, name="My Figure")
 
 
 def test_empty_data_is_refused(tmp_path):
-    figure, data = draw()
     with pytest.raises(InputError, match="empty"):
-        bundles.write_figure(tmp_path, "squares", figure, data.head(0), provenance=PROVENANCE, **TEXTS)
+        bundles.to_csv(pd.DataFrame({"x": []}))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(allow_nan=False),
+            st.integers(-(2**53), 2**53),
+            st.booleans(),
+            st.sampled_from(["a b", "c,d", 'e"f']),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_a_figure_is_drawn_from_the_values_that_its_file_holds(rows):
+    frame = pl.DataFrame(rows, schema=["x", "n", "yes", "name"], orient="row")
+    again = bundles.from_csv(bundles.to_csv(frame))
+    assert again.equals(frame.cast(dict(again.schema)))
+    assert bundles.to_csv(again) == bundles.to_csv(frame)
+
+
+def test_a_series_beside_the_frame_is_refused():
+    assert bundles.plain_facts("squares", {"n": np.int64(3), "x": np.float32(0.5)}) == {"n": 3, "x": 0.5}
+    with pytest.raises(InputError, match="put a series into the frame"):
+        bundles.plain_facts("squares", {"values": [1, 2]})

@@ -67,7 +67,7 @@ def test_own_trace_is_found_from_the_readers_folder(call, project, tmp_path, mon
     project.write(SETUP, TAKE, load, RECORD.replace("p.seed", "trace.accesses.height"))
     done = call("run", "traces", "-p", "trace", "mine", "--out", "out")
     assert done.exit_code == 0, done.output
-    assert load_results(tmp_path / "out" / "results.json")["traces.seed"].value > 1_000
+    assert load_results(tmp_path / "out" / "results.json")["traces.slots"].value > 1_000
     # The data counts, not its name: other bytes under the same path are run again.
     (tmp_path / "mine" / "capability.json").write_text(
         (tmp_path / "mine" / "capability.json").read_text() + " "

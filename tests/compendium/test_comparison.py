@@ -1,6 +1,5 @@
 """Two runs side by side: noise is not a change, an exact number that moved is one."""
 
-import json
 import math
 
 import pytest
@@ -29,7 +28,7 @@ def snapshot(label="A", inputs=INPUTS, **values):
             f"toy.{name}", value, "", interval, kind, "a toy", "tests/x.py::test_y", 1, {"source": "model"}
         )
     return snapshots.Snapshot(
-        label, registry, {"toy": {"inputs": inputs, "substituted": [], "chapter": "toy"}}, {}
+        label, registry, {"toy": {"inputs": inputs, "missing": [], "chapter": "toy"}}, {}
     )
 
 
@@ -86,37 +85,6 @@ def test_two_runs_of_a_notebook_are_compared_with_their_figures(project):
     assert "byte for byte" in page
     assert page.count("data:image/svg+xml") == 1
     assert "http:" not in page.replace("http://www.w3.org", "")
-
-
-def test_a_release_keeps_numbers_is_never_rewritten_and_needs_real_data(tmp_path):
-    before = snapshot(x=(1.0, (0.5, 1.5)), v="holds")
-    path = snapshots.write_release(before, "0.1.0", tmp_path)
-    again = snapshots.read_release(path)
-    assert again.results == before.results
-    with pytest.raises(InputError, match="never rewritten"):
-        snapshots.write_release(before, "0.1.0", tmp_path)
-    before.runs["toy"]["substituted"] = ["mainnet-bal"]
-    with pytest.raises(InputError, match="mainnet-bal"):
-        snapshots.write_release(before, "0.2.0", tmp_path)
-
-
-def test_the_release_before_is_by_number_not_by_letter(tmp_path):
-    for version in ("0.2.0", "0.10.0", "0.9.1"):
-        snapshots.write_release(snapshot(x=1), version, tmp_path)
-    folder = tmp_path / "releases"
-    assert snapshots.latest_release(folder).label == "release 0.10.0"
-    assert snapshots.latest_release(folder, before="0.10.0").label == "release 0.9.1"
-    assert snapshots.latest_release(folder, before="0.2.0") is None
-
-
-@pytest.mark.parametrize(
-    "content", ["", "{}", "[]", json.dumps({"version": "1", "runs": {}, "results": {"a": 1}})]
-)
-def test_a_file_that_is_no_release_is_refused(tmp_path, content):
-    file = tmp_path / "0.1.0.json"
-    file.write_text(content)
-    with pytest.raises(InputError, match="is no release"):
-        snapshots.read_release(file)
 
 
 def test_a_folder_without_runs_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """A gate is green where a number holds, and red when an estimator, a parameter or a tolerance is not what it was."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollstate.compendium import gates, results, runner
+from rollstate.compendium import by_name, gates, releases, results, runner
 from rollstate.errors import InputError
 
-RUN = {"proving": {"substituted": [], "inputs": {"parameters": {"seed": 1}}}}
+RUN = {"proving": {"missing": [], "inputs": {"parameters": {"seed": 1}}}}
 PUBLISHED = {"proving": {"seed": 1}}
 
 
@@ -24,15 +25,9 @@ def registry(value):
     }
 
 
-def judged(value, runs=RUN, **gate):
-    given = {
-        "key": "proving.delay",
-        "expected": 10.0,
-        "tolerance": 1.0,
-        "reason": "a stated bound here",
-        **gate,
-    }
-    (verdict,) = gates.judge([gates.Gate(**given)], registry(value), runs, PUBLISHED)
+def judged(value, runs=RUN, **changes):
+    gate = gates.Gate(**{"expected": 10.0, "tolerance": 1.0, "reason": "a stated bound here", **changes})
+    (verdict,) = gates.judge({"proving.delay": gate}, registry(value), runs, PUBLISHED)
     return verdict.state
 
 
@@ -49,48 +44,62 @@ def test_a_verdict_must_be_the_same_word():
 
 
 def test_a_number_that_is_no_longer_recorded_is_red():
-    (verdict,) = gates.judge([gates.Gate("proving.gone", 1, 0, "an exact integer count")], {}, RUN, PUBLISHED)
+    gate = gates.Gate(1, 0, "an exact integer count")
+    (verdict,) = gates.judge({"proving.gone": gate}, {}, RUN, PUBLISHED)
     assert verdict.state == "red"
 
 
-@pytest.mark.parametrize(
-    "run",
-    [
-        {"substituted": ["mainnet-bal"], "inputs": {"parameters": {"seed": 1}}},
-        {"substituted": [], "inputs": {"parameters": {"seed": 2}}},
-    ],
-)
-def test_other_data_or_parameters_are_not_judged(run):
-    assert judged(99.0, runs={"proving": run}) == "not judged"
+def test_other_parameters_and_other_builds_are_not_judged():
+    assert (
+        judged(99.0, runs={"proving": {"missing": [], "inputs": {"parameters": {"seed": 2}}}}) == "not judged"
+    )
     assert judged(99.0, runs={}) == "not judged"
 
 
+def test_a_number_taken_from_a_release_is_not_judged():
+    (one,) = registry(99.0).values()
+    taken = {one.key: dataclasses.replace(one, published="0.1.0")}
+    gate = gates.Gate(10.0, 1.0, "a stated bound here")
+    (verdict,) = gates.judge({one.key: gate}, taken, RUN, PUBLISHED)
+    assert verdict.state == "not judged"
+    assert "0.1.0" in verdict.why
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"tolerance": -1},
-        {"tolerance": float("nan")},
-        {"reason": "why"},
-        {"expected": "word"},
-        {"expected": float("inf")},
+        ({"tolerance": -1}, "at least 0"),
+        ({"tolerance": float("nan")}, "at least 0"),
+        ({"reason": "why"}, "in words"),
+        ({"expected": "word"}, "no tolerance"),
+        ({"expected": float("inf")}, "no finite number"),
     ],
 )
-def test_an_entry_that_is_no_gate_is_refused(change):
-    row = {"key": "a.b", "expected": 1.0, "tolerance": 0.1, "reason": "a stated bound here", **change}
-    with pytest.raises(InputError, match=r"a\.b"):
-        gates.Gate(**row)
+def test_what_is_no_gate_is_refused(change, said):
+    with pytest.raises(InputError, match=said):
+        gates.Gate(**{"expected": 1.0, "tolerance": 0.1, "reason": "a stated bound here", **change})
 
 
-def test_an_unreadable_file_says_what_an_entry_is(tmp_path):
-    (tmp_path / gates.FILE).write_text("a.b: 3\n")
-    with pytest.raises(InputError, match="expected, tolerance, reason"):
-        gates.load(tmp_path)
+def test_a_number_published_with_an_interval_must_stay_within_half_of_it():
+    (one,) = registry(10.0).values()
+    with_interval = dataclasses.replace(one, interval=(9.0, 12.0), interval_kind="95 % bootstrap")
+    made = gates.within_published({"a.exact": one, "a.estimate": with_interval})
+    assert list(made) == ["a.estimate"]
+    assert made["a.estimate"].admits(11.5)
+    assert not made["a.estimate"].admits(11.6)
 
 
-def test_every_gate_of_the_project_is_judged_on_a_chapter_of_the_book(root):
-    found = gates.load(root)
-    assert {gate.key.split(".")[0] for gate in found} <= set(runner.chapters(root))
-    assert len(found) == len({gate.key for gate in found}) > 20
+def test_gates_of_a_chapter_are_its_declared_ones_and_the_published_intervals():
+    declared = by_name.result_class("traces").declared()
+    made = by_name.gates_of(["traces"], {})
+    assert set(made) == {f"traces.{name}" for name, one in declared.items() if one.gate}
+    assert made["traces.slots"].expected == 33_645
+
+
+def test_every_chapter_of_the_book_is_gated(root):
+    release = releases.latest(root / "releases")
+    made = by_name.gates_of(runner.chapters(root), release.results)
+    assert {key.split(".")[0] for key in made} == set(runner.chapters(root))
 
 
 # fmt: off
@@ -100,7 +109,7 @@ MUTATIONS = {
         "traces.gini_slots",
     ),
     "a default parameter": (
-        "compendium/chapters/traces.py", "window_stop: int | None = parameter(\n        None",
+        "chapters/traces/parameters.py", "window_stop: int | None = parameter(\n        None",
         "window_stop: int | None = parameter(\n        20_615_580", "traces.slots",
     ),
 }

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.needs import absent
 
 from rollstate.compendium import latex, runner, snapshots
 from rollstate.errors import InputError
@@ -15,7 +16,7 @@ PAPER = r"""\documentclass{article}
 \usepackage{graphicx}
 \input{generated/numbers}
 \begin{document}
-The seed is \rsnum{traces.seed}\cite{rollstate-traces-line}.
+The seed is \rsnum{traces.slots}\cite{rollstate-traces-line}.
 \includegraphics{generated/figures/traces-line}
 \bibliographystyle{plain}\bibliography{generated/rollstate}
 \end{document}
@@ -32,7 +33,7 @@ def exported(project):
 
 
 def test_every_number_figure_and_entry_is_there(exported):
-    assert r"\csname rs@traces.seed\endcsname{47}" in (exported / "numbers.tex").read_text()
+    assert r"\csname rs@traces.slots\endcsname{47}" in (exported / "numbers.tex").read_text()
     assert (exported / "figures" / "traces-line.pdf").read_bytes().startswith(b"%PDF")
     entries = (exported / "rollstate.bib").read_text()
     for key in ("@misc{rollstate,", "@misc{rollstate-traces,", "@misc{rollstate-traces-line,"):
@@ -42,7 +43,7 @@ def test_every_number_figure_and_entry_is_there(exported):
 def test_a_paper_compiles_and_a_misquoted_number_does_not(exported):
     compiler = shutil.which("pdflatex")
     if not compiler:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("pdflatex is not installed")
+        absent("pdflatex is not installed: apt-get install texlive-latex-recommended")
 
     def tex(text):
         (exported.parent / "paper.tex").write_text(text)
@@ -52,9 +53,9 @@ def test_a_paper_compiles_and_a_misquoted_number_does_not(exported):
         )  # fmt: skip
 
     assert tex(PAPER).returncode == 0
-    wrong = tex(PAPER.replace("traces.seed", "traces.sed"))
+    wrong = tex(PAPER.replace("traces.slots", "traces.slot"))
     assert wrong.returncode != 0
-    assert "no result traces.sed" in wrong.stdout
+    assert "no result traces.slot" in wrong.stdout
 
 
 def test_the_example_paper_quotes_only_what_the_book_has(root):

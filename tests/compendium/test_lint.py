@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from rollstate.compendium.lint import lint_prose, missing_guards, typed_numbers
-from rollstate.compendium.results import Result
+from rollstate.compendium.declared import Results, result
+from rollstate.compendium.lint import lint_prose, long_code, missing_guards, typed_numbers
 
 
 @pytest.mark.parametrize(
@@ -62,18 +63,24 @@ def test_prose_of_this_book_holds_no_typed_result(root):
 def test_guard_that_does_not_exist_is_named(tmp_path):
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_a.py").write_text("def test_there():\n    pass\n")
-    base = {
-        "value": 1,
-        "unit": "",
-        "interval": None,
-        "interval_kind": "",
-        "meaning": "m",
-        "cell": 1,
-        "source": {},
-    }
-    results = {
-        name: Result(key=f"toy.{name}", guard=f"tests/test_a.py::test_{name}", **base)
-        for name in ("there", "gone")
-    }
-    (line,) = missing_guards(results, tmp_path)
+
+    class ToyResults(Results):
+        """Two numbers."""
+
+        there: int = result("a number", guard="tests/test_a.py::test_there")
+        gone: int = result("a number", guard="tests/test_a.py::test_gone")
+
+    (line,) = missing_guards(ToyResults, tmp_path)
     assert "toy.gone" in line
+
+
+def test_long_cells_and_notebooks_are_named(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    cells = [nbformat.v4.new_code_cell("\n".join(["x = 1"] * count)) for count in (12, 13, 100)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebooks" / "toy.ipynb")
+    lines = long_code(tmp_path)
+    assert ["toy#1" in lines[0], "toy#2" in lines[1], "125 lines" in lines[2], len(lines)] == [True] * 3 + [3]
+
+
+def test_notebooks_of_this_book_are_thin(root):
+    assert long_code(root) == []

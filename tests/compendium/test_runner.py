@@ -31,7 +31,7 @@ def test_fresh_run_says_so_and_a_change_says_why(project, monkeypatch):
     assert why(project) == ["it has not been run"]
     work = run(project, seed=5)
     assert why(project, seed=5) == []
-    assert load(work.folder / "results.json")["traces.seed"].value == 5
+    assert load(work.folder / "results.json")["traces.slots"].value == 5
     assert why(project, seed=6) == ["it has not been run"]
 
     project.write(SETUP, TAKE, RECORD, DRAW + "\n")
@@ -57,7 +57,7 @@ def test_result_and_figure_name_the_cell_that_made_them(project):
     work = run(project)
     executed = nbformat.read(work.folder / "executed.ipynb", as_version=4)
     source = {cell.execution_count: cell.source for cell in executed.cells}
-    assert source[load(work.folder / "results.json")["traces.seed"].cell] == RECORD
+    assert source[load(work.folder / "results.json")["traces.slots"].cell] == RECORD
     stamp = json.loads((work.folder / "figures" / "line" / "provenance.json").read_text())
     assert source[stamp["cell"]] == DRAW
 
@@ -146,7 +146,7 @@ def test_plain_papermill_works_unaided_and_is_as_strict(project, tmp_path):
     done = papermill("-p", "trace", "sample", "-p", "seed", "11")
     assert done.returncode == 0, done.stderr
     registry = json.loads((tmp_path / "rollstate-run" / "traces" / "results.json").read_text())
-    assert registry["traces.seed"]["value"] == 11
+    assert registry["traces.slots"]["value"] == 11
     done = papermill("-p", "sed", "11")
     assert done.returncode != 0
     assert "did you mean 'seed'" in done.stderr

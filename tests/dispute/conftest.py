@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from tests.needs import absent
 
 from rollstate.dispute import chain
 from rollstate.dispute.commitment import SparseMerkleTree
@@ -25,7 +26,9 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session", params=["py-evm", pytest.param("anvil", marks=pytest.mark.chain)])
 def node(request):
     if request.param == "anvil" and chain.anvil_binary() is None:
-        pytest.skip("no anvil binary on the PATH or in ROLLSTATE_ANVIL")
+        absent(
+            "anvil is not installed: npm install @foundry-rs/anvil-linux-amd64, or name it with ROLLSTATE_ANVIL"
+        )
     with chain.chain(request.param) as running:
         yield running
 

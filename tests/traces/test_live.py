@@ -10,6 +10,7 @@ from collections import Counter
 import polars as pl
 import pytest
 import requests
+from tests.needs import absent
 
 from rollstate.errors import InputError
 from rollstate.traces import prestate, store, transfer_logs
@@ -87,7 +88,9 @@ def deployments(blocks) -> list[tuple[workload.Transaction, int]]:
 def anvil():
     binary = os.environ.get("ROLLSTATE_ANVIL") or shutil.which("anvil")
     if binary is None:
-        pytest.skip("no anvil binary on the PATH or in ROLLSTATE_ANVIL")
+        absent(
+            "anvil is not installed: npm install @foundry-rs/anvil-linux-amd64, or name it with ROLLSTATE_ANVIL"
+        )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -18,8 +18,8 @@ import yaml
 
 from rollstate.compendium import bundles, citation, results
 from rollstate.compendium.by_name import parameter_class
-from rollstate.compendium.chapter import MIME
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
+from rollstate.compendium.marks import MIME
 from rollstate.compendium.printing import to_pdf
 from rollstate.compendium.runner import Plan
 from rollstate.errors import RollstateError
@@ -263,8 +263,7 @@ def _problems(output: str, source: Path) -> str:
 
 def _clean(html: Path) -> None:
     """Drop what a reader does not need, and what no page of an offline book may name."""
-    for name in (".buildinfo", "objects.inv"):
-        (html / name).unlink(missing_ok=True)
+    (html / ".buildinfo").unlink(missing_ok=True)
     for name in _UNUSED:
         for file in (html / "_static").rglob(name):
             file.unlink()

@@ -12,13 +12,12 @@ from typing import Any, Protocol
 from IPython import get_ipython
 from IPython.display import display
 
-from rollstate.compendium import bundles, by_name, citation, provenance, results
+from rollstate.compendium import bundles, by_name, provenance, results
 from rollstate.compendium.drawing import Drawing
 from rollstate.compendium.files import write_bytes, write_text
+from rollstate.compendium.marks import MIME
 from rollstate.compendium.parameters import Parameters
 from rollstate.errors import InputError
-
-MIME = "application/vnd.rollstate+json"
 
 
 class Stamp(Protocol):
@@ -177,19 +176,14 @@ class Chapter:
         if self._values is None:
             raise InputError("call chapter.parameters() before drawing or recording")
         context = os.environ.get("ROLLSTATE_CONTEXT")
-        run = json.loads(context) if context else run_context(self.name, self._values)
+        run = json.loads(context) if context else self._context()
         return {**run, "cell": self._cell(), "source": self._require_stamp(what).as_dict()}
+
+    def _context(self) -> dict[str, Any]:
+        """Return what a run outside of the runner depends on."""
+        root = provenance.project_root()
+        depends_on = provenance.inputs(root / "notebooks" / f"{self.name}.ipynb", self._values, root)
+        return provenance.context(self.name, depends_on, root)
 
     def _show(self, mark: dict[str, str], bundle: dict[str, Any]) -> None:
         display({MIME: mark, **bundle}, raw=True)
-
-
-def run_context(chapter: str, parameters: Parameters) -> dict[str, Any]:
-    """Return the part of the provenance that every figure of a run shares."""
-    root = provenance.project_root()
-    return {
-        "chapter": chapter,
-        "inputs": provenance.inputs(root / "notebooks" / f"{chapter}.ipynb", parameters, root),
-        "git": provenance.git_state(root),
-        "citation": citation.summary(root),
-    }

@@ -47,7 +47,6 @@ def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path 
     if (given or out) and len(names) != 1:
         raise InputError("parameters and --out belong to one notebook: name exactly one")
     works = [runner.plan(name, given, root, out=out.resolve() if out else None) for name in names]
-    _say_substituted(works)
     runner.run_all(works, root, jobs=jobs, say=click.echo, force=force)
     for work in works:
         click.echo(f"  {work.chapter:<18} {os.path.relpath(work.folder)}")
@@ -65,7 +64,7 @@ def why(notebook: str, pairs: Any, file: Any, out: Path | None) -> None:
     root = options.root()
     out = out.resolve() if out else None
     work = runner.plan(
-        notebook, options.parameters(pairs, file), root, allow_sample=True, fetch=False, out=out
+        notebook, options.parameters(pairs, file), root, allow_published=True, fetch=False, out=out
     )
     lines = runner.reasons(work, root)
     click.echo(
@@ -82,7 +81,7 @@ def status() -> None:
 
     root = options.root()
     for name in runner.chapters(root):
-        work = runner.plan(name, {}, root, allow_sample=True, fetch=False)
+        work = runner.plan(name, {}, root, allow_published=True, fetch=False)
         lines = runner.reasons(work, root)
         click.echo(f"{name:<18} " + ("fresh" if not lines else "stale: " + "; ".join(lines)))
         for folder in sorted((work.folder / "figures").glob("*/")):
@@ -96,9 +95,9 @@ def status() -> None:
 @main.command()
 @options.JOBS
 @click.option(
-    "--offline-sample/--real-only", default=True, help="Where real data cannot be had: sample, or stop."
+    "--real-only", is_flag=True, help="Stop where data cannot be had, instead of showing what was published."
 )
-def build(jobs: int, offline_sample: bool) -> None:
+def build(jobs: int, real_only: bool) -> None:
     """Run what is due and build the book into _build/html."""
     from rollstate.compendium import book, runner
 
@@ -106,22 +105,20 @@ def build(jobs: int, offline_sample: bool) -> None:
     root = options.root()
     names = runner.chapters(root)
     click.echo("notebooks")
-    works = [runner.plan(name, {}, root, allow_sample=offline_sample) for name in names]
-    _say_substituted(works)
+    works = [runner.plan(name, {}, root, allow_published=not real_only) for name in names]
+    for work in works:
+        if work.missing:
+            what = "what needs it is" if work.executed else "the page shows results"
+            click.secho(
+                f"  {work.chapter}: {', '.join(work.missing)} not here, {what} taken from the last release",
+                fg="yellow",
+            )
     runner.run_all(works, root, jobs=jobs, say=click.echo)
     click.echo("book")
     target = root / "_build" / "html"
     changed = book.build(works, root, target)
     click.echo(f"  {'built' if changed else 'fresh'} in {time.perf_counter() - started:.1f} s")
     click.echo(f"  open {os.path.relpath(target / 'index.html')}")
-
-
-def _say_substituted(works: list[Any]) -> None:
-    for work in works:
-        for data in work.substituted:
-            click.secho(
-                f"  {work.chapter}: {data} cannot be had, the page uses the synthetic sample", fg="yellow"
-            )
 
 
 @main.command()

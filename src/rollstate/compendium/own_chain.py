@@ -60,7 +60,7 @@ def plan(
                 made.skipped[chapter] = f"The trace cannot support this chapter: {'; '.join(lacking)}."
                 continue
             parameters[TRACE] = _absolute(trace)
-        made.works.append(runner.plan(chapter, parameters, root, allow_sample=True, out=folder / chapter))
+        made.works.append(runner.plan(chapter, parameters, root, allow_published=True, out=folder / chapter))
     return made
 
 

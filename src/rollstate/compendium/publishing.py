@@ -106,11 +106,13 @@ def _by_chapter(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @click.argument("b", type=click.Path(exists=True, path_type=Path))
 @options.out("The page to write.  [default: diff.html]")
 def diff(a: Path, b: Path, out: Path | None) -> None:
-    """Compare two runs, or two folders of runs: a page of numbers, inputs and figures side by side."""
-    from rollstate.compendium import comparison, snapshots
+    """Compare two runs, two folders of runs or releases: a page of numbers, inputs and figures side by side."""
+    from rollstate.compendium import comparison, releases, snapshots
     from rollstate.compendium.files import write_text
 
-    before, after = snapshots.read(a), snapshots.read(b)
+    before, after = (
+        releases.read(path).snapshot if releases.is_release(path) else snapshots.read(path) for path in (a, b)
+    )
     target = out or Path("diff.html")
     write_text(target, comparison.page(before, after))
     for change in comparison.compare(before, after):
@@ -121,23 +123,25 @@ def diff(a: Path, b: Path, out: Path | None) -> None:
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(exists=True, path_type=Path))
-def gates(folder: Path | None) -> None:
+@click.option("--strict", is_flag=True, help="A number that cannot be judged counts as red.")
+def gates(folder: Path | None, strict: bool) -> None:
     """Hold the headline numbers of the published runs, or of those in FOLDER, against their gates."""
     from rollstate.compendium import gates as rules
-    from rollstate.compendium import snapshots
+    from rollstate.compendium import releases, snapshots
     from rollstate.compendium.by_name import gates_of, parameter_class
 
     root = options.root()
     found = snapshots.read(folder or root / _RUNS)
     published = {chapter: parameter_class(chapter).resolve({}).as_dict() for chapter in found.runs}
-    release = snapshots.latest_release(root / "releases")
+    release = releases.latest(root / "releases")
     expected = gates_of(found.runs, release.results if release else {})
     verdicts = rules.judge(expected, found.results, found.runs, published)
     colours = {"green": "green", "red": "red", "not judged": "yellow"}
     for verdict in verdicts:
         click.secho(f"{verdict.state:<10} {verdict.key:<36} {verdict.why}", fg=colours[verdict.state])
-    if red := [verdict.key for verdict in verdicts if verdict.state == "red"]:
-        sys.exit(f"red: {', '.join(red)}")
+    bad = ("red", "not judged") if strict else ("red",)
+    if failed := [verdict.key for verdict in verdicts if verdict.state in bad]:
+        sys.exit(f"{' or '.join(bad)}: {', '.join(failed)}")
 
 
 @click.command()
@@ -192,12 +196,15 @@ def verify(bundle: Path) -> None:
 @click.option(
     "--runs", type=click.Path(exists=True, path_type=Path), help="Folder of runs.  [default: the book's]"
 )
-def latex(out: Path, runs: Path | None) -> None:
+@click.option("--draft", is_flag=True, help="Allow uncommitted changes; the references say so.")
+def latex(out: Path, runs: Path | None, draft: bool) -> None:
     """Export every number as a macro, every figure as PDF, and their references, for a paper."""
     from rollstate.compendium import latex as tex
-    from rollstate.compendium import snapshots
+    from rollstate.compendium import provenance, snapshots
 
     root = options.root()
+    if not draft:
+        provenance.require_clean(root, "the paper (without --draft)")
     snapshot = snapshots.read(runs or root / _RUNS)
     tex.export(snapshot, root, out)
     click.echo(f"{len(snapshot.results)} numbers, {len(snapshot.figures)} figures in {os.path.relpath(out)}")
@@ -211,7 +218,7 @@ def pdf(out: Path | None) -> None:
     from rollstate.compendium import runner
 
     root = options.root()
-    works = [runner.plan(name, {}, root, allow_sample=True, fetch=False) for name in runner.chapters(root)]
+    works = [runner.plan(name, {}, root, allow_published=True, fetch=False) for name in runner.chapters(root)]
     missing = [work.chapter for work in works if not (work.folder / "run.json").exists()]
     if missing:
         raise InputError(f"not run yet: {', '.join(missing)}; `make book` runs them")
@@ -254,11 +261,15 @@ def sweep(chapter: str, grid: tuple[tuple[str, str], ...], scheduler: str | None
 
 @click.command()
 def release() -> None:
-    """Keep the numbers of the published runs as those of this version, for later comparison."""
-    from rollstate.compendium import snapshots
+    """Keep numbers, tables and figures' data of the published runs as those of this version."""
+    from rollstate.compendium import provenance, releases, runner, snapshots
 
     root = options.root()
-    path = snapshots.write_release(snapshots.read(root / _RUNS), rollstate.__version__, root)
+    provenance.require_clean(root, "the release")
+    works = [runner.plan(name, {}, root, fetch=False) for name in runner.chapters(root)]
+    if due := [work.chapter for work in works if runner.reasons(work, root)]:
+        raise InputError(f"not run with this code and data: {', '.join(due)}; `make book` runs them")
+    path = releases.write(snapshots.read(root / _RUNS), rollstate.__version__, root)
     click.echo(os.path.relpath(path))
 
 

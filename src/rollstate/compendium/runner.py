@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import yaml
+from nbclient.exceptions import DeadKernelError
 
-from rollstate.compendium import lint, provenance, results
+from rollstate.compendium import lint, provenance, published, releases, results
 from rollstate.compendium.by_name import parameter_class, result_class
-from rollstate.compendium.files import replaced_folder, write_text
+from rollstate.compendium.files import replaced_folder, sha256, write_text
 from rollstate.compendium.parameters import Parameters
 from rollstate.errors import DataUnavailableError, RollstateError
 from rollstate.traces import datasets
 
-TRACE = "trace"
-"""The parameter that names the trace of a chapter that has one."""
-SAMPLE = "sample"
+_SKIP = "left-out"
+_WRITTEN = "written.json"
 
 
 class NotebookError(RollstateError):
@@ -47,14 +49,31 @@ class NotebookError(RollstateError):
 class Plan:
     """One notebook with its resolved parameters and the folder its run goes to.
 
-    ``substituted`` names the data sets that were not to be had and in whose place the synthetic sample is read.
+    Attributes
+    ----------
+    chapter : str
+        Name of the chapter.
+    notebook : Path
+        Its notebook.
+    parameters : Parameters
+        Resolved parameters.
+    folder : Path
+        Where the run goes.
+    missing : tuple of str
+        Data sets that are not here. The cells that need them are left out.
+    executed : bool
+        Whether any cell can be executed; if not, the page shows what the last release published.
+    published : bool
+        Whether what is left out is taken from the last release: the parameters are the published ones.
     """
 
     chapter: str
     notebook: Path
     parameters: Parameters
     folder: Path
-    substituted: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    executed: bool = True
+    published: bool = False
 
 
 def chapters(root: Path) -> list[str]:
@@ -75,7 +94,7 @@ def plan(
     given: Mapping[str, Any],
     root: Path,
     *,
-    allow_sample: bool = False,
+    allow_published: bool = False,
     fetch: bool = True,
     out: Path | None = None,
 ) -> Plan:
@@ -89,10 +108,9 @@ def plan(
         Parameters other than the defaults.
     root : Path
         The project's folder.
-    allow_sample : bool
-        Where a trace that a parameter names cannot be had, run on the synthetic sample and say so on the page. Any
-        other missing data set is an error. On a trace of the reader's own (`given` names one) this holds for every data
-        set that `given` does not ask for: a chapter's comparison with published work must not keep it from the trace.
+    allow_published : bool
+        Where data that the chapter cannot do without is neither here nor to be fetched, show the results of the last
+        release, marked as such. Otherwise that is an error.
     fetch : bool
         Fetch what is not here. Without it nothing is looked for: data the last run could not reach stays so.
     out : Path, optional
@@ -111,23 +129,32 @@ def plan(
         short = provenance.key({"parameters": parameters.as_dict()})[:8]
         label = f"{chapter}@{short}"
     folder = out or root / "_build" / "runs" / label
-    missing = _missing(parameters) if fetch else _recorded(folder).get("substituted", [])
-    substituted = []
+    notebook = root / "notebooks" / f"{chapter}.ipynb"
+    missing = tuple(_missing(parameters) if fetch else _recorded(folder).get("missing", ()))
+    executed = not missing or _can_do_without(missing, parameters, notebook)
+    if not executed and not allow_published:
+        # Say what is missing, and what to do.
+        for name in missing:
+            datasets.locate(name)
+    published = parameters == parameter_class(chapter).resolve({})
+    return Plan(chapter, notebook, parameters, folder, missing, executed, published)
+
+
+def _can_do_without(missing: tuple[str, ...], parameters: Parameters, notebook: Path) -> bool:
+    """Return whether the notebook says which cells need each missing data set, and a profile stands in for a trace."""
+    tagged = published.needs(nbformat.read(notebook, as_version=4))
     for name in missing:
         holders = [key for key, value in parameters.as_dict().items() if value == name]
-        own = TRACE in given and name not in given.values()
-        if not ((allow_sample or own) and holders):
-            # Say what is missing, and what to do.
-            datasets.locate(name)
-        substituted.append(name)
-        parameters = dataclasses.replace(parameters, **dict.fromkeys(holders, SAMPLE))
-    return Plan(
-        chapter=chapter,
-        notebook=root / "notebooks" / f"{chapter}.ipynb",
-        parameters=parameters,
-        folder=folder,
-        substituted=tuple(substituted),
-    )
+        if not all(holder in tagged for holder in holders) or not holders:
+            return False
+        if "trace" in holders and not _has_profile(name):
+            return False
+    return True
+
+
+def _has_profile(name: str) -> bool:
+    """Return whether the profile of a data set is shipped with the package."""
+    return (provenance.PACKAGE / "data" / "profiles" / f"{name}.profile").is_file()
 
 
 def _missing(parameters: Parameters) -> list[str]:
@@ -154,9 +181,35 @@ def reasons(work: Plan, root: Path) -> list[str]:
     recorded = _recorded(work.folder)
     if not recorded:
         return ["it has not been run"]
-    if recorded["substituted"] != list(work.substituted):
+    if recorded.get("missing") != list(work.missing):
         return ["the data it could not reach changed"]
-    return provenance.differences(recorded["inputs"], provenance.inputs(work.notebook, work.parameters, root))
+    changed = provenance.differences(recorded["inputs"], _inputs(work, root))
+    return changed or _altered(work.folder)
+
+
+def _altered(folder: Path) -> list[str]:
+    """Name the files of a run that are gone or no longer what was written."""
+    try:
+        written = json.loads((folder / _WRITTEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return [f"{_WRITTEN} cannot be read"]
+    return [
+        f"{name} was changed or deleted since it was written"
+        for name, digest in written.items()
+        if not (folder / name).is_file() or sha256(folder / name) != digest
+    ]
+
+
+def current_key(chapter: str, root: Path) -> str:
+    """Return the key that a run of a chapter with the published parameters has now."""
+    return provenance.key(_inputs(plan(chapter, {}, root, allow_published=True, fetch=False), root))
+
+
+def _inputs(work: Plan, root: Path) -> dict[str, Any]:
+    """Return what a run depends on; a release stands in for data that is not here."""
+    release = releases.latest(root / "releases") if work.missing else None
+    instead = f"release {release.version}: {release.digest()}" if release else "not here"
+    return provenance.inputs(work.notebook, work.parameters, root, dict.fromkeys(work.missing, instead))
 
 
 def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> float:
@@ -168,44 +221,82 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
         If a cell raises. The results of an earlier run stay as they were; what was written is kept in
         ``.<run>.failed`` beside them.
     """
-    # papermill and the chapter's own imports cost a second: only a real run pays it.
-    import papermill
+    started = time.perf_counter()
+    context = provenance.context(work.chapter, _inputs(work, root), root)
+    with replaced_folder(work.folder) as folder:
+        notebook = nbformat.read(work.notebook, as_version=4)
+        left_out = None
+        if work.executed:
+            left_out = _leave_out(notebook, work)
+            notebook = _execute(notebook, work, root, folder, context, progress)
+        if work.missing:
+            release = releases.latest(root / "releases") if work.published else None
+            published.fill(folder, notebook, release, context, missing=work.missing, cells=left_out)
+        _check_recorded(work, folder, root)
+        record = {**context, "key": provenance.key(context["inputs"]), "missing": list(work.missing)}
+        write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        written = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+        write_text(folder / _WRITTEN, json.dumps(written, indent=1) + "\n")
+    return time.perf_counter() - started
 
-    from rollstate.compendium.chapter import run_context
+
+def _leave_out(notebook: nbformat.NotebookNode, work: Plan) -> set[str]:
+    """Tag the cells that need a missing data set, so that they are not executed, and return their ids."""
+    tagged = published.needs(notebook)
+    values = work.parameters.as_dict()
+    ids = {cell for name, cells in tagged.items() if values.get(name) in work.missing for cell in cells}
+    for cell in notebook.cells:
+        if cell.id in ids:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", ()), _SKIP]
+    return ids
+
+
+def _execute(
+    notebook: nbformat.NotebookNode,
+    work: Plan,
+    root: Path,
+    folder: Path,
+    context: dict[str, Any],
+    progress: bool | dict[str, Any],
+) -> nbformat.NotebookNode:
+    """Execute a notebook through papermill and return it; its record goes to `folder`."""
+    # papermill costs a second: only a real run pays it.
+    import papermill
 
     # The names are checked against the chapter's class; papermill would look for typed defaults in the cell.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    started = time.perf_counter()
-    context = run_context(work.chapter, work.parameters)
-    with replaced_folder(work.folder) as folder:
-        environment = {
-            "ROLLSTATE_RUN": str(folder),
-            "ROLLSTATE_CONTEXT": json.dumps(context),
-            "ROLLSTATE_ROOT": str(root),
-        }
-        saved = {name: os.environ.get(name) for name in environment}
-        os.environ.update(environment)
-        try:
-            papermill.execute_notebook(
-                work.notebook,
-                folder / "executed.ipynb",
-                parameters=work.parameters.as_dict(),
-                kernel_name="python3",
-                progress_bar=progress,
-                start_timeout=120,
-                # The reader's folder: a path of their own data may be relative to it.
-                cwd=str(Path.cwd()),
-                extra_arguments=["--log-level=40"],
-            )
-        except papermill.PapermillExecutionError as error:
-            raise NotebookError(_failure(work, error), error.ename, error.evalue) from error
-        finally:
-            for name, value in saved.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
-        _check_recorded(work, folder, root)
-        record = {**context, "key": provenance.key(context["inputs"]), "substituted": list(work.substituted)}
-        write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
-    return time.perf_counter() - started
+    environment = {
+        "ROLLSTATE_RUN": str(folder),
+        "ROLLSTATE_CONTEXT": json.dumps(context),
+        "ROLLSTATE_ROOT": str(root),
+    }
+    saved = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        return papermill.execute_notebook(
+            notebook,
+            folder / "executed.ipynb",
+            parameters=work.parameters.as_dict(),
+            kernel_name="python3",
+            progress_bar=progress,
+            start_timeout=120,
+            # The reader's folder: a path of their own data may be relative to it.
+            cwd=str(Path.cwd()),
+            extra_arguments=["--log-level=40"],
+            skip_cells_with_tag=_SKIP,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookError(_failure(work, error), error.ename, error.evalue) from error
+    except DeadKernelError as error:
+        raise NotebookError(
+            f"notebook {work.chapter} lost its kernel: it was killed, most often because memory ran out"
+        ) from error
+    except OSError as error:
+        raise NotebookError(f"notebook {work.chapter} could not be written: {error}") from error
+    finally:
+        for name, value in saved.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _check_recorded(work: Plan, folder: Path, root: Path) -> None:
@@ -258,7 +349,8 @@ def execute(
     """Run notebooks, `jobs` at a time, and yield each with its error or None as it ends."""
     # A bar per notebook on a terminal; a log gets one line per notebook.
     bar = {"leave": False, "ascii": True, "disable": not sys.stderr.isatty()}
-    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(works)))) as pool:
+    workers = max(1, min(jobs, len(works)))
+    with ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),)) as pool:
         futures = {
             pool.submit(run, work, root, progress={**bar, "position": i, "desc": work.chapter}): work
             for i, work in enumerate(works)
@@ -267,12 +359,32 @@ def execute(
             work = futures[future]
             try:
                 took = future.result()
+            except BrokenProcessPool:
+                say(f"  [{done}/{len(works)}] {work.chapter:<18} FAILED")
+                yield (
+                    work,
+                    NotebookError(
+                        f"notebook {work.chapter} was not finished: a worker process was killed, most often because "
+                        "memory ran out; run again with --jobs 1"
+                    ),
+                )
             except RollstateError as error:
                 say(f"  [{done}/{len(works)}] {work.chapter:<18} FAILED")
                 yield work, error
             else:
                 say(f"  [{done}/{len(works)}] {work.chapter:<18} {took:6.1f} s")
                 yield work, None
+
+
+def _end_with(parent: int) -> None:
+    """Let this worker process end when the one that started it has ended, however that came."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _failure(work: Plan, error: Any) -> str:

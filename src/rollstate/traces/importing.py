@@ -238,10 +238,7 @@ def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite
         blocks = blocks.with_columns(timestamp=pl.col("block_number") * options.seconds)
     if given_blocks is not None:
         blocks = blocks.select("block_number").join(given_blocks, on="block_number", how="left", maintain_order="left")
-    blocks = blocks.select(
-        (pl.col(name) if name in blocks.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in BLOCKS_SCHEMA.items()
-    )
+    blocks = store.conform(blocks, BLOCKS_SCHEMA)
     counted = {"touches": 0, "slots": 0}
 
     def pieces() -> Any:

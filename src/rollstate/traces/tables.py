@@ -4,7 +4,7 @@ Columns: ``block_number``, ``address`` (bytes, or hexadecimal text), ``slot`` (b
 in the base that `rollstate.traces.formats.columns.Spelling` tells by the column's content), ``kind`` (``read`` or ``write``),
 and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``. What is known of the blocks may
 lie in ``<table>.blocks.csv`` or ``.blocks.parquet``: ``block_number`` for every block of the window, and any of
-``timestamp``, ``gas_used``, ``tx_count``.
+``timestamp``, ``gas_used``, ``tx_count``, ``observed`` (true or false).
 """
 
 from __future__ import annotations
@@ -103,11 +103,15 @@ def read_blocks(path: Path) -> pl.DataFrame | None:
         )
     place = _place(found[0])
     return frame.select(
-        columns.integers(
-            frame[name], name, place, BLOCKS_SCHEMA[name], empty=name != "block_number"
-        ).alias(name)
+        _known(frame[name], name, place).alias(name)
         for name in frame.columns
     )
+
+
+def _known(values: pl.Series, name: str, place: Place) -> pl.Series:
+    if name == "observed":
+        return columns.truths(values, name, place)
+    return columns.integers(values, name, place, BLOCKS_SCHEMA[name], empty=name != "block_number")
 
 
 def _place(path: Path) -> Place:

@@ -245,6 +245,18 @@ def writes(values: pl.Series, name: str, place: Place) -> pl.Series:
     return write
 
 
+def truths(values: pl.Series, name: str, place: Place) -> pl.Series:
+    """Return truth values, or their names in any case."""
+    if values.dtype == pl.String:
+        said = values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+        if said.null_count():
+            raise place.fail(name, "be true or false in every row", said.is_null(), values)
+        return said
+    if values.dtype != pl.Boolean or values.null_count():
+        raise InputError(f"{place.path}: {name} must be true or false in every row")
+    return values
+
+
 def names(text: str) -> dict[str, str]:
     """Return a map of columns, ``block=blk,slot=key``: what a trace needs to what the file calls it.
 
