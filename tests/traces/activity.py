@@ -172,7 +172,9 @@ def accounts_of(touches, block, layout="final"):
             AccountAccess(
                 address,
                 tuple(
-                    SlotChanges(slot, tuple((t.tx + shift, word(t.after)) for t in sorted(of, key=lambda t: t.tx)))
+                    SlotChanges(
+                        slot, tuple((t.tx + shift, word(t.after)) for t in sorted(of, key=lambda t: t.tx))
+                    )
                     for slot, of in sorted(writes.items())
                     if of
                 ),
@@ -219,7 +221,11 @@ def list_json(touches, folder, spelling="apis"):
             }
             for one in accounts
         ]
-        found = listed if apis else {"blockAccessList": listed, "blockAccessListHash": hexed(bal.list_hash(accounts))}
+        found = (
+            listed
+            if apis
+            else {"blockAccessList": listed, "blockAccessListHash": hexed(bal.list_hash(accounts))}
+        )
         (folder / f"{block}.json").write_text(json.dumps(found))
     return [str(folder)]
 
@@ -233,7 +239,9 @@ def answers(touches, folder):
             for t in touches:
                 if (t.block, t.tx) == (block, tx):
                     address, slot = hexed(t.address), hexed(t.slot)
-                    read.setdefault(address, {"balance": "0x0", "storage": {}})["storage"][slot] = hexed(word(t.before))
+                    read.setdefault(address, {"balance": "0x0", "storage": {}})["storage"][slot] = hexed(
+                        word(t.before)
+                    )
                     if t.is_write:
                         for side, value in ((pre, t.before), (post, t.after)):
                             storage = side.setdefault(address, {"storage": {}})["storage"]

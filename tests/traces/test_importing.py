@@ -39,7 +39,9 @@ LISTED = {
     "execution APIs": lambda touches, folder: activity.list_json(touches, folder),
     "fixtures": lambda touches, folder: activity.list_json(touches, folder, "fixtures"),
 }
-BUSY = [(b, t, c, s, (b + t + c + s) % 3) for b in range(3) for t in range(3) for c in (1, 2) for s in range(4)]
+BUSY = [
+    (b, t, c, s, (b + t + c + s) % 3) for b in range(3) for t in range(3) for c in (1, 2) for s in range(4)
+]
 
 
 def read(write, steps, folder, **options):
@@ -207,7 +209,10 @@ def saved(folder, text, name="mine.csv"):
         (f"100,{2**31},{ADDRESS},0x1,read", r"tx_index must hold integers \(Int32\); line 3"),
         (f"100,0,{ADDRESS},0x1,touch", "kind must be 'read' or 'write'.* line 3 has 'touch'"),
         (f"100,0,{ADDRESS},0x1", "cannot be read"),
-        (f"30000100,0,{ADDRESS},0x1,read", "1 of 51 blocks, 30000100 to 30000100, lie 29,999,951 blocks away"),
+        (
+            f"30000100,0,{ADDRESS},0x1,read",
+            "1 of 51 blocks, 30000100 to 30000100, lie 29,999,951 blocks away",
+        ),
     ],
 )
 def test_a_bad_row_is_named_as_the_file_numbers_it(tmp_path, row, said):
@@ -219,7 +224,12 @@ def test_a_bad_row_is_named_as_the_file_numbers_it(tmp_path, row, said):
 
 
 def test_a_table_is_found_in_any_dress(tmp_path):
-    rows = {"block_number": [100, 101], "address": [ADDRESS, ADDRESS], "slot": ["0x1", "0x2"], "is_write": [True, False]}
+    rows = {
+        "block_number": [100, 101],
+        "address": [ADDRESS, ADDRESS],
+        "slot": ["0x1", "0x2"],
+        "is_write": [True, False],
+    }
     frame = pl.DataFrame(rows)
     folder = tmp_path / "lake" / "chain=8453"
     folder.mkdir(parents=True)
@@ -415,7 +425,9 @@ def test_an_import_cut_off_anywhere_goes_on_to_the_same_bytes(tmp_path, monkeypa
             importing.import_trace([path], tmp_path / f"cut-{at}")
         again = []
         monkeypatch.setattr(
-            import_ranges.Runs, "keep", lambda self, name, batch, again=again: (again.append(name), real(self, name, batch))
+            import_ranges.Runs,
+            "keep",
+            lambda self, name, batch, again=again: (again.append(name), real(self, name, batch)),
         )
         importing.import_trace([path], tmp_path / f"cut-{at}")
         assert len(again) == 12 - at
@@ -501,7 +513,9 @@ def test_far_blocks_are_told_from_a_sparse_clock(few):
     assert importing.far_blocks(pl.Series(range(1000, 100_000, 216))) is None
     stray = pl.Series([*range(1000, 1100), *range(31_000_000, 31_000_000 + few)])
     assert "blocks away" in importing.far_blocks(stray)
-    assert importing.far_blocks(pl.Series([5, *range(30_000_000, 30_000_100)])).startswith("1 of 101 blocks, 5 to 5")
+    assert importing.far_blocks(pl.Series([5, *range(30_000_000, 30_000_100)])).startswith(
+        "1 of 101 blocks, 5 to 5"
+    )
 
 
 @settings(max_examples=200)

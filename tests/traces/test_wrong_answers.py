@@ -106,7 +106,7 @@ def test_a_number_that_is_no_slot_is_refused(tmp_path):
 
 
 def test_rows_are_numbered_as_the_file_numbers_them(tmp_path):
-    path = table(tmp_path, (), [f'100,0,{ADDRESS},0x1,read', "", f'101,0,{ADDRESS},0xzz,read'])
+    path = table(tmp_path, (), [f"100,0,{ADDRESS},0x1,read", "", f"101,0,{ADDRESS},0xzz,read"])
     with pytest.raises(InputError, match="line 4"):
         read_table(path)
     assert Place("x.parquet", 70).row(2) == "row 72"
@@ -184,7 +184,9 @@ def test_what_a_list_sees_of_accounts_stays_in_its_trace(tmp_path):
     assert summary.restrict(again, 11, 12).accounts["block_number"].unique().to_list() == [11]
     with pytest.raises(InputError, match="accounts: there must be none"):
         store.assemble(
-            pl.DataFrame(schema={**store.ACCESSES_SCHEMA, "address": pl.Binary, "slot": pl.Binary}).drop("slot_id"),
+            pl.DataFrame(schema={**store.ACCESSES_SCHEMA, "address": pl.Binary, "slot": pl.Binary}).drop(
+                "slot_id"
+            ),
             capability(),
             accounts=trace.accounts,
         )

@@ -15,12 +15,19 @@ from rollstate.compendium import options
 @click.option("--chain", type=click.IntRange(1), help="EIP-155 chain id, where the files do not say it.")
 @click.option("--blocks", metavar="A:B", help="Half-open window: what lies outside is left out.")
 @click.option(
-    "--map", "mapping", metavar="NAME=COLUMN,...", help="Columns of a table: block, timestamp, tx, address, slot, kind."
+    "--map",
+    "mapping",
+    metavar="NAME=COLUMN,...",
+    help="Columns of a table: block, timestamp, tx, address, slot, kind.",
 )
 @click.option("--seconds", type=click.IntRange(1), help="Count time in steps of N seconds, from timestamps.")
-@click.option("--layout", type=click.Choice(["draft", "final"]), help="Of block access lists; told by content.")
+@click.option(
+    "--layout", type=click.Choice(["draft", "final"]), help="Of block access lists; told by content."
+)
 @click.option("--source", "name", help="Name of the source in the stamp; the format by default.")
-@click.option("--all-writes", is_flag=True, help="The table lists every write; without it that counts as unknown.")
+@click.option(
+    "--all-writes", is_flag=True, help="The table lists every write; without it that counts as unknown."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a trace that is there.")
 def import_(
     sources: tuple[str, ...],

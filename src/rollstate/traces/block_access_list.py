@@ -310,7 +310,9 @@ def read_folder(folder: Path, layout: str | None = None, chain_id: int | None = 
         pl.concat(touches),
         stamp,
         accounts=pl.concat(changes),
-        blocks=pl.DataFrame({"block_number": numbers, "tx_count": counts}, schema_overrides={"tx_count": pl.Int32}),
+        blocks=pl.DataFrame(
+            {"block_number": numbers, "tx_count": counts}, schema_overrides={"tx_count": pl.Int32}
+        ),
     )
 
 

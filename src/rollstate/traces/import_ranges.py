@@ -87,7 +87,9 @@ class Runs:
 
     def _put(self, name: str, frame: pl.DataFrame) -> None:
         new = self.folder / f"{name}.new"
-        pq.write_table(frame.to_arrow(), new, row_group_size=GROUP_ROWS, compression="zstd", compression_level=1)
+        pq.write_table(
+            frame.to_arrow(), new, row_group_size=GROUP_ROWS, compression="zstd", compression_level=1
+        )
         with new.open("rb") as file:
             os.fsync(file.fileno())
         new.rename(self.folder / name)
@@ -107,7 +109,8 @@ class Runs:
         except ValueError as error:
             raise InputError(f"{path} cannot be read ({error}); delete its folder to start anew") from error
         keys = tuple(
-            tuple(bytes.fromhex(part) if isinstance(part, str) else part for part in key) for key in found["keys"]
+            tuple(bytes.fromhex(part) if isinstance(part, str) else part for part in key)
+            for key in found["keys"]
         )
         return Run(path.with_suffix(".parquet"), keys, found["facts"])
 
@@ -232,7 +235,9 @@ def chunks(
         same = int(table["address"][0] == last_address)
         slots = table.select(
             (pl.int_range(pl.len()) + slots_before).cast(pl.UInt32).alias("slot_id"),
-            (pl.col("address").rank("dense") - 1 + contracts_before - same).cast(pl.UInt32).alias("contract_id"),
+            (pl.col("address").rank("dense") - 1 + contracts_before - same)
+            .cast(pl.UInt32)
+            .alias("contract_id"),
             *BY_SLOT,
             *(pl.lit(None, SLOTS_SCHEMA[name]).alias(name) for name in SLOTS_SCHEMA.names()[4:]),
         )

@@ -237,7 +237,9 @@ def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite
     if options.seconds:
         blocks = blocks.with_columns(timestamp=pl.col("block_number") * options.seconds)
     if given_blocks is not None:
-        blocks = blocks.select("block_number").join(given_blocks, on="block_number", how="left", maintain_order="left")
+        blocks = blocks.select("block_number").join(
+            given_blocks, on="block_number", how="left", maintain_order="left"
+        )
     blocks = store.conform(blocks, BLOCKS_SCHEMA)
     counted = {"touches": 0, "slots": 0}
 
@@ -300,14 +302,20 @@ def _require_inside(found: list[dict[str, Any]], start: int, stop: int, who: str
 def _refuse_outliers(runs: Runs, start: int, stop: int) -> None:
     """Refuse a window that a few stray rows make long; asked only where it is long."""
     seen = pl.concat(
-        [pl.scan_parquet(run.path).select("block_number").unique().collect() for run in runs.all() if run.keys]
+        [
+            pl.scan_parquet(run.path).select("block_number").unique().collect()
+            for run in runs.all()
+            if run.keys
+        ]
     )
     numbers = seen["block_number"].unique().sort()
     hint = "; if this is what you mean, choose the window with --blocks A:B"
     if far := far_blocks(numbers):
         raise InputError(f"{far}{hint}")
     if stop - start > MOST_BLOCKS:
-        raise InputError(f"the blocks span [{start}, {stop}), more than {MOST_BLOCKS}: is this column a time?{hint}")
+        raise InputError(
+            f"the blocks span [{start}, {stop}), more than {MOST_BLOCKS}: is this column a time?{hint}"
+        )
 
 
 def far_blocks(numbers: pl.Series) -> str | None:
@@ -335,8 +343,13 @@ def far_blocks(numbers: pl.Series) -> str | None:
     )
 
 
-def _stamp(source: Source, options: Options, found: list[dict[str, Any]], start: int, stop: int) -> Capability:
-    total = {name: sum(one[name] for one in found) for name in ("writes", "reads", "writes_without_tx", "reads_without_tx")}
+def _stamp(
+    source: Source, options: Options, found: list[dict[str, Any]], start: int, stop: int
+) -> Capability:
+    total = {
+        name: sum(one[name] for one in found)
+        for name in ("writes", "reads", "writes_without_tx", "reads_without_tx")
+    }
     reads = source.observes_reads if source.observes_reads is not None else total["reads"] > 0
     if options.chain_id is not None and source.chain_id not in (None, options.chain_id):
         raise InputError(f"the files say chain {source.chain_id}, --chain says {options.chain_id}")
@@ -372,5 +385,7 @@ def _notes(source: Source, stamp: Capability, found: list[dict[str, Any]]) -> tu
     if stamp.tx_level != "none" and lacking:
         notes.append(f"{lacking:,} rows have no transaction index and count as outside of transactions.")
     if source.span is None:
-        notes.append("Blocks without a touch at either end of the window are not known to exist; --blocks A:B says so.")
+        notes.append(
+            "Blocks without a touch at either end of the window are not known to exist; --blocks A:B says so."
+        )
     return tuple(notes)

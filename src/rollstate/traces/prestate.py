@@ -46,9 +46,21 @@ ZERO = bytes(32)
 Storage = dict[tuple[bytes, bytes], bytes]
 
 
-def tracer(diff: bool) -> dict[str, Any]:
-    """Return the second parameter of the call; ``diff`` says which of its two modes."""
-    return {"tracer": "prestateTracer", "tracerConfig": {"diffMode": diff, "disableCode": True}}
+def tracer(diff: bool, seconds: int = 60) -> dict[str, Any]:
+    """Return the second parameter of the call; ``diff`` says which of its two modes, `seconds` how long it may take.
+
+    Without a time limit geth stops after five seconds, which heavy blocks exceed.
+    """
+    config = {"diffMode": diff, "disableCode": True}
+    return {"tracer": "prestateTracer", "tracerConfig": config, "timeout": f"{seconds}s"}
+
+
+def tracer_error(answer: list[Any]) -> str | None:
+    """Return which transaction of an answer the tracer itself failed on, and what it said; None if it did not fail."""
+    for index, entry in enumerate(answer):
+        if isinstance(entry, dict) and entry.get("error") is not None:
+            return f"transaction {index}: {str(entry['error'])[:200]!a}"
+    return None
 
 
 def block_touches(block_number: int, full: object, diff: object) -> pl.DataFrame:
@@ -168,8 +180,8 @@ def _results(answer: object, where: str) -> list[tuple[bytes | None, object]]:
         found = mapping(entry, here)
         if found.get("error") is not None or "result" not in found:
             raise ResponseError(
-                f"{here}: the endpoint could not trace it ({str(found.get('error', 'no result'))[:80]!a}); "
-                "ask again, or use an endpoint with the full state of that block"
+                f"{here}: the tracer failed on it ({str(found.get('error', 'no result'))[:80]!a}); "
+                "ask again with a longer time limit, or ask another endpoint"
             )
         tx_hash = found.get("txHash")
         name = None if tx_hash is None else octets(tx_hash, f"{here}, txHash", 32)

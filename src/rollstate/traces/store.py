@@ -78,9 +78,9 @@ def assemble(
         slots=conform(table, SLOTS_SCHEMA),
         blocks=conform(blocks, BLOCKS_SCHEMA).sort("block_number"),
         capability=capability,
-        accounts=conform(
-            ACCOUNTS_SCHEMA.to_frame() if accounts is None else accounts, ACCOUNTS_SCHEMA
-        ).pipe(in_order),
+        accounts=conform(ACCOUNTS_SCHEMA.to_frame() if accounts is None else accounts, ACCOUNTS_SCHEMA).pipe(
+            in_order
+        ),
     )
     validate(trace)
     return trace

@@ -102,10 +102,7 @@ def read_blocks(path: Path) -> pl.DataFrame | None:
             f"not {', '.join(frame.columns)}"
         )
     place = _place(found[0])
-    return frame.select(
-        _known(frame[name], name, place).alias(name)
-        for name in frame.columns
-    )
+    return frame.select(_known(frame[name], name, place).alias(name) for name in frame.columns)
 
 
 def _known(values: pl.Series, name: str, place: Place) -> pl.Series:

@@ -156,14 +156,18 @@ def decode_json(found: Any, where: str) -> tuple[AccountAccess, ...]:
     accounts = bal.decode(bal.encode(accounts, "final"), "final", where)
     wanted = next((found[name] for name in _HASH if isinstance(found, dict) and found.get(name)), None)
     if wanted is not None and octets(wanted, f"{where}, {_HASH[0]}", 32) != bal.list_hash(accounts):
-        raise InputError(f"{where}: the list does not have the hash of its header; it is damaged, or of another block")
+        raise InputError(
+            f"{where}: the list does not have the hash of its header; it is damaged, or of another block"
+        )
     return accounts
 
 
 def _account(entry: Any, where: str) -> AccountAccess:
     one = mapping(entry, where)
 
-    def changes(name: str, values: tuple[str, ...], read: Callable[[Any, str], Any]) -> tuple[tuple[int, Any], ...]:
+    def changes(
+        name: str, values: tuple[str, ...], read: Callable[[Any, str], Any]
+    ) -> tuple[tuple[int, Any], ...]:
         return _changes(one.get(name, []), f"{where}, {name}", values, read)
 
     def number(bits: int) -> Callable[[Any, str], int]:
@@ -189,7 +193,9 @@ def _slot(entry: Any, where: str) -> SlotChanges:
     one = mapping(entry, where)
     key = _first(one, ("key", "slot"), where)
     listed = _first(one, ("changes", "slotChanges"), where)
-    return SlotChanges(word(key, f"{where}, key"), _changes(listed, where, ("value", "postValue", "newValue"), word))
+    return SlotChanges(
+        word(key, f"{where}, key"), _changes(listed, where, ("value", "postValue", "newValue"), word)
+    )
 
 
 def _changes(

@@ -141,7 +141,9 @@ def spelling(values: pl.Series, place: Place) -> Spelling:
     digits = bare & values.str.contains(_DIGITS).fill_null(False)
 
     def first(marks: pl.Series) -> str | None:
-        return f"{place.row(marks.arg_max() or 0)} has {values[marks.arg_max()]!r:.40}" if marks.any() else None
+        return (
+            f"{place.row(marks.arg_max() or 0)} has {values[marks.arg_max()]!r:.40}" if marks.any() else None
+        )
 
     return Spelling(
         first(prefixed),
@@ -218,9 +220,7 @@ def _decimal(values: pl.Series, name: str, place: Place) -> pl.Series:
 
 def _binary(values: pl.Series, name: str, length: int, place: Place) -> pl.Series:
     if values.dtype != pl.Binary:
-        raise InputError(
-            f"{place.path}: {name} must be {length} bytes or text, not {values.dtype}"
-        )
+        raise InputError(f"{place.path}: {name} must be {length} bytes or text, not {values.dtype}")
     bad = (values.is_null() | (values.bin.size() != length)).fill_null(True)
     if bad.any():
         raise place.fail(name, f"have {length} bytes", bad, values)
@@ -241,7 +241,9 @@ def writes(values: pl.Series, name: str, place: Place) -> pl.Series:
     write = said.is_in(list(WRITES)).fill_null(False)
     bad = ~(write | said.is_in(list(READS)).fill_null(False))
     if bad.any():
-        raise place.fail(name, "be 'read' or 'write' (or r, w; sload, sstore; false, true; 0, 1)", bad, values)
+        raise place.fail(
+            name, "be 'read' or 'write' (or r, w; sload, sstore; false, true; 0, 1)", bad, values
+        )
     return write
 
 

@@ -46,15 +46,23 @@ def source(tables: Sequence[Table]) -> Source:
     """
     kinds = {kind(table) for table in tables}
     if len(kinds) > 1:
-        raise InputError("logs and token transfers are two accounts of the same transfers; import one of them")
+        raise InputError(
+            "logs and token transfers are two accounts of the same transfers; import one of them"
+        )
     logs = kinds == {"logs"}
-    notes = ["Writes are presumed from token transfers, with the holder in the place of the slot; reads are not seen."]
+    notes = [
+        "Writes are presumed from token transfers, with the holder in the place of the slot; reads are not seen."
+    ]
     if not logs:
-        notes.append("token_transfers has no transaction index, and no ERC-721 owners: its standard is not known.")
+        notes.append(
+            "token_transfers has no transaction index, and no ERC-721 owners: its standard is not known."
+        )
     return Source(
         format="ethereum_etl",
         schema=ROWS_SCHEMA,
-        units=tuple(_unit(table, LOGS if logs else TRANSFERS, _logs if logs else _transfers) for table in tables),
+        units=tuple(
+            _unit(table, LOGS if logs else TRANSFERS, _logs if logs else _transfers) for table in tables
+        ),
         observes_reads=False,
         observes_all_writes=False,
         tx_level="all" if logs else "none",

@@ -70,7 +70,9 @@ def _local(source: str) -> list[str]:
         if (path / "capability.json").exists():
             raise InputError(f"{path} is a trace already; use it as it is")
         traces = {stamp.parent for stamp in path.rglob("capability.json")}
-        found = [file for file in sorted(path.rglob("*")) if file.is_file() and not traces & set(file.parents)]
+        found = [
+            file for file in sorted(path.rglob("*")) if file.is_file() and not traces & set(file.parents)
+        ]
         shown = [file for file in found if not any(p[0] in "._" for p in file.relative_to(path).parts)]
     elif path.is_file():
         shown = [path]
@@ -92,8 +94,10 @@ def _remote(source: str) -> list[str]:
             found = system.find(root) if system.isdir(root) else [root]
         return [system.unstrip_protocol(path) for path in sorted(found)]
     except Exception as error:  # Each plug-in has errors of its own.
-        raise InputError(f"{source} cannot be listed ({type(error).__name__}: {error}); is its fsspec plug-in "
-                         "installed, and are you allowed to read it?") from error
+        raise InputError(
+            f"{source} cannot be listed ({type(error).__name__}: {error}); is its fsspec plug-in "
+            "installed, and are you allowed to read it?"
+        ) from error
 
 
 def ending(path: str) -> tuple[str, str | None]:

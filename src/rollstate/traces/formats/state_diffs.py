@@ -72,13 +72,17 @@ def source(tables: Sequence[Table], options: Options) -> Source:
     }
     known = {span for span in spans.values() if span}
     if len(known) > 1 and options.blocks is None:
-        said = ", ".join(f"{which} cover blocks [{a}, {b})" for which, span in spans.items() if span for a, b in [span])
+        said = ", ".join(
+            f"{which} cover blocks [{a}, {b})" for which, span in spans.items() if span for a, b in [span]
+        )
         raise InputError(f"{said}: give the same blocks of both, or choose a window with --blocks A:B")
     notes = []
     if "reads" not in spans:
         notes.append("There is no table of reads: slots that were only read are not in the trace.")
     if "diffs" not in spans:
-        notes.append("There is no table of diffs: every touch counts as a read, and which ones were writes is not known.")
+        notes.append(
+            "There is no table of diffs: every touch counts as a read, and which ones were writes is not known."
+        )
     return Source(
         format="xatu" if xatu else "cryo",
         schema=VERSIONED_SCHEMA if xatu else DIFFS_SCHEMA,
@@ -120,7 +124,9 @@ def _chain(tables: Sequence[Table], xatu: bool) -> int | None:
             for _, _, frame in table.batches([name]):
                 found |= dict.fromkeys(map(str, frame[name].drop_nulls().unique().to_list()), table.path)
     if len(found) > 1:
-        raise InputError(f"the tables are of several chains ({', '.join(sorted(found))}); import one at a time")
+        raise InputError(
+            f"the tables are of several chains ({', '.join(sorted(found))}); import one at a time"
+        )
     for value, path in found.items():
         if xatu:
             return NETWORKS.get(value)
@@ -146,7 +152,9 @@ def _rows(frame: pl.DataFrame, which: str, place: Place, xatu: bool) -> pl.DataF
     nothing = pl.Series([None] * frame.height, dtype=pl.Binary)
     out = {
         "block_number": columns.integers(frame["block_number"], "block_number", place),
-        "tx_index": columns.integers(frame["transaction_index"], "transaction_index", place, pl.Int32, empty=True),
+        "tx_index": columns.integers(
+            frame["transaction_index"], "transaction_index", place, pl.Int32, empty=True
+        ),
         "address": columns.addresses(frame[name], name, place),
         "slot": _word(frame, "slot", place),
         "is_write": pl.Series([diffs] * frame.height, dtype=pl.Boolean),

@@ -76,7 +76,11 @@ def find(table: Table, options: Options) -> Columns:
     clock = "timestamp" if options.seconds else "block"
     for what in (clock, "address", "slot", "kind"):
         if found[what] is None:
-            more = " (or --seconds N, to count time in steps of N seconds)" if what == "block" and found["timestamp"] else ""
+            more = (
+                " (or --seconds N, to count time in steps of N seconds)"
+                if what == "block" and found["timestamp"]
+                else ""
+            )
             raise InputError(
                 f"{table.path} has no column for {what} ({', '.join(NAMES[what])}), say which with "
                 f"--map {what}=COLUMN{more}; it has {', '.join(table.columns)}"
@@ -147,9 +151,7 @@ def _batch(frame: pl.DataFrame, place: Place, found: Columns, seconds: int | Non
     if not seconds:
         return Batch(rows)
     steps = rows.select(pl.col("block_number").unique())
-    info = steps.with_columns(
-        timestamp=pl.col("block_number") * seconds, tx_count=pl.lit(None, pl.Int32)
-    )
+    info = steps.with_columns(timestamp=pl.col("block_number") * seconds, tx_count=pl.lit(None, pl.Int32))
     return Batch(rows, blocks=info.select(BLOCKS_INFO_SCHEMA.names()))
 
 

@@ -79,7 +79,9 @@ def source(paths: Sequence[str], parsed: Callable[[str], Any], options: Options)
             if which is None:
                 either.setdefault(number, []).append((path, at))
             elif (other := places.setdefault(number, {}).setdefault(which, (path, at))) != (path, at):
-                raise InputError(f"{other[0]} and {path} are both the {which} answer for block {number}; keep one")
+                raise InputError(
+                    f"{other[0]} and {path} are both the {which} answer for block {number}; keep one"
+                )
     for number, found in either.items():
         pair = places.setdefault(number, {})
         for which in _MODES:
@@ -100,7 +102,9 @@ def source(paths: Sequence[str], parsed: Callable[[str], Any], options: Options)
                 return
             rows, changes, counts = [], [], []
             for number in part:
-                full, diff = (answers(parsed(path))[at][1] for path, at in (places[number][m] for m in _MODES))
+                full, diff = (
+                    answers(parsed(path))[at][1] for path, at in (places[number][m] for m in _MODES)
+                )
                 where = " and ".join(dict.fromkeys(path for path, _ in places[number].values()))
                 try:
                     rows.append(prestate.block_touches(number, full, diff))
