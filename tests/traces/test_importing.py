@@ -371,7 +371,7 @@ def test_what_is_no_data_is_refused_with_what_is(tmp_path):
     with pytest.raises(InputError, match="names no file"):
         importing.recognise([str(tmp_path / "nothing-*.csv")])
     for name, text in (("e.csv", ""), ("h.csv", TABLE)):
-        with pytest.raises(InputError, match="empty|no rows"):
+        with pytest.raises(InputError, match=r"empty|no rows"):
             importing.read([saved(tmp_path, text, name)])
     with pytest.raises(InputError, match="cannot be listed"):
         importing.recognise(["nosuch://bucket/x.csv"])

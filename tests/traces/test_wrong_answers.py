@@ -75,7 +75,7 @@ def test_a_stamp_of_an_earlier_version_is_read():
 
 @pytest.mark.parametrize("missing", ['""', "", "0x"])
 def test_a_missing_slot_is_no_slot_zero(tmp_path, missing):
-    with pytest.raises(InputError, match="slot must be.* line 3 has"):
+    with pytest.raises(InputError, match=r"slot must be.* line 3 has"):
         read_table(table(tmp_path, ["0x1", missing]))
 
 
