@@ -1,7 +1,8 @@
 """Bytes of a batch's bookkeeping, by version of the original and for our columns, from counts alone.
 
 The original is Rust on a 64-bit machine: growing lists double, ordered maps are B-trees. Sizes of its records are
-those of https://github.com/matter-labs/vm2 (``crates/vm2/src/world_diff.rs``, pull request 109); list growth, the
+those of https://github.com/matter-labs/vm2 (``crates/vm2/src/world_diff.rs`` at commit
+9a378c1 and the stages of pull request 109, a6bb2db to 4270ec4); list growth, the
 sort's buffer and nodes are those of ``RawVec``, ``slice::sort`` (driftsort) and ``alloc::collections::btree``
 (https://github.com/rust-lang/rust). Five versions:
 
@@ -21,7 +22,8 @@ from dataclasses import dataclass
 
 from rollstate.errors import InputError
 from rollstate.worlddiff import columnar
-from rollstate.worlddiff.interning import index_size
+from rollstate.worlddiff.chunks import CHUNK
+from rollstate.worlddiff.interning import grown, index_size, larger
 
 MIB = 2**20
 
@@ -35,6 +37,9 @@ VALUE_BYTES = {"set": 0, "flags": 1, "paid": 4, "value": 32, "slot": 40, "write"
 _LEAF_BYTES = {"set": 632, "flags": 640, "paid": 672, "value": 984, "slot": 1_072, "write": 1_072}
 _NODES_PER_KEY = {"random": (0.1182, 0.0156), "ascending": (0.14286, 0.0238)}
 """Leaves and inner nodes per key, after insertion in random and in ascending order (splits at 4 to 6 of 11 keys)."""
+
+FIRST_ROWS = 1_024
+"""Rows with which the tables of our columns begin."""
 
 VERSIONS = ("before", "gate", "group B", "group A", "merged")
 FULL_BUFFER_BYTES = 8_000_000
@@ -228,7 +233,7 @@ def structures(
 
 
 def columns(
-    counts: BatchCounts, values: int, *, reserve: bool = False, chunk: int = columnar.CHUNK
+    counts: BatchCounts, values: int, *, reserve: bool = False, chunk: int = CHUNK
 ) -> list[Structure]:
     """Return the structures of `columnar.ColumnarWorldDiff`; journals are those of a batch of short transactions.
 
@@ -239,7 +244,7 @@ def columns(
     values : int
         Distinct values, 0 included.
     reserve : bool
-        Whether slots and values are reserved; else their tables double from 1,024 rows.
+        Whether slots and values are reserved; else their tables grow by a quarter from 1,024 rows.
     chunk : int
         Entries per chunk.
     """
@@ -249,28 +254,34 @@ def columns(
         return Structure(name, entries, lambda n: (int(n) // chunk + 1) * chunk * item)
 
     def table(name: str, rows: int, item: int, indexed: bool) -> Structure:
-        def size(n: float) -> float:
-            capacity = rows if reserve else doubled(max(n, 1), 1_024)
-            return capacity * item + (4 * index_size(capacity) if indexed else 0)
+        def parts(capacity: int) -> tuple[int, int]:
+            return capacity * item, 4 * index_size(capacity) if indexed else 0
 
-        # The old index is there until the new table is, and the new index after the old table has gone.
-        return Structure(
-            name,
-            rows,
-            size,
-            () if reserve else _doublings(rows, 1_024),
-            lambda full: size(full) + 2 * full * item,
-        )
+        def size(n: float) -> float:
+            return sum(parts(rows if reserve else grown(max(n, 1), FIRST_ROWS)))
+
+        def moving(full: int) -> float:
+            (old, old_index), (new, new_index) = parts(full), parts(larger(full))
+            return max(old + old_index + new, new + old_index + new_index)
+
+        return Structure(name, rows, size, () if reserve else _growths(rows), moving)
 
     return [
-        chunked("trace", counts.trace, columnar.TRACE_ENTRY_BYTES),
-        chunked("refunds", counts.refunds, REFUND),
-        chunked("pubdata costs", counts.costs, COST),
-        table("slot keys", counts.slots, SLOT_KEY, True),
+        chunked("log", counts.trace + counts.transients, columnar.LOG_ENTRY_BYTES),
+        chunked("written values and costs", counts.writes, columnar.WRITE_BYTES),
+        table("slot keys", counts.slots, columnar.SLOT_BYTES, True),
         table("slot state", counts.slots, columnar.STATE_BYTES, False),
         table("values", values, columnar.VALUE_BYTES, True),
         Structure("slice", columnar.SLICE, lambda _: columnar.SLICE * columnar.SLICE_BYTES),
     ]
+
+
+def _growths(rows: int) -> tuple[int, ...]:
+    steps, capacity = [], FIRST_ROWS
+    while capacity < rows:
+        steps.append(capacity)
+        capacity = larger(capacity)
+    return tuple(steps)
 
 
 def live(found: list[Structure]) -> float:

@@ -3,7 +3,7 @@
 A storage argument in a circuit consumes one entry per slot: a *protective read* (the slot was read, or written and
 brought back, and its value must be proved) or a *net write*. The reference algorithm sorts every query of the batch
 by slot and time and replays each slot with a stack of undone and pending writes
-(``sort_storage_access_queries``, https://github.com/matter-labs/zksync-protocol). The same set follows from three
+(``sort_storage_access_queries``, https://github.com/matter-labs/zksync-protocol at commit 8ba377e). The same set follows from three
 maps: pending writes, slots read while no write was pending, and initial values.
 
 Why they agree, per slot: the depth of the stack is the number of writes not undone; the map of pending writes holds
