@@ -159,7 +159,7 @@ def test_a_twin_of_another_slot_is_noticed_where_it_stands():
 @pytest.mark.parametrize("entry", [kernel.COLD_WRITE << kernel.SLOT_BITS, kernel.SLOT_MASK])
 def test_writes_and_slots_that_were_never_recorded_are_noticed(entry):
     diff = damaged([("read", 1, 0)], "log", 0, entry)
-    with pytest.raises(TraceError, match="more writes than|slot id"):
+    with pytest.raises(TraceError, match=r"more writes than|slot id"):
         diff.accesses_from_trace()
 
 
@@ -294,7 +294,11 @@ def test_what_is_no_world_is_refused_at_once():
 def test_compressed_differences_can_be_undone_in_as_many_bytes_as_they_say(before, after):
     """Each way of compressing gives the value back; the size is that of the shortest of at most 30 bytes."""
     size = compressed_bytes(before, after) - 1
-    fits = [n for n in range(31) if after < 256**n or min((after - before) % 2**256, (before - after) % 2**256) < 256**n]
+    fits = [
+        n
+        for n in range(31)
+        if after < 256**n or min((after - before) % 2**256, (before - after) % 2**256) < 256**n
+    ]
     assert size == (fits[0] if fits else 32)
 
 

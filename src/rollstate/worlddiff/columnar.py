@@ -1,10 +1,10 @@
 """A world diff on columns: every access kept, at 4 bytes instead of 128, and the maps beside them.
 
-A slot's 52 bytes and a value's 32 are kept once and named by 4-byte ids. The log has one 4-byte entry per access: what it
-was, which refund it got, and its slot. A write keeps besides what it wrote and what it cost. Everything else that the
-original writes down follows by replaying the log: the value before an entry is the slot's value then, the value of a
-read is the slot's current one, a twin undoes the newest pending write, only writes cost pubdata. A digest of the values
-that were really read and written is kept while recording, and compared when the log is unfolded.
+A slot's 52 bytes and a value's 32 are kept once and named by 4-byte ids. The log has one 4-byte entry per access: what
+it was, which refund it got, and its slot. A write keeps besides what it wrote and what it cost. Everything else that
+the original writes down follows by replaying the log: the value before an entry is the slot's value then, the value of
+a read is the slot's current one, a twin undoes the newest pending write, only writes cost pubdata. A digest of the
+values that were really read and written is kept while recording, and compared when the log is unfolded.
 
 The trace serves a circuit's storage argument, the maps serve a verifier, and both give the same deduplicated set.
 """
@@ -22,8 +22,9 @@ from rollstate.worlddiff.columnar_kernel import NONE
 from rollstate.worlddiff.errors import FrameError, KeyRangeError, TraceError, TransactionError
 from rollstate.worlddiff.interning import Interner
 from rollstate.worlddiff.operations import NAMES, TOUCHING, Operations, slot_of
+from rollstate.worlddiff.pricing import prices
 from rollstate.worlddiff.storage_queries import StorageAccess, StorageQuery
-from rollstate.worlddiff.world import FixedCostWorld, StorageSlot, World, check_world, checked_cost, checked_read
+from rollstate.worlddiff.world import World, check_world, checked_read
 from rollstate.worlddiff.world_diff import PROTECTIVE_READ, StorageWrite
 
 SLOT_BYTES, VALUE_BYTES = 52, 32
@@ -62,8 +63,7 @@ class ColumnarWorldDiff:
     Parameters
     ----------
     world : World
-        The state before the batch. A `FixedCostWorld` is priced on arrays; any other is asked once for each pair of a
-        slot and a value that a slice of operations writes.
+        The state before the batch; see `pricing.prices` for how often it is asked.
     reserve_slots, reserve_values : int
         Distinct slots and values to make room for, known from a witness; more make the tables grow by a quarter.
 
@@ -74,6 +74,7 @@ class ColumnarWorldDiff:
 
     Examples
     --------
+    >>> from rollstate.worlddiff.world import FixedCostWorld
     >>> diff = ColumnarWorldDiff(FixedCostWorld({}))
     >>> diff.run(Operations.from_tuples([("enter",), ("write", 1, 0, 7), ("revert",), ("read", 1, 0)]))
     >>> [chunk[0].tolist() for chunk in diff.trace_chunks()]
@@ -82,9 +83,7 @@ class ColumnarWorldDiff:
     [StorageAccess(address=1, key=0, rw=False, read_value=0, written_value=0)]
     """
 
-    def __init__(
-        self, world: World, *, reserve_slots: int = 1_024, reserve_values: int = 1_024
-    ) -> None:
+    def __init__(self, world: World, *, reserve_slots: int = 1_024, reserve_values: int = 1_024) -> None:
         check_world(world)
         self.world = world
         self._slots = Interner(SLOT_BYTES, reserve_slots)
@@ -164,7 +163,7 @@ class ColumnarWorldDiff:
 
     def _run(self, code: np.ndarray, keys: np.ndarray, values: np.ndarray, returned: np.ndarray) -> None:
         slots, ids = np.zeros(len(code), np.uint32), np.zeros(len(code), np.uint32)
-        touching, writing = code < TOUCHING, np.isin(code, (2, 4))
+        touching, writing = code < TOUCHING, (code == 2) | (code == 4)
         slots[touching] = self._slots.ids(keys[touching])
         if self._slots.count > kernel.SLOT_MASK + 1:
             raise KeyRangeError(
@@ -172,14 +171,14 @@ class ColumnarWorldDiff:
             )
         ids[writing] = self._values.ids(values[writing])
         self._load(slots[code <= 2])
-        prices = self._prices(code, slots, ids)
+        cost = self._prices(code, slots, ids)
         self._reserve_journals(code)
         returned[:] = NONE
         c, done = self._counters, 0
         while done < len(code):
             log, writes = self._log.at(c[kernel.LOG]), self._writes.at(c[kernel.STORED])
             done = kernel.run(
-                code, slots, ids, prices, done, c, self._digests, *log, writes, self._state, self._journals,
+                code, slots, ids, cost, done, c, self._digests, *log, writes, self._state, self._journals,
                 self._frames, returned,
             )  # fmt: skip
 
@@ -203,25 +202,14 @@ class ColumnarWorldDiff:
 
     def _prices(self, code: np.ndarray, slots: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Return what each write's value costs against the slot's initial one, 0 for other operations; int64."""
-        prices = np.zeros(len(code), np.int64)
+        found = np.zeros(len(code), np.int64)
         status, initial = self._state[_STATUS], self._state[_INITIAL]
         at = np.flatnonzero(code == 2)
         at = at[status[slots[at]] & kernel.FREE == 0]
-        slot, value = slots[at], ids[at]
-        if isinstance(self.world, FixedCostWorld):
-            exists = status[slot] & kernel.EXISTS > 0
-            cost = np.where(exists, self.world.cost_existing, self.world.cost_absent)
-            prices[at] = np.where(value == initial[slot], 0, cost)
-            return prices
-        pairs, which = np.unique(np.stack([slot, value], axis=1), axis=0, return_inverse=True)
-        before, after = self.value(initial[pairs[:, 0]]), self.value(pairs[:, 1])
-        absent = (status[pairs[:, 0]] & kernel.EXISTS == 0).tolist()
-        costs = [
-            checked_cost(self.world, StorageSlot(a, is_initial), b)
-            for a, is_initial, b in zip(before, absent, after, strict=True)
-        ]
-        prices[at] = np.array(costs, np.int64)[which.ravel()]
-        return prices
+        slot = slots[at]
+        exists = status[slot] & kernel.EXISTS > 0
+        found[at] = prices(self.world, initial[slot], exists, ids[at], self.value)
+        return found
 
     def _widen(self, capacity: int) -> None:
         old = len(self._state[0])
@@ -315,9 +303,13 @@ class ColumnarWorldDiff:
         for (log,) in self._log.parts(self._counters[kernel.LOG]):
             writes = int(np.count_nonzero(_is_write(log >> kernel.SLOT_BITS)))
             values = self._writes.part(used, min(used + writes, written))[0]
-            columns = tuple(np.empty(len(log), dtype) for dtype in (np.uint8, np.uint32, np.uint32, np.uint32))
+            columns = tuple(
+                np.empty(len(log), dtype) for dtype in (np.uint8, np.uint32, np.uint32, np.uint32)
+            )
             if len(values) < writes:
-                raise TraceError(f"trace: more writes than the {written} that were recorded; the log was changed")
+                raise TraceError(
+                    f"trace: more writes than the {written} that were recorded; the log was changed"
+                )
             done, digest, wrong = kernel.unfold(log, values, state, stack, digest, *columns)
             if wrong >= 0:
                 raise TraceError(
@@ -357,7 +349,9 @@ class ColumnarWorldDiff:
         """Return the refund of each read and write, uint32."""
         table = np.array(kernel.REFUNDS_BY_CODE)
         found = [table[code] for code in self._codes()]
-        return np.concatenate([np.empty(0, np.uint32), *(part[part >= 0] for part in found)]).astype(np.uint32)
+        return np.concatenate([np.empty(0, np.uint32), *(part[part >= 0] for part in found)]).astype(
+            np.uint32
+        )
 
     def pubdata_costs(self) -> np.ndarray:
         """Return the pubdata bytes of each access, transient ones too, int32."""

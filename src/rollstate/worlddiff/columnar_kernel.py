@@ -87,7 +87,9 @@ def _undo_transient(length, transient, stamp, journal, c):
 def _mixed(digest, entry, before, after):
     """Return a digest of the log so far and one more entry with its values."""
     digest = (digest ^ np.uint64(entry)) * np.uint64(0x9E3779B97F4A7C15)
-    digest = (digest ^ (np.uint64(before) << np.uint64(32) | np.uint64(after))) * np.uint64(0xBF58476D1CE4E5B9)
+    digest = (digest ^ (np.uint64(before) << np.uint64(32) | np.uint64(after))) * np.uint64(
+        0xBF58476D1CE4E5B9
+    )
     return digest ^ (digest >> np.uint64(29))
 
 
@@ -211,7 +213,12 @@ def run(code, slots, values, prices, begin, c, digests, log, writes, state, jour
             c[DEPTH] = depth
         elif operation == 9:
             c[IN_TX], c[TX_LOG], c[TX_TRACE], c[TX_REFUNDS] = 1, c[LOG], c[TRACE], c[REFUNDS]
-            c[TX_STORED], c[TX_WRITES], c[TX_FLAGS], c[TX_PUBDATA] = c[STORED], c[WRITES], c[FLAGS], c[PUBDATA]
+            c[TX_STORED], c[TX_WRITES], c[TX_FLAGS], c[TX_PUBDATA] = (
+                c[STORED],
+                c[WRITES],
+                c[FLAGS],
+                c[PUBDATA],
+            )
             digests[1] = digests[0]
         elif operation == 10:
             c[IN_TX] = c[WRITES] = c[TRANSIENTS] = c[FLAGS] = 0
@@ -236,7 +243,7 @@ def run(code, slots, values, prices, begin, c, digests, log, writes, state, jour
 
 @compiled
 def unfold(log, values, state, stack, digest, kind, slots, before, after):
-    """Replay a part of the log and write out its trace; return entries written, the digest, and the first contradiction.
+    """Replay a part of the log and write out its trace; return its length, the digest, and the first contradiction.
 
     Parameters
     ----------

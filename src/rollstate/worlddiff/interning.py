@@ -14,8 +14,12 @@ EMPTY = 0xFFFF_FFFF
 def _place(row: np.ndarray, table: np.ndarray, index: np.ndarray) -> int:
     """Return the position of `row` in an open-addressed index, or of the empty place where it belongs."""
     mixed = np.uint64(0x9E3779B97F4A7C15)
-    for word in row:
-        mixed = (mixed ^ np.uint64(word)) * np.uint64(0xBF58476D1CE4E5B9)
+    for i in range(0, len(row), 2):
+        # Two words at once; an odd one is taken alone.
+        word = np.uint64(row[i]) | (
+            np.uint64(row[i + 1]) << np.uint64(32) if i + 1 < len(row) else np.uint64(0)
+        )
+        mixed = (mixed ^ word) * np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(29)
     # The upper half as a fraction of the index, whose length need not be a power of two.
     place = ((mixed >> np.uint64(32)) * np.uint64(len(index))) >> np.uint64(32)

@@ -159,7 +159,8 @@ class JournalMap(Journal):
         self.check(snapshot)
         before = dict(reversed(self._journal[snapshot.length :]))
         return {
-            key: (default if before[key] is _ABSENT else before[key], self.entries[key]) for key in sorted(before)
+            key: (default if before[key] is _ABSENT else before[key], self.entries[key])
+            for key in sorted(before)
         }
 
 

@@ -139,7 +139,5 @@ def compressed_bytes(before: int, after: int) -> int:
     >>> compressed_bytes(255_438_218, 255_438_638), compressed_bytes(7, 0), compressed_bytes(0, 2**255)
     (3, 1, 33)
     """
-    sizes = [
-        (number % 2**256).bit_length() + 7 >> 3 for number in (after - before, before - after, after)
-    ]
+    sizes = [(number % 2**256).bit_length() + 7 >> 3 for number in (after - before, before - after, after)]
     return 1 + min((size for size in sizes if size <= _LONGEST_COMPRESSED), default=32)
