@@ -12,7 +12,7 @@ The trace serves a circuit's storage argument, the maps serve a verifier, and bo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,9 +92,9 @@ class ColumnarWorldDiff:
         self._counters = np.zeros(kernel.COUNTERS, np.int64)
         self._digests = np.zeros(2, np.uint64)
         self._log, self._writes = Chunks(*_LOG), Chunks(*_WRITES)
-        self._state = tuple(np.zeros(0, dtype) for dtype in _STATE)
+        self._state: tuple[Any, ...] = tuple(np.zeros(0, dtype) for dtype in _STATE)
         self._widen(self._slots.capacity)
-        self._journals = (
+        self._journals: tuple[np.ndarray, ...] = (
             np.empty((0, 3), np.uint32),
             np.empty((0, 2), np.uint32),
             np.empty(0, np.uint32),
@@ -340,7 +340,9 @@ class ColumnarWorldDiff:
         keys = [slot_of(row) for row in self._slots.rows()]
         values = self.value(np.arange(self._values.count))
         return [
-            StorageQuery(*keys[s], values[a], values[b], k != kernel.KIND_READ, k == kernel.KIND_TWIN)
+            StorageQuery(
+                keys[s][0], keys[s][1], values[a], values[b], k != kernel.KIND_READ, k == kernel.KIND_TWIN
+            )
             for chunk in self.trace_chunks()
             for k, s, a, b in zip(*(column.tolist() for column in chunk), strict=True)
         ]

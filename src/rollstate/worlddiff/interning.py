@@ -35,7 +35,7 @@ def _place(row: np.ndarray, table: np.ndarray, index: np.ndarray) -> int:
         place += np.uint64(1)
         if place == np.uint64(len(index)):
             place = np.uint64(0)
-    return np.int64(place)
+    return np.int64(place)  # type: ignore[return-value]
 
 
 @compiled

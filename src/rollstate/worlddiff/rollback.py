@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,8 +111,8 @@ class JournalMap(Journal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.entries: dict[Hashable, Any] = {}
-        self._journal: list[tuple[Hashable, Any]] = []
+        self.entries: dict[Any, Any] = {}
+        self._journal: list[tuple[Any, Any]] = []
 
     def _length(self) -> int:
         return len(self._journal)
@@ -128,22 +128,22 @@ class JournalMap(Journal):
     def _forget(self) -> None:
         self._journal.clear()
 
-    def get(self, key: Hashable, default: Any = None) -> Any:
+    def get(self, key: Any, default: Any = None) -> Any:
         """Return the value of `key`, or `default`."""
         return self.entries.get(key, default)
 
-    def insert(self, key: Hashable, value: Any, default: Any = None) -> Any:
+    def insert(self, key: Any, value: Any, default: Any = None) -> Any:
         """Set `key` and return what it replaced, `default` if it was not there."""
         previous = self.entries.get(key, _ABSENT)
         self._journal.append((key, previous))
         self.entries[key] = value
         return default if previous is _ABSENT else previous
 
-    def update(self, key: Hashable, change: Callable[[Any], Any], default: Any = None) -> None:
+    def update(self, key: Any, change: Callable[[Any], Any], default: Any = None) -> None:
         """Replace the value of `key` (absent: `default`) by ``change(value)``; journals always."""
         self.insert(key, change(self.entries.get(key, default)))
 
-    def add_flags(self, key: Hashable, bits: int) -> bool:
+    def add_flags(self, key: Any, bits: int) -> bool:
         """Set `bits` in the flags of `key` (absent: 0); journal, and return True, only if one was not set."""
         previous = self.entries.get(key, 0)
         if previous | bits == previous:
@@ -151,7 +151,7 @@ class JournalMap(Journal):
         self.insert(key, previous | bits)
         return True
 
-    def changes_after(self, snapshot: Snapshot, default: Any = None) -> dict[Hashable, tuple[Any, Any]]:
+    def changes_after(self, snapshot: Snapshot, default: Any = None) -> dict[Any, tuple[Any, Any]]:
         """Return ``key -> (value at the snapshot, value now)`` of the keys that were set since, sorted by key.
 
         A key set back to its old value is listed too; `default` stands for one that was not there.
@@ -169,8 +169,8 @@ class JournalSet(Journal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.members: set[Hashable] = set()
-        self._journal: list[Hashable] = []
+        self.members: set[Any] = set()
+        self._journal: list[Any] = []
 
     def _length(self) -> int:
         return len(self._journal)
@@ -182,7 +182,7 @@ class JournalSet(Journal):
     def _forget(self) -> None:
         self._journal.clear()
 
-    def add(self, key: Hashable) -> bool:
+    def add(self, key: Any) -> bool:
         """Add `key` and return True if it was new."""
         if key in self.members:
             return False

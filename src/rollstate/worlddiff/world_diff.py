@@ -406,7 +406,7 @@ class WorldDiff:
         for slot in sorted(self.storage_writes.entries):
             initial, after = self._initial(slot), self.storage_writes.get(slot).value
             if initial.value != after:
-                found.append(StorageChange(*slot, initial.value, after, initial.is_initial))
+                found.append(StorageChange(slot[0], slot[1], initial.value, after, initial.is_initial))
         return found
 
     def changes_after(self, frame: Frame) -> list[StorageChange]:
@@ -415,7 +415,7 @@ class WorldDiff:
         for slot, (before, after) in self.storage_writes.changes_after(frame.writes).items():
             initial = self._initial(slot)
             value = initial.value if before is None else before.value
-            found.append(StorageChange(*slot, value, after.value, initial.is_initial))
+            found.append(StorageChange(slot[0], slot[1], value, after.value, initial.is_initial))
         return found
 
     def initial_storage_value(self, address: int, key: int) -> StorageSlot | None:
