@@ -229,7 +229,7 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
         if work.executed:
             left_out = _leave_out(notebook, work)
             notebook = _execute(notebook, work, root, folder, context, progress)
-        if work.missing:
+        if work.missing or not work.executed:
             release = releases.latest(root / "releases") if work.published else None
             published.fill(folder, notebook, release, context, missing=work.missing, cells=left_out)
         _check_recorded(work, folder, root)
