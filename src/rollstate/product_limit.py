@@ -95,6 +95,16 @@ def survival_of(table: RiskTable, at: np.ndarray, *, min_at_risk: int = 1) -> np
     return np.r_[1.0, steps][np.searchsorted(table.time, np.asarray(at, float), "right")]
 
 
+def cumulative_hazard(table: RiskTable, at: np.ndarray) -> np.ndarray:
+    """Return the Nelson-Aalen estimate of counted spells at gap times `at`, shape (m,).
+
+    Source: Aalen (1978), https://doi.org/10.1214/aos/1176344247. lifelines has it for rows; this one is bootstrapped.
+    """
+    n = table.at_risk
+    steps = np.cumsum(np.divide(table.events, n, out=np.zeros_like(n), where=table.events > 0))
+    return np.r_[0.0, steps][np.searchsorted(table.time, np.asarray(at, float), "right")]
+
+
 def cluster_band(
     duration: np.ndarray,
     event: np.ndarray,
