@@ -365,8 +365,8 @@ def test_a_stamp_beside_a_table_is_the_stamp_of_the_trace(tmp_path):
 
 
 def test_what_is_no_data_is_refused_with_what_is(tmp_path):
-    for name, text in (("a.txt", "x"), ("a.json", '{"error": 1}'), ("b.json", "[1")):
-        with pytest.raises(InputError, match=r"no format that can be imported|no JSON"):
+    for name, text in (("a.txt", "x"), ("a.json", '{"error": {"message": "m"}}'), ("b.json", "[1")):
+        with pytest.raises(InputError, match=r"no format that can be imported|no JSON|endpoint's error"):
             importing.recognise([saved(tmp_path, text, name)])
     with pytest.raises(InputError, match="names no file"):
         importing.recognise([str(tmp_path / "nothing-*.csv")])

@@ -190,3 +190,11 @@ def test_what_a_list_sees_of_accounts_stays_in_its_trace(tmp_path):
             capability(),
             accounts=trace.accounts,
         )
+
+
+def test_a_part_of_a_window_counts_its_own_unobserved_blocks():
+    from rollstate.traces import datasets, summary, thinning
+
+    trace = thinning.unobserve(datasets.load_trace("sample"), [1005, 1100, 1101])
+    assert summary.restrict(trace, 1000, 1050).capability.unobserved_blocks == 1
+    assert summary.restrict(trace, 1050, 1150).capability.unobserved_blocks == 2

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from rollstate import __version__
 from rollstate.errors import InputError
-from rollstate.traces import import_ranges, rules, store, tables
+from rollstate.traces import endpoint_errors, import_ranges, rules, store, tables
 from rollstate.traces.formats import access_lists, ethereum_etl, files, state_diffs, table, tracer_answers
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, VERSIONED_SCHEMA, Options, Source
 from rollstate.traces.import_ranges import Runs
@@ -108,6 +108,9 @@ def _kind(path: str, parsed: Callable[[str], Any], options: Options) -> tuple[st
     if last != ".json":
         return None, path
     found = parsed(path)
+    if isinstance(found, dict) and found.get("error") is not None:
+        said = endpoint_errors.message(found["error"])[1]
+        raise InputError(f"{path} is an endpoint's error, not an answer ({said[:120]}); ask for it again")
     if access_lists.is_json(found):
         return "block access lists", path
     return ("tracer answers" if tracer_answers.answers(found) else None), path

@@ -108,6 +108,7 @@ def validate(trace: Trace) -> None:
     for name, frame in frames.items():
         _refuse(name, rules.shape(name, frame))
     _refuse("blocks", rules.of_blocks(blocks, stamp))
+    _refuse("accounts", rules.of_accounts(trace.accounts, stamp))
     unseen = blocks.filter(~pl.col("observed"))["block_number"]
     for name, wanted in (
         ("accesses", rules.access_rules(stamp, trace.slots.height, unseen)),
@@ -118,7 +119,6 @@ def validate(trace: Trace) -> None:
         for said, _, row in rules.broken(frames[name], wanted):
             raise InputError(f"{name}: {said}; row {row.pop('row')} is {row}")
     _refuse("accesses", rules.order_of_accesses(trace.accesses))
-    _refuse("accounts", rules.of_accounts(trace.accounts, stamp))
 
 
 def _refuse(name: str, said: str | None) -> None:
