@@ -5,12 +5,12 @@ import shlex
 
 import pytest
 from click.testing import CliRunner
-from tests.traces import activity
-from tests.traces.test_import_fuzz import _logs
-from tests.traces.test_importing import BUSY
 
 from rollstate.compendium import cli
 from rollstate.traces import store
+from tests.traces import activity
+from tests.traces.test_import_fuzz import _logs
+from tests.traces.test_importing import BUSY
 
 
 def commands(root):

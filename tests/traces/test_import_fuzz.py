@@ -8,6 +8,7 @@ import random
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 from tests.traces import activity
 from tests.traces.test_importing import BUSY
@@ -28,6 +29,7 @@ READERS = {
     "lists of fixtures": lambda touches, folder: activity.list_json(touches, folder, "fixtures"),
     "table": lambda touches, folder: activity.table(touches, folder),
     "plain table": lambda touches, folder: _unpacked(activity.table(touches, folder)),
+    "arrow": lambda touches, folder: _arrow(activity.table(touches, folder)),
     "logs": lambda touches, folder: _logs(folder),
 }
 WORDS = [
@@ -55,6 +57,14 @@ def _unpacked(paths):
     path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
     path.unlink()
     return [str(path.with_suffix(""))]
+
+
+def _arrow(paths):
+    (path,) = map(Path, paths)
+    frame = pl.read_csv(path, separator=";", infer_schema=False).with_columns(pl.col("blk").cast(pl.Int64))
+    frame.write_ipc(path.with_name("mine.arrow"))
+    path.unlink()
+    return [str(path.with_name("mine.arrow"))]
 
 
 def _logs(folder):
@@ -105,7 +115,9 @@ def survive(reader, count, folder):
         path.write_bytes(mutated(path.read_bytes(), rng))
         named = [source.replace(str(good), str(bad)) for source in sources]
         try:
-            importing.read(named, Options(columns={"block": "blk"} if "table" in reader else {}))
+            importing.read(
+                named, Options(columns={"block": "blk"} if {"table", "arrow"} & set(reader.split()) else {})
+            )
             outcomes["read"] += 1
         except RollstateError as error:
             assert str(error)

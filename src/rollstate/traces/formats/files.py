@@ -233,7 +233,10 @@ class Table:
 
 
 def _plain(batch: pa.RecordBatch) -> pl.DataFrame:
-    """Return a batch with dictionaries unpacked."""
+    """Return a batch with dictionaries unpacked; a damaged one, whose offsets or text are wrong, is an error."""
+    batch.validate(full=True)
+    # Without the metadata of the schema, which may be anything.
+    batch = pa.RecordBatch.from_arrays(batch.columns, names=batch.schema.names)
     frame = pl.DataFrame(pl.from_arrow(batch))
     coded = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
     return frame.with_columns(pl.col(name).cast(pl.String) for name in coded)
