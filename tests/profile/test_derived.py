@@ -136,7 +136,9 @@ def test_window_costs_of_a_class_and_of_groups(trace, profile):
 def test_clairvoyant(trace, profile):
     spells = intervals.build(trace, window=(1500, 3000)).filter(pl.col("event"))
     rest = (spells["duration"] - spells["entry"]).to_numpy()
-    assert costs.clairvoyant(profile, 1.0, 200.0, 1500) == pytest.approx(np.minimum(rest, 200.0).sum(), rel=0.01)
+    assert costs.clairvoyant(profile, 1.0, 200.0, 1500) == pytest.approx(
+        np.minimum(rest, 200.0).sum(), rel=0.01
+    )
 
 
 def test_tails_and_shares(trace, profile):

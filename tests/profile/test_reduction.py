@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.strategies import TOUCHES, make_trace
 
 from rollstate import intervals
 from rollstate.errors import InputError
@@ -18,13 +19,14 @@ from rollstate.profile.tables import TABLES
 from rollstate.traces import store
 from rollstate.traces.synthetic import SyntheticParameters, generate
 from rollstate.traces.thinning import unobserve
-from tests.strategies import TOUCHES, make_trace
 
 CREATED = st.dictionaries(
     st.tuples(st.integers(1, 3), st.integers(0, 4)), st.one_of(st.none(), st.integers(90, 129)), max_size=6
 )
 TRACES = st.builds(
-    lambda touches, created: make_trace(touches, [(*name, born) for name, born in created.items()]), TOUCHES, CREATED
+    lambda touches, created: make_trace(touches, [(*name, born) for name, born in created.items()]),
+    TOUCHES,
+    CREATED,
 ).filter(lambda trace: trace.accesses.height > 0)
 
 
@@ -46,7 +48,16 @@ def _pieces_of(trace, profile):
         start_fold = int(np.searchsorted(cuts, row["start"], "right")) - 1
         entry, duration = (int(GAPS.index(np.array([row[name]]))[0]) for name in ("entry", "duration"))
         gap = octave_class(row["prev_gap"] or 0)
-        key = (row["event"], fold, start_fold, row["wrote"], access_class(row["n_accesses"]), gap, duration, entry)
+        key = (
+            row["event"],
+            fold,
+            start_fold,
+            row["wrote"],
+            access_class(row["n_accesses"]),
+            gap,
+            duration,
+            entry,
+        )
         counts[key] = counts.get(key, 0) + 1
     return counts
 
@@ -65,7 +76,10 @@ def test_pieces_are_the_spells_of_every_fold(trace):
 def test_pieces_and_sums_of_a_long_trace(synthetic):
     profile = make(synthetic, block_s=60.0)
     assert profile.plan.history == {"hour": 1440, "day": 60}
-    spells = [intervals.build(synthetic, window=w) for w in zip(profile.plan.cuts, profile.plan.cuts[1:], strict=False)]
+    spells = [
+        intervals.build(synthetic, window=w)
+        for w in zip(profile.plan.cuts, profile.plan.cuts[1:], strict=False)
+    ]
     assert profile.pieces["rows"].sum() == sum(s.height for s in spells)
     for fold, found in enumerate(spells):
         mine = profile.sums.filter(pl.col("fold") == fold)
@@ -138,7 +152,9 @@ def test_stored_parts(synthetic, tmp_path):
 
 
 def test_rows_in_any_order(synthetic):
-    shuffled = dataclasses.replace(synthetic, accesses=synthetic.accesses.sample(fraction=1, shuffle=True, seed=1))
+    shuffled = dataclasses.replace(
+        synthetic, accesses=synthetic.accesses.sample(fraction=1, shuffle=True, seed=1)
+    )
     assert make(shuffled).equals(make(synthetic))
 
 

@@ -75,7 +75,12 @@ def window_table(
 
 
 def window_table_where(
-    profile: Profile, where: pl.Expr, start: int | None = None, stop: int | None = None, *, inside: bool = False
+    profile: Profile,
+    where: pl.Expr,
+    start: int | None = None,
+    stop: int | None = None,
+    *,
+    inside: bool = False,
 ) -> WindowTable:
     """Return the same for spells of some classes alone; durations are taken in the middle of their bins."""
     profile.capability.require("every_block", "the cost of a window")

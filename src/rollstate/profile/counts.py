@@ -45,7 +45,9 @@ def hill_of_touches(profile: Profile, k: int, unit: str = "slots") -> float:
         raise InputError(f"k={k} must lie between 1 and {len(x) - 1}, one less than the touched {unit}")
     total = np.log(x[:k] / x[k]).sum()
     if total <= 0:
-        raise InputError(f"the {k + 1} busiest {unit} all have {x[k]} touches: there is no tail to fit; raise k")
+        raise InputError(
+            f"the {k + 1} busiest {unit} all have {x[k]} touches: there is no tail to fit; raise k"
+        )
     return float(k / total)
 
 

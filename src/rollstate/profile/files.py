@@ -16,10 +16,8 @@ from rollstate import __version__
 from rollstate.errors import InputError
 from rollstate.profile.plan import Plan
 from rollstate.profile.tables import TABLES, VERSION, Profile, keys, sums
+from rollstate.traces.marks import PROFILE_KEY
 from rollstate.traces.schema import Capability
-
-KEY = b"rollstate.profile"
-"""Key of the stamp in the metadata of the Parquet schema; its value is JSON."""
 
 _PACKED = {name for table in TABLES for name in sums(table) if name != "rows"} | {"touches"}
 LARGEST = 2_000_000
@@ -47,7 +45,7 @@ def save(profile: Profile, path: Path) -> Path:
         "trace_sha256": profile.trace_sha256,
         "digest": _digest(profile),
     }
-    table = table.replace_schema_metadata({KEY: json.dumps(stamp, sort_keys=True).encode()})
+    table = table.replace_schema_metadata({PROFILE_KEY: json.dumps(stamp, sort_keys=True).encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -108,22 +106,12 @@ def load_file(path: Path) -> Profile:
     return profile
 
 
-def is_profile(path: Path) -> bool:
-    """Say whether a file is a profile, of any version; a trace table and anything else is not."""
-    if not path.is_file():
-        return False
-    try:
-        return KEY in (pq.read_schema(path).metadata or {})
-    except (OSError, pa.ArrowException):
-        return False
-
-
 def _stamp(path: Path, metadata: dict[bytes, bytes]) -> dict[str, object]:
-    if KEY not in metadata:
+    if PROFILE_KEY not in metadata:
         raise InputError(
             f"{path} is a Parquet file, but not a profile; make one of a trace with `rollstate profile TRACE --out FILE`"
         )
-    stamp = json.loads(metadata[KEY])
+    stamp = json.loads(metadata[PROFILE_KEY])
     if stamp.get("version") != VERSION:
         raise InputError(
             f"{path} is a profile of schema version {stamp.get('version')} (rollstate {stamp.get('written_by')}), this "

@@ -21,7 +21,9 @@ from rollstate.estimate import Estimate
 Statistic = Callable[[np.ndarray], np.ndarray | float]
 
 
-def jackknife(statistic: Statistic, present: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def jackknife(
+    statistic: Statistic, present: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
     """Return value and half width of the interval of a statistic, leaving out one group at a time.
 
     Parameters
@@ -71,7 +73,9 @@ def bootstrap(
     return low, high
 
 
-def estimate(statistic: Statistic, present: np.ndarray, *, draws: int, seed: int, level: float = 0.95) -> Estimate:
+def estimate(
+    statistic: Statistic, present: np.ndarray, *, draws: int, seed: int, level: float = 0.95
+) -> Estimate:
     """Return a number with its bootstrap interval; without one where there is a single group."""
     value = float(statistic(present.astype(float)))
     if present.sum() < 2:
@@ -83,5 +87,7 @@ def estimate(statistic: Statistic, present: np.ndarray, *, draws: int, seed: int
 def _used(present: np.ndarray) -> np.ndarray:
     used = np.flatnonzero(present)
     if used.size < 2:
-        raise InputError(f"resampling needs at least 2 groups with data, there are {used.size}; widen the selection")
+        raise InputError(
+            f"resampling needs at least 2 groups with data, there are {used.size}; widen the selection"
+        )
     return used

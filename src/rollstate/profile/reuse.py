@@ -66,7 +66,9 @@ def by_lag(
         {
             "lag_low": LAGS.low(lags),
             "lag_high": LAGS.high(lags),
-            "lag_s": pl.Series(values=[None] * lags.size if block_s is None else middle * block_s, dtype=pl.Float64),
+            "lag_s": pl.Series(
+                values=[None] * lags.size if block_s is None else middle * block_s, dtype=pl.Float64
+            ),
             "pairs": pairs.sum(axis=1).astype(np.int64),
             "chances": chances.sum(axis=1).astype(np.int64),
             "reuse": pairs.sum(axis=1) / chances.sum(axis=1),
@@ -126,7 +128,9 @@ def at(
     return estimate(_ratio(pairs, chances), chances > 0, draws=draws, seed=seed, level=level)
 
 
-def over_groups(profile: Profile, lag: float, *, draws: int = 400, seed: int, level: float = 0.95) -> Estimate:
+def over_groups(
+    profile: Profile, lag: float, *, draws: int = 400, seed: int, level: float = 0.95
+) -> Estimate:
     """Return R at the bin of one lag with its interval over random groups of contracts, or of slots."""
     code = int(LAGS.index(np.array([round(lag)]))[0])
     table = profile.pairs_by_group.filter(pl.col("lag") == code)
