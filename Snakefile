@@ -6,7 +6,7 @@
 
 from pathlib import Path
 
-from rollstate.compendium.runner import chapters
+from rollstate.compendium.runner import chapters, current_key
 
 CHAPTERS = config["chapters"].split(",") if "chapters" in config else chapters(Path.cwd())
 OUT = config.get("out", "_build/snakemake")
@@ -22,6 +22,9 @@ rule all:
 rule chapter:
     output:
         "{out}/runs/{chapter}/run.json",
+    params:
+        # What a run depends on: a change of it makes the job due again.
+        key=lambda wildcards: current_key(wildcards.chapter, Path.cwd()),
     shell:
         "{ROLLSTATE} run {wildcards.chapter} --out {wildcards.out}/runs/{wildcards.chapter}"
 

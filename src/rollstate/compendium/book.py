@@ -263,8 +263,7 @@ def _problems(output: str, source: Path) -> str:
 
 def _clean(html: Path) -> None:
     """Drop what a reader does not need, and what no page of an offline book may name."""
-    for name in (".buildinfo", "objects.inv"):
-        (html / name).unlink(missing_ok=True)
+    (html / ".buildinfo").unlink(missing_ok=True)
     for name in _UNUSED:
         for file in (html / "_static").rglob(name):
             file.unlink()

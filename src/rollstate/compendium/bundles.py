@@ -112,6 +112,7 @@ def write_figure(folder: Path, name: str, drawing: Drawing, csv: bytes, provenan
     hashes = {file: hashlib.sha256(content_bytes).hexdigest() for file, content_bytes in files.items()}
     stamp = {
         **provenance,
+        "figure": name,
         "content_sha256": content,
         "files": hashes,
         "size_in": [float(width), float(height)],
@@ -151,6 +152,13 @@ def read_provenance(bundle: Path) -> dict[str, Any]:
     return stamp
 
 
+def _commit(git: Mapping[str, Any]) -> str:
+    """Say which commit a bundle was made from, and whether the checkout held anything else."""
+    if git["commit"] is None:
+        return "commit unknown"
+    return f"commit {git['commit'][:12]}" + (" with uncommitted changes" if git["dirty"] else "")
+
+
 def archive(bundle: Path) -> bytes:
     """Return a bundle as one ZIP archive, the same bytes for the same files."""
     buffer = io.BytesIO()
@@ -176,6 +184,6 @@ def bibtex(name: str, provenance: dict[str, Any], content: str) -> str:
         f"  year         = {{{citation['year']}}},\n"
         f"  version      = {{{version}}},\n"
         f"  howpublished = {{{citation['url']}}},\n"
-        f"  note         = {{content SHA-256 {content[:16]}, commit {str(provenance['git']['commit'])[:12]}}},\n"
+        f"  note         = {{content SHA-256 {content[:16]}, {_commit(provenance['git'])}}},\n"
         "}\n"
     )

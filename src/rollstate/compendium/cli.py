@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import rollstate
-from rollstate.compendium import options, publishing
+from rollstate.compendium import options, profile_commands, publishing
 from rollstate.errors import InputError, RollstateError
 
 
@@ -225,5 +225,5 @@ def lint() -> None:
         sys.exit(f"{len(lines)} findings")
 
 
-for _command in publishing.COMMANDS:
+for _command in (*publishing.COMMANDS, *profile_commands.COMMANDS):
     main.add_command(_command)

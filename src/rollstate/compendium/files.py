@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -9,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -35,24 +38,36 @@ def replaced_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `target` when the block ends without an error.
 
     On an error the old `target` stays as it was and what was written is left beside it, in
-    ``.<name>.failed``, for inspection.
+    ``.<name>.failed``, for inspection. Two processes with the same target take turns.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
-    work.chmod(0o755)
-    try:
-        yield work
-    except BaseException:
-        failed = target.parent / f".{target.name}.failed"
-        shutil.rmtree(failed, ignore_errors=True)
-        work.rename(failed)
-        raise
-    old = target.parent / f".{target.name}.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    work.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    with _turn(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A process that was killed left these behind.
+        for stale in target.parent.glob(f".{glob.escape(target.name)}.new-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
+        try:
+            yield work
+        except BaseException:
+            failed = target.parent / f".{target.name}.failed"
+            shutil.rmtree(failed, ignore_errors=True)
+            work.rename(failed)
+            raise
+        # Others may read what was made, whatever the caller's umask.
+        for path in (work, *work.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        old = target.parent / f".{target.name}.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            target.rename(old)
+        work.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _turn(target: Path) -> FileLock:
+    """Return the lock of a folder; it lies with the temporary files, for nothing may be left beside the folder."""
+    name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]
+    return FileLock(Path(tempfile.gettempdir()) / f"rollstate-{os.getuid()}-{name}.lock")
 
 
 def sha256(path: Path) -> str:

@@ -7,14 +7,19 @@ import functools
 import hashlib
 import json
 import os
+import platform
+import re
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import grimp
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 
 import rollstate
 from rollstate.compendium import citation
@@ -48,6 +53,7 @@ def project_root() -> Path:
     starts = [Path(named)] if named else [Path.cwd(), *Path.cwd().parents, *PACKAGE.parents]
     for folder in starts:
         if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
+            check_package(folder.resolve())
             return folder.resolve()
     raise InputError(
         "no rollstate project here (a folder with _toc.yml and notebooks/); "
@@ -55,8 +61,38 @@ def project_root() -> Path:
     )
 
 
+def check_package(root: Path) -> None:
+    """Refuse to run another checkout's code under this project's name.
+
+    Raises
+    ------
+    InputError
+        If the imported package is neither the source of `root` nor an installed wheel of the same version.
+    """
+    own = root / "src" / "rollstate"
+    if not own.is_dir() or own.samefile(PACKAGE):
+        return
+    wheel = "site-packages" in PACKAGE.parts
+    declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    if not wheel or declared != rollstate.__version__:
+        raise InputError(
+            f"the package that runs is {PACKAGE} ({rollstate.__version__}), not the one of {root} ({declared}); use "
+            "the environment of this checkout (`make book` and `make test` make it) or unset PYTHONPATH"
+        )
+
+
+def environment() -> dict[str, str]:
+    """Return Python, platform and a digest of all installed versions: what the lock promises, as it is here."""
+    installed = sorted({(one.name.lower(), one.version) for one in metadata.distributions()})
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": hashlib.sha256(json.dumps(installed).encode()).hexdigest(),
+    }
+
+
 def git_state(root: Path) -> dict[str, Any]:
-    """Return commit and dirty flag of the checkout; both None outside one."""
+    """Return commit and dirty flag of the checkout or of the source archive; None where unknown."""
 
     def git(*words: str) -> str:
         return subprocess.run(
@@ -66,7 +102,30 @@ def git_state(root: Path) -> dict[str, Any]:
     try:
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}
+        return {"commit": _archived_commit(root), "dirty": None}
+
+
+def require_clean(root: Path, what: str) -> None:
+    """Refuse to publish from a checkout whose commit does not hold all that ran.
+
+    Raises
+    ------
+    InputError
+        If the checkout has uncommitted changes.
+    """
+    if git_state(root)["dirty"]:
+        raise InputError(
+            f"{what} would cite a commit that lacks the uncommitted changes here; commit them first"
+        )
+
+
+def _archived_commit(root: Path) -> str | None:
+    """Return the commit that `git archive` wrote into the archive, or None."""
+    try:
+        commit = (root / ".git_archival.txt").read_text(encoding="utf-8").partition("node:")[2].strip()
+    except OSError:
+        return None
+    return commit if re.fullmatch("[0-9a-f]{40}", commit) else None
 
 
 @functools.cache
@@ -89,7 +148,8 @@ def modules_of(path: Path) -> dict[str, str]:
     graph = _graph()
     found: set[str] = set()
     for source in notebook_code(path):
-        for node in ast.walk(ast.parse(source)):
+        # Magics such as %timeit are Python only after IPython has read them.
+        for node in ast.walk(ast.parse(TransformerManager().transform_cell(source))):
             if isinstance(node, ast.Import):
                 found.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -143,6 +203,7 @@ def inputs(
         "data": {name: instead.get(name) or datasets.fingerprint(name) for name in parameters.data_sets()},
         "lock": sha256(root / "requirements.lock"),
         "version": rollstate.__version__,
+        "environment": environment(),
     }
 
 
@@ -178,6 +239,11 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
                 lines.append(f"{noun} {name} changed{detail}")
     if old["lock"] != new["lock"]:
         lines.append("the lock changed (other library versions)")
+    for name, value in new.get("environment", {}).items():
+        before = old.get("environment", {}).get(name)
+        if before != value:
+            what = "installed versions" if name == "packages" else f"{name}: {before} to {value}"
+            lines.append(f"the environment changed: {what}")
     if old["version"] != new["version"]:
         lines.append(f"the package version changed: {old['version']} to {new['version']}")
     return lines

@@ -196,12 +196,15 @@ def verify(bundle: Path) -> None:
 @click.option(
     "--runs", type=click.Path(exists=True, path_type=Path), help="Folder of runs.  [default: the book's]"
 )
-def latex(out: Path, runs: Path | None) -> None:
+@click.option("--draft", is_flag=True, help="Allow uncommitted changes; the references say so.")
+def latex(out: Path, runs: Path | None, draft: bool) -> None:
     """Export every number as a macro, every figure as PDF, and their references, for a paper."""
     from rollstate.compendium import latex as tex
-    from rollstate.compendium import snapshots
+    from rollstate.compendium import provenance, snapshots
 
     root = options.root()
+    if not draft:
+        provenance.require_clean(root, "the paper (without --draft)")
     snapshot = snapshots.read(runs or root / _RUNS)
     tex.export(snapshot, root, out)
     click.echo(f"{len(snapshot.results)} numbers, {len(snapshot.figures)} figures in {os.path.relpath(out)}")
@@ -259,9 +262,13 @@ def sweep(chapter: str, grid: tuple[tuple[str, str], ...], scheduler: str | None
 @click.command()
 def release() -> None:
     """Keep numbers, tables and figures' data of the published runs as those of this version."""
-    from rollstate.compendium import releases, snapshots
+    from rollstate.compendium import provenance, releases, runner, snapshots
 
     root = options.root()
+    provenance.require_clean(root, "the release")
+    works = [runner.plan(name, {}, root, fetch=False) for name in runner.chapters(root)]
+    if due := [work.chapter for work in works if runner.reasons(work, root)]:
+        raise InputError(f"not run with this code and data: {', '.join(due)}; `make book` runs them")
     path = releases.write(snapshots.read(root / _RUNS), rollstate.__version__, root)
     click.echo(os.path.relpath(path))
 

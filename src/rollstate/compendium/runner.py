@@ -6,24 +6,28 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import yaml
+from nbclient.exceptions import DeadKernelError
 
 from rollstate.compendium import lint, provenance, published, releases, results
 from rollstate.compendium.by_name import parameter_class, result_class
-from rollstate.compendium.files import replaced_folder, write_text
+from rollstate.compendium.files import replaced_folder, sha256, write_text
 from rollstate.compendium.parameters import Parameters
 from rollstate.errors import DataUnavailableError, RollstateError
 from rollstate.traces import datasets
 
 _SKIP = "left-out"
+_WRITTEN = "written.json"
 
 
 class NotebookError(RollstateError):
@@ -179,7 +183,26 @@ def reasons(work: Plan, root: Path) -> list[str]:
         return ["it has not been run"]
     if recorded.get("missing") != list(work.missing):
         return ["the data it could not reach changed"]
-    return provenance.differences(recorded["inputs"], _inputs(work, root))
+    changed = provenance.differences(recorded["inputs"], _inputs(work, root))
+    return changed or _altered(work.folder)
+
+
+def _altered(folder: Path) -> list[str]:
+    """Name the files of a run that are gone or no longer what was written."""
+    try:
+        written = json.loads((folder / _WRITTEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return [f"{_WRITTEN} cannot be read"]
+    return [
+        f"{name} was changed or deleted since it was written"
+        for name, digest in written.items()
+        if not (folder / name).is_file() or sha256(folder / name) != digest
+    ]
+
+
+def current_key(chapter: str, root: Path) -> str:
+    """Return the key that a run of a chapter with the published parameters has now."""
+    return provenance.key(_inputs(plan(chapter, {}, root, allow_published=True, fetch=False), root))
 
 
 def _inputs(work: Plan, root: Path) -> dict[str, Any]:
@@ -212,6 +235,9 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
         _check_recorded(work, folder, root)
         record = {**context, "key": provenance.key(context["inputs"]), "missing": list(work.missing)}
         write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        written = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+        write_text(folder / _WRITTEN, json.dumps(written, indent=1) + "\n")
     return time.perf_counter() - started
 
 
@@ -262,6 +288,12 @@ def _execute(
         )
     except papermill.PapermillExecutionError as error:
         raise NotebookError(_failure(work, error), error.ename, error.evalue) from error
+    except DeadKernelError as error:
+        raise NotebookError(
+            f"notebook {work.chapter} lost its kernel: it was killed, most often because memory ran out"
+        ) from error
+    except OSError as error:
+        raise NotebookError(f"notebook {work.chapter} could not be written: {error}") from error
     finally:
         for name, value in saved.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -317,7 +349,8 @@ def execute(
     """Run notebooks, `jobs` at a time, and yield each with its error or None as it ends."""
     # A bar per notebook on a terminal; a log gets one line per notebook.
     bar = {"leave": False, "ascii": True, "disable": not sys.stderr.isatty()}
-    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(works)))) as pool:
+    workers = max(1, min(jobs, len(works)))
+    with ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),)) as pool:
         futures = {
             pool.submit(run, work, root, progress={**bar, "position": i, "desc": work.chapter}): work
             for i, work in enumerate(works)
@@ -326,12 +359,32 @@ def execute(
             work = futures[future]
             try:
                 took = future.result()
+            except BrokenProcessPool:
+                say(f"  [{done}/{len(works)}] {work.chapter:<18} FAILED")
+                yield (
+                    work,
+                    NotebookError(
+                        f"notebook {work.chapter} was not finished: a worker process was killed, most often because "
+                        "memory ran out; run again with --jobs 1"
+                    ),
+                )
             except RollstateError as error:
                 say(f"  [{done}/{len(works)}] {work.chapter:<18} FAILED")
                 yield work, error
             else:
                 say(f"  [{done}/{len(works)}] {work.chapter:<18} {took:6.1f} s")
                 yield work, None
+
+
+def _end_with(parent: int) -> None:
+    """Let this worker process end when the one that started it has ended, however that came."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _failure(work: Plan, error: Any) -> str:

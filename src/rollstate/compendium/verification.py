@@ -57,7 +57,7 @@ def verify(bundle: Path, root: Path) -> Verification:
     with tempfile.TemporaryDirectory(prefix="rollstate-verify-") as temporary:
         folder = _unpacked(bundle, Path(temporary))
         stamp = bundles.read_provenance(folder)
-        chapter, name = stamp["chapter"], folder.name
+        chapter, name = stamp["chapter"], stamp["figure"]
         lines = [f"{file} is not the file that was written" for file in bundles.altered(folder)]
         work = runner.plan(
             chapter, stamp["inputs"]["parameters"], root, out=Path(temporary) / "run" / chapter

@@ -11,7 +11,8 @@ Three frames and one stamp make a trace:
     A slot may be listed and never touched: it existed, and that it stayed idle is information.
 ``blocks``
     ``block_number`` int64 (every block of the window, in order), ``timestamp`` int64 seconds (null if
-    unknown), ``gas_used`` int64 (null if unknown), ``tx_count`` int32 (null if unknown).
+    unknown), ``gas_used`` int64 (null if unknown), ``tx_count`` int32 (null if unknown), ``observed`` bool (false
+    where the source did not look: a block without accesses is then unseen, not idle).
 
 Any figure or number computed from a trace carries its `Capability`.
 """
@@ -43,7 +44,13 @@ SLOTS_SCHEMA = pl.Schema(
     }
 )
 BLOCKS_SCHEMA = pl.Schema(
-    {"block_number": pl.Int64, "timestamp": pl.Int64, "gas_used": pl.Int64, "tx_count": pl.Int32}
+    {
+        "block_number": pl.Int64,
+        "timestamp": pl.Int64,
+        "gas_used": pl.Int64,
+        "tx_count": pl.Int32,
+        "observed": pl.Boolean,
+    }
 )
 ACCESS_ORDER = ("slot_id", "block_number", "tx_index", "is_write")
 
@@ -59,6 +66,7 @@ NEEDS = {
     "all_writes": "it does not see every write",
     "tx_of_writes": "it does not say which transaction wrote",
     "storage_keys": "its keys are not storage keys",
+    "every_block": "it did not observe every block",
 }
 """What an analysis may need of a source, and how to say that a source lacks it."""
 
@@ -95,6 +103,10 @@ class Capability:
         EIP-155 chain id, None if the source does not say.
     extractor_version : str
         Version of the code that wrote the trace.
+    observed_every : int
+        The trace's clock counts every k-th block of the chain, k being this; the blocks between were not observed.
+    unobserved_blocks : int
+        Blocks of the window that were not observed; ``blocks.observed`` says which.
     """
 
     source: str
@@ -106,6 +118,8 @@ class Capability:
     window_stop: int
     chain_id: int | None
     extractor_version: str
+    observed_every: int = 1
+    unobserved_blocks: int = 0
 
     def __post_init__(self) -> None:
         if self.tx_level not in TX_LEVELS:
@@ -116,6 +130,12 @@ class Capability:
             raise InputError(
                 f"capability: window [{self.window_start}, {self.window_stop}) is empty; "
                 "window_stop must be larger than window_start"
+            )
+        if self.observed_every < 1:
+            raise InputError(f"capability: observed_every must be at least 1, not {self.observed_every}")
+        if not 0 <= self.unobserved_blocks < self.n_blocks:
+            raise InputError(
+                f"capability: unobserved_blocks is {self.unobserved_blocks}, the window has {self.n_blocks} blocks"
             )
 
     def lacks(self, needs: Iterable[str]) -> list[str]:
@@ -131,8 +151,19 @@ class Capability:
             "all_writes": self.observes_all_writes,
             "tx_of_writes": self.tx_level != "none",
             "storage_keys": self.key_form in {"slot", "synthetic"},
+            "every_block": self.sees_every_block,
         }
         return [NEEDS[name] for name in needs if not met[name]]
+
+    @property
+    def sees_every_block(self) -> bool:
+        """Whether no block of the chain between the first and the last was left out."""
+        return self.observed_every == 1 and self.unobserved_blocks == 0
+
+    def require(self, need: str, what: str) -> None:
+        """Raise `InputError` where the source cannot meet a need of `NEEDS`; `what` names the analysis."""
+        if lacking := self.lacks([need]):
+            raise InputError(f"{what} cannot be had from the source {self.source!r}: {lacking[0]}")
 
     @property
     def n_blocks(self) -> int:
@@ -149,12 +180,20 @@ class Capability:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Capability:
-        """Read a stamp written by `as_dict`; unknown or missing fields are an `InputError`."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(data) != names:
+        """Read a stamp written by `as_dict`, or by an earlier version that knew fewer fields.
+
+        Raises
+        ------
+        InputError
+            For an unknown field, or a missing one without a default.
+        """
+        fields = dataclasses.fields(cls)
+        names = {field.name for field in fields}
+        required = {field.name for field in fields if field.default is dataclasses.MISSING}
+        if wrong := sorted((set(data) - names) | (required - set(data))):
             raise InputError(
-                f"capability stamp: fields {sorted(set(data) ^ names)} are missing or unknown; "
-                f"a stamp has exactly {sorted(names)}"
+                f"capability stamp: fields {wrong} are missing or unknown; "
+                f"a stamp has {sorted(required)} and may have {sorted(names - required)}"
             )
         return cls(**data)
 
@@ -169,9 +208,11 @@ class Capability:
         if not self.observes_all_writes:
             sees = "some writes only"
         tx = {"none": "no transaction index", "writes": "transaction index on writes only"}
+        every = "" if self.observed_every == 1 else f", one of every {self.observed_every} blocks"
+        unseen = "" if not self.unobserved_blocks else f", {self.unobserved_blocks} of them not observed"
         return (
             f"{self.source}: {sees}, {tx.get(self.tx_level, 'transaction index on all touches')}, "
-            f"blocks [{self.window_start}, {self.window_stop})"
+            f"blocks [{self.window_start}, {self.window_stop}){every}{unseen}"
         )
 
 

@@ -77,11 +77,12 @@ def assemble(
 
 
 def _conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """Return the frame with exactly the columns of `schema`; absent ones are null."""
-    return frame.select(
+    """Return the frame with exactly the columns of `schema`; absent ones are null, absent blocks' ``observed`` true."""
+    frame = frame.select(
         (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name))
         for name, dtype in schema.items()
     )
+    return frame.with_columns(pl.col("observed").fill_null(True)) if "observed" in schema else frame
 
 
 def validate(trace: Trace) -> None:
@@ -138,6 +139,16 @@ def validate(trace: Trace) -> None:
     _require(blocks, "blocks", pl.col("block_number") == counts, f"block_number must count up and {window}")
     later = pl.col("timestamp").diff().fill_null(0) >= 0
     _require(blocks, "blocks", later, "timestamp must not go back")
+    _require(blocks, "blocks", pl.col("observed").is_not_null(), "observed must not be null")
+    unseen = blocks.filter(~pl.col("observed"))
+    if unseen.height != stamp.unobserved_blocks:
+        raise InputError(
+            f"blocks: {unseen.height} are not observed, the stamp says {stamp.unobserved_blocks}; correct the stamp's "
+            "unobserved_blocks, or the column observed"
+        )
+    if unseen.height:
+        dark = pl.col("block_number").is_in(unseen["block_number"].implode())
+        _require(accesses, "accesses", ~dark, "there must be none in a block that was not observed")
 
 
 def _require(frame: pl.DataFrame, name: str, rule: pl.Expr, said: str) -> None:
@@ -269,7 +280,7 @@ def count_parts(folder: Path) -> int:
 def read_part(folder: Path, part: int) -> Trace:
     """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)
-    slots, blocks = (_read(folder / f"{name}.parquet") for name in ("slots", "blocks"))
+    slots, blocks = _read(folder / "slots.parquet"), _read_blocks(folder)
     mine = slots.filter(pl.col("slot_id") % len(files) == part)
     return Trace(_read(files[part]), mine, blocks, read_capability(folder))
 
@@ -278,9 +289,15 @@ def read_trace(folder: Path) -> Trace:
     """Read and validate a whole trace."""
     stamp = read_capability(folder)
     accesses = pl.concat([_read(file) for file in _parts(folder)]).sort(ACCESS_ORDER)
-    trace = Trace(accesses, _read(folder / "slots.parquet"), _read(folder / "blocks.parquet"), stamp)
+    trace = Trace(accesses, _read(folder / "slots.parquet"), _read_blocks(folder), stamp)
     validate(trace)
     return trace
+
+
+def _read_blocks(folder: Path) -> pl.DataFrame:
+    """Read the blocks; an earlier version, which wrote no column ``observed``, took all as observed."""
+    blocks = _read(folder / "blocks.parquet")
+    return blocks if "observed" in blocks.columns else blocks.with_columns(observed=pl.lit(True))
 
 
 def _read(path: Path) -> pl.DataFrame:

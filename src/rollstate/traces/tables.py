@@ -3,7 +3,7 @@
 Columns: ``block_number``, ``address`` and ``slot`` (bytes, or hexadecimal text), ``kind`` (``read`` or ``write``),
 and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``. What is known of the blocks may
 lie in ``<table>.blocks.csv`` or ``.blocks.parquet``: ``block_number`` for every block of the window, and any of
-``timestamp``, ``gas_used``, ``tx_count``.
+``timestamp``, ``gas_used``, ``tx_count``, ``observed`` (true or false).
 """
 
 from __future__ import annotations
@@ -97,8 +97,18 @@ def _read_blocks(path: Path) -> pl.DataFrame | None:
             f"not {', '.join(frame.columns)}"
         )
     return frame.select(
-        _integers(frame, name, found[0], BLOCKS_SCHEMA[name]).alias(name) for name in frame.columns
+        (_truths if name == "observed" else _integers)(frame, name, found[0], BLOCKS_SCHEMA[name]).alias(name)
+        for name in frame.columns
     )
+
+
+def _truths(frame: pl.DataFrame, name: str, path: Path, dtype: pl.DataType | type) -> pl.Series:
+    values = frame[name]
+    if values.dtype == pl.String:
+        values = values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+    if values.dtype != dtype or values.null_count():
+        raise InputError(f"{path}: {name} must be true or false in every row")
+    return values
 
 
 def _integers(frame: pl.DataFrame, name: str, path: Path, dtype: pl.DataType | type = pl.Int64) -> pl.Series:
