@@ -14,6 +14,13 @@ Three frames and one stamp make a trace:
     unknown), ``gas_used`` int64 (null if unknown), ``tx_count`` int32 (null if unknown), ``observed`` bool (false
     where the source did not look: a block without accesses is then unseen, not idle).
 
+A source that shows more than storage adds a fourth frame, which is empty for all others:
+
+``accounts``
+    ``block_number`` int64, ``tx_index`` int32 (null for what happens outside of transactions), ``address`` 20 bytes,
+    ``kind`` one of ``balance``, ``nonce``, ``code``. One row per change, sorted and unique. Transactions that touch
+    no storage are seen here alone, and engines conflict on these too.
+
 Any figure or number computed from a trace carries its `Capability`.
 """
 
@@ -52,6 +59,11 @@ BLOCKS_SCHEMA = pl.Schema(
         "observed": pl.Boolean,
     }
 )
+ACCOUNTS_SCHEMA = pl.Schema(
+    {"block_number": pl.Int64, "tx_index": pl.Int32, "address": pl.Binary, "kind": pl.String}
+)
+ACCOUNT_KINDS = ("balance", "nonce", "code")
+"""What of an account can change beside its storage."""
 ACCESS_ORDER = ("slot_id", "block_number", "tx_index", "is_write")
 
 KEY_FORMS = ("slot", "slot_hash", "holder", "synthetic")
@@ -66,6 +78,7 @@ NEEDS = {
     "all_writes": "it does not see every write",
     "tx_of_writes": "it does not say which transaction wrote",
     "storage_keys": "its keys are not storage keys",
+    "account_changes": "it does not see changes of balances, nonces and code",
     "every_block": "it did not observe every block",
 }
 """What an analysis may need of a source, and how to say that a source lacks it."""
@@ -103,6 +116,8 @@ class Capability:
         EIP-155 chain id, None if the source does not say.
     extractor_version : str
         Version of the code that wrote the trace.
+    account_changes : bool
+        Whether ``accounts`` lists the changes of balances, nonces and code.
     observed_every : int
         The trace's clock counts every k-th block of the chain, k being this; the blocks between were not observed.
     unobserved_blocks : int
@@ -118,10 +133,13 @@ class Capability:
     window_stop: int
     chain_id: int | None
     extractor_version: str
+    account_changes: bool = False
     observed_every: int = 1
     unobserved_blocks: int = 0
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_type(field.name, str(field.type), getattr(self, field.name))
         if self.tx_level not in TX_LEVELS:
             raise InputError(f"capability: tx_level {self.tx_level!r} is not one of {TX_LEVELS}")
         if self.key_form not in KEY_FORMS:
@@ -151,6 +169,7 @@ class Capability:
             "all_writes": self.observes_all_writes,
             "tx_of_writes": self.tx_level != "none",
             "storage_keys": self.key_form in {"slot", "synthetic"},
+            "account_changes": self.account_changes,
             "every_block": self.sees_every_block,
         }
         return [NEEDS[name] for name in needs if not met[name]]
@@ -185,8 +204,10 @@ class Capability:
         Raises
         ------
         InputError
-            For an unknown field, or a missing one without a default.
+            For an unknown field, a missing one without a default, or a value of another type.
         """
+        if not isinstance(data, dict):
+            raise InputError(f"capability stamp: must be an object, not {data!r}")
         fields = dataclasses.fields(cls)
         names = {field.name for field in fields}
         required = {field.name for field in fields if field.default is dataclasses.MISSING}
@@ -216,11 +237,27 @@ class Capability:
         )
 
 
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "text"),
+    "bool": ((bool,), "true or false"),
+    "int": ((int,), "an integer"),
+    "int | None": ((int, type(None)), "an integer or null"),
+}
+
+
+def _check_type(name: str, annotation: str, value: object) -> None:
+    """Refuse a value of another type: a text "false" is true, and no chain has the id "8453"."""
+    types, said = _TYPES[annotation]
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise InputError(f"capability: {name} must be {said}, not {value!r}")
+
+
 @dataclass(frozen=True)
 class Trace:
-    """An access trace in memory: frames ``accesses``, ``slots``, ``blocks`` and a `Capability`."""
+    """An access trace in memory: frames ``accesses``, ``slots``, ``blocks``, ``accounts`` and a `Capability`."""
 
     accesses: pl.DataFrame
     slots: pl.DataFrame
     blocks: pl.DataFrame
     capability: Capability
+    accounts: pl.DataFrame = dataclasses.field(default_factory=ACCOUNTS_SCHEMA.to_frame)

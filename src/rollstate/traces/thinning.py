@@ -43,4 +43,10 @@ def unobserve(trace: Trace, blocks: pl.Series | Collection[int]) -> Trace:
     dark = pl.col("block_number").is_in(pl.Series(list(blocks), dtype=pl.Int64).implode())
     table = trace.blocks.with_columns(observed=pl.col("observed") & ~dark)
     stamp = dataclasses.replace(trace.capability, unobserved_blocks=int((~table["observed"]).sum()))
-    return dataclasses.replace(trace, accesses=trace.accesses.filter(~dark), blocks=table, capability=stamp)
+    return dataclasses.replace(
+        trace,
+        accesses=trace.accesses.filter(~dark),
+        blocks=table,
+        capability=stamp,
+        accounts=trace.accounts.filter(~dark),
+    )
