@@ -110,8 +110,8 @@ class _Total:
         for low, high in _batches(starts):
             batch = starts[low : high + 1]
             self._count(
-                block, wrote, batch, created[low:high], group[low:high], category[low:high], labels, of_contract[low:high],
-                slots["contract_id"].to_numpy()[low:high],
+                block, wrote, batch, created[low:high], group[low:high], category[low:high], labels,
+                of_contract[low:high], slots["contract_id"].to_numpy()[low:high],
             )  # fmt: skip
 
     def _check(self, slots: pl.DataFrame, ids: np.ndarray, block: np.ndarray) -> None:

@@ -40,8 +40,8 @@ def by_lag(
     Returns
     -------
     polars.DataFrame
-        ``lag_low``, ``lag_high`` (blocks), ``lag_s`` (seconds of the middle; null where the clock is unknown), ``pairs``,
-        ``chances``, ``reuse``, ``low``, ``high``. The interval is null where fewer than two periods have chances.
+        ``lag_low``, ``lag_high`` (blocks), ``lag_s`` (seconds of the middle; null where the clock is unknown),
+        ``pairs``, ``chances``, ``reuse``, ``low``, ``high``. The interval is null where fewer than two periods have chances.
     """
     table = profile.pairs if where is None else profile.pairs.filter(where)
     if table.is_empty():

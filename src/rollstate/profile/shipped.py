@@ -79,13 +79,13 @@ def shipped(at: Path | None = None) -> dict[str, Shipped]:
             found[name] = Shipped(name=name, path=at / f"{name}.parquet", **fields)
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{at / INDEX}: the entry of {name} is not whole ({error}); each has source, commit, licence, span, sees, "
-                "misses, checks, trace_sha256, sha256 and bytes"
+                f"{at / INDEX}: the entry of {name} is not whole ({error}); each has source, commit, licence, span, "
+                "sees, misses, checks, trace_sha256, sha256 and bytes"
             ) from error
     for path in sorted(at.glob("*.parquet")):
         if path.stem not in found:
             raise InputError(
-                f"{path} has no SHA-256 in {INDEX}; make it again with `rollstate profile --ship`"
+                f"{path} has no SHA-256 in {INDEX}; make it again with `python -m rollstate.profile.shipping`"
             )
     return found
 

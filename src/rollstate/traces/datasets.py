@@ -281,8 +281,9 @@ def load_trace(ref: str) -> Trace:
     path = locate(ref)
     if is_profile(path):
         raise InputError(
-            f"{ref} is a profile: it holds counts, not accesses. Co-access, caches, conflicts, witnesses and continuous "
-            "covariates need the trace it was made from; what treats slots apart takes it through rollstate.profile.load"
+            f"{ref} is a profile: it holds counts, not accesses. Co-access, caches, conflicts, witnesses and "
+            "continuous covariates need the trace it was made from; what treats slots apart takes the profile, "
+            "through rollstate.profile.load"
         )
     if path.suffix in tables.ENDINGS and importing.recognised_as(str(path)) == "table":
         return tables.read_table(path)
