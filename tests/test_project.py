@@ -1,10 +1,12 @@
 """The project's own files agree with each other."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
@@ -93,3 +95,31 @@ def test_workflows_run_what_ci_runs(root):
     for name in ("ci", "nightly", "canary"):
         workflow = (root / ".github" / "workflows" / f"{name}.yml").read_text()
         assert "bash .ci/run" in workflow
+
+
+def test_every_import_of_the_package_is_declared(root, pyproject):
+    declared = {
+        canonicalize_name(Requirement(text).name) for text in pyproject["project"]["dependencies"]
+    } | {"rollstate"}
+    provides = metadata.packages_distributions()
+    missing = set()
+    for file in [*(root / "src").rglob("*.py"), *(root / "book").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
+                owners = {canonicalize_name(owner) for owner in provides.get(top, [top])}
+                # Sphinx and docutils come with the book's renderer, which the extension belongs to.
+                if not owners & (declared | {"sphinx", "docutils"}):
+                    missing.add(f"{file.relative_to(root)}: {top}")
+    assert not missing
+
+
+def test_workflows_pin_their_actions_and_say_what_they_may_do(root):
+    for file in (root / ".github" / "workflows").glob("*.yml"):
+        workflow = yaml.safe_load(file.read_text())
+        assert "permissions" in workflow, file.name
+        for job in workflow["jobs"].values():
+            for step in job["steps"]:
+                assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", f"x@{'0' * 40}")), step

@@ -39,9 +39,7 @@ def cluster_samples(cluster: np.ndarray, draws: int, seed: int) -> Iterator[np.n
     order = np.argsort(code, kind="stable")
     begins = np.searchsorted(code[order], np.arange(n + 1))
     sizes = np.diff(begins)
-    rng = np.random.default_rng(seed)
-    for _ in range(draws):
-        picked = rng.integers(0, n, n)
+    for picked in _picked(n, draws, seed):
         # Rows of the picked clusters without a Python loop: begin of each, repeated, plus a running count within it.
         inside = np.arange(sizes[picked].sum()) - np.repeat(
             np.cumsum(sizes[picked]) - sizes[picked], sizes[picked]
@@ -113,9 +111,36 @@ def resampling(cluster: np.ndarray, draws: int, seed: int) -> Resampling:
     if not len(code):
         raise InputError("there is nothing to resample")
     n = int(code.max()) + 1
+    return Resampling(code, np.array(list(cluster_weights(n, draws, seed)), float))
+
+
+def cluster_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield how often each cluster is drawn, for the samples of `cluster_samples` with the same seed.
+
+    What is a sum over clusters is then a product with these weights, and no row is copied.
+
+    Parameters
+    ----------
+    clusters : int
+        Number of clusters.
+    draws, seed : int
+        As in `cluster_samples`.
+
+    Yields
+    ------
+    array of int64, shape (clusters,)
+    """
+    if clusters < 1:
+        raise InputError("there is nothing to resample")
+    for picked in _picked(clusters, draws, seed):
+        yield np.bincount(picked, minlength=clusters)
+
+
+def _picked(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield the clusters of each sample."""
     rng = np.random.default_rng(seed)
-    counts = [np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(draws)]
-    return Resampling(code, np.array(counts, float))
+    for _ in range(draws):
+        yield rng.integers(0, clusters, clusters)
 
 
 def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:

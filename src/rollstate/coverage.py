@@ -9,11 +9,14 @@ Slots of one contract are not independent, so intervals resample whole contracts
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 
 from rollstate.bootstrap import cluster_samples, percentile_interval
 from rollstate.errors import InputError
+from rollstate.estimate import Estimate
 from rollstate.traces.schema import Trace
 
 
@@ -113,16 +116,34 @@ def concentration(
     -------
     polars.DataFrame
         One row per element of `top` and a last one with ``top`` null, the Gini coefficient: ``top``, ``value``,
-        ``low``, ``high``.
+        ``low``, ``high``; the ends are null for a single cluster, which says nothing about others.
     """
 
     def measures(rows: np.ndarray | slice) -> np.ndarray:
         units, share = concentration_curve(counts[rows])
         return np.append(np.interp(top, units, share), gini(units, share))
 
-    draws = np.stack([measures(rows) for rows in cluster_samples(clusters, replicates, seed)])
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = _ends(measures, clusters, replicates, seed, level)
     return pl.DataFrame({"top": [*top, None], "value": measures(slice(None)), "low": low, "high": high})
+
+
+def _ends(
+    measures: Callable[[np.ndarray], np.ndarray],
+    clusters: np.ndarray,
+    replicates: int,
+    seed: int,
+    level: float,
+) -> tuple[pl.Series, pl.Series]:
+    """Return the ends of percentile intervals of `measures` over resampled clusters; null for a single cluster.
+
+    A measure may be nan in a replicate that lacks its units; such a replicate says nothing about it.
+    """
+    if (clusters == clusters[0]).all():
+        nothing = pl.Series([None] * len(measures(np.arange(len(clusters)))), dtype=pl.Float64)
+        return nothing, nothing
+    draws = np.stack([measures(rows) for rows in cluster_samples(clusters, replicates, seed)])
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return pl.Series(low), pl.Series(high)
 
 
 def write_share(
@@ -143,7 +164,7 @@ def write_share(
     -------
     polars.DataFrame
         One row per class that has slots: ``fewest`` and ``most`` blocks, ``slots``, ``events``, ``share`` of events
-        that write, ``low``, ``high``.
+        that write, ``low``, ``high``; the ends are null where all slots belong to one contract.
     """
     slots = per_slot(trace)
     blocks = slots["blocks"].to_numpy().astype(np.int64)
@@ -161,11 +182,7 @@ def write_share(
         with np.errstate(invalid="ignore"):
             return wrote / touched
 
-    draws = np.stack(
-        [shares(rows) for rows in cluster_samples(slots["contract_id"].to_numpy(), replicates, seed)]
-    )
-    # A class may be missing from a replicate; it then says nothing about that class.
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = _ends(shares, slots["contract_id"].to_numpy(), replicates, seed, level)
     return pl.DataFrame(
         {
             "fewest": np.append(0, ends)[classes] + 1,
@@ -226,9 +243,7 @@ def _rarefaction(blocks_of_slot: np.ndarray, n_blocks: int) -> np.ndarray:
     return out
 
 
-def unseen_share(
-    trace: Trace, *, replicates: int, seed: int, level: float = 0.95
-) -> tuple[float, float, float]:
+def unseen_share(trace: Trace, *, replicates: int, seed: int, level: float = 0.95) -> Estimate:
     """Return the share of a further block's events that would fall on slots never seen before.
 
     The Good-Turing estimate: the share of events on slots that occur in one block only, which is what each block
@@ -237,8 +252,8 @@ def unseen_share(
 
     Returns
     -------
-    value, low, high : float
-        Ratio of sums, and its percentile bootstrap interval over blocks.
+    Estimate
+        Ratio of sums, and its percentile bootstrap interval over blocks; none for a single block.
     """
     alone = pl.len().over("slot_id") == 1
     counts = (
@@ -249,6 +264,9 @@ def unseen_share(
         .sort("block_number")
     )
     n_events, n_alone = (counts[name].to_numpy().astype(np.float64) for name in ("events", "alone"))
+    value = float(n_alone.sum() / n_events.sum())
+    if len(n_events) < 2:
+        return Estimate(value)
     drawn = np.random.default_rng(seed).integers(0, len(n_events), (replicates, len(n_events)))
     ratios = n_alone[drawn].sum(axis=1) / n_events[drawn].sum(axis=1)
-    return float(n_alone.sum() / n_events.sum()), *percentile_interval(ratios, level)
+    return Estimate(value, *percentile_interval(ratios, level))

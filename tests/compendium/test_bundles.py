@@ -8,13 +8,22 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rocrate.rocrate import ROCrate
 
 from rollstate.compendium import bundles, style
+from rollstate.compendium.files import sha256
 from rollstate.errors import InputError
 
 PROVENANCE = {
     "chapter": "toy",
-    "inputs": {"version": "0.1.0", "data": {}, "lock": "0" * 64, "parameters": {}},
+    "inputs": {
+        "version": "0.1.0",
+        "data": {"mainnet": "d" * 64},
+        "lock": "0" * 64,
+        "parameters": {"seed": 7},
+        "notebook": {"file": "e" * 64},
+        "environment": {"python": "3.11.7"},
+    },
     "git": {"commit": "c" * 40, "dirty": False},
     "citation": {"author": "{A}", "title": "T", "year": "2026", "url": "https://example.org"},
     "cell": 3,
@@ -47,6 +56,7 @@ def test_bundle_holds_all_that_a_paper_needs(tmp_path):
         "alt.txt",
         "cite.bib",
         "provenance.json",
+        "ro-crate-metadata.json",
     }
     assert (bundle / "squares.csv").read_text().splitlines()[0] == "x,y"
 
@@ -55,6 +65,22 @@ def test_bytes_are_the_same_each_time(tmp_path):
     first, second = write(tmp_path / "1"), write(tmp_path / "2")
     for file in first.iterdir():
         assert file.read_bytes() == (second / file.name).read_bytes(), file.name
+
+
+def test_bundle_is_a_workflow_run_crate_that_names_input_instrument_and_results(tmp_path):
+    bundle = write(tmp_path)
+    crate = ROCrate(str(bundle))
+    action = crate.get("#run-toy")
+    assert action.type == "CreateAction"
+    assert action["instrument"] == crate.root_dataset["mainEntity"]
+    assert {entity["name"] for entity in action["object"]} == {"seed", "data set mainnet"}
+    results = {entity.id: entity["sha256"] for entity in action["result"]}
+    assert results["squares.csv"] == sha256(bundle / "squares.csv")
+    assert set(results) == {path.name for path in bundle.iterdir()} - {
+        "provenance.json", "cite.bib", "ro-crate-metadata.json",
+    }  # fmt: skip
+    profiles = {entity.id for entity in crate.root_dataset["conformsTo"]}
+    assert "https://w3id.org/ro/wfrun/workflow/0.5" in profiles
 
 
 def test_content_hash_follows_what_is_drawn(tmp_path):
@@ -72,6 +98,24 @@ def test_citation_names_version_commit_and_content(tmp_path):
     assert content[:16] in entry
     assert "c" * 12 in entry
     assert "0.1.0" in entry
+
+
+@pytest.mark.parametrize(
+    ("git", "said"),
+    [
+        ({"commit": "c" * 40, "dirty": True}, "commit cccccccccccc with uncommitted changes"),
+        ({"commit": None, "dirty": None}, "commit unknown"),
+        ({"commit": "c" * 40, "dirty": None}, "commit cccccccccccc}"),
+    ],
+)
+def test_citation_does_not_pretend_to_a_commit(git, said):
+    assert said in bundles.bibtex("squares", {**PROVENANCE, "git": git}, "f" * 64)
+
+
+def test_citation_of_a_published_figure_names_its_release():
+    entry = bundles.bibtex("squares", {**PROVENANCE, "published": {"version": "0.0.9"}}, "f" * 64)
+    assert "0.0.9" in entry
+    assert "0.1.0" not in entry
 
 
 @pytest.mark.parametrize("changes", [{"alt": ""}, {"caption": ""}, {"alt": "a plot"}])

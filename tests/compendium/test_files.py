@@ -1,5 +1,9 @@
 """Nothing good is ever replaced by something partial."""
 
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from rollstate.compendium.files import replaced_folder, sha256, write_text
@@ -44,3 +48,39 @@ def test_hash_of_a_folder_sees_names_and_contents(tmp_path):
         write_text(folder / name, text)
         seen.add(sha256(folder))
     assert len(seen) == 3
+
+
+def test_two_writers_of_one_folder_take_turns(tmp_path):
+    target, order = tmp_path / "run", []
+
+    def write(name):
+        with replaced_folder(target) as folder:
+            order.append(("begins", name))
+            time.sleep(0.2)
+            write_text(folder / "who", name)
+            order.append(("ends", name))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, ("a", "b")))
+    assert [what for what, _ in order] == ["begins", "ends"] * 2
+    assert (target / "who").read_text() == order[-1][1]
+
+
+def test_what_a_killed_process_left_is_cleaned_up(tmp_path):
+    (tmp_path / ".run.new-abc").mkdir()
+    (tmp_path / ".runner.new-abc").mkdir()
+    with replaced_folder(tmp_path / "run") as folder:
+        write_text(folder / "a", "1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".runner.new-abc", "run"]
+
+
+def test_others_may_read_what_was_made_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        with replaced_folder(tmp_path / "run") as folder:
+            (folder / "inner").mkdir()
+            (folder / "inner" / "a").write_text("1")
+    finally:
+        os.umask(before)
+    modes = [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "run", *(tmp_path / "run").rglob("*"))]
+    assert modes == ["0o755", "0o755", "0o644"]

@@ -67,7 +67,7 @@ def test_same_inputs_give_the_same_bytes(project):
     seen = {
         path.relative_to(first.folder): path.read_bytes()
         for path in first.folder.rglob("*")
-        if path.is_file() and path.name != "executed.ipynb"
+        if path.is_file() and path.name not in ("executed.ipynb", "written.json")
     }
     second = run(project)
     assert {path: (second.folder / path).read_bytes() for path in seen} == seen
@@ -152,7 +152,106 @@ def test_plain_papermill_works_unaided_and_is_as_strict(project, tmp_path):
     assert "did you mean 'seed'" in done.stderr
 
 
-def test_missing_real_data_is_an_error_unless_the_sample_is_allowed(project, monkeypatch):
+@pytest.mark.parametrize("harm", ["delete a figure", "change a number", "change the notebook"])
+def test_a_harmed_run_is_no_longer_fresh_and_heals_by_running_again(project, harm):
+    work = run(project)
+    file = {
+        "delete a figure": work.folder / "figures" / "line" / "line.svg",
+        "change a number": work.folder / "results.json",
+        "change the notebook": work.folder / "executed.ipynb",
+    }[harm]
+    if harm == "delete a figure":
+        file.unlink()
+    else:
+        file.write_text(file.read_text().replace("1", "2", 1))
+    (line,) = why(project)
+    assert line.endswith("was changed or deleted since it was written")
+    assert file.name in line
+    run(project)
+    assert why(project) == []
+
+
+def test_another_environment_is_another_run(project, monkeypatch):
+    run(project)
+    real = provenance.environment()
+    monkeypatch.setattr(provenance, "environment", lambda: {**real, "packages": "others", "python": "3.99.0"})
+    assert why(project) == [
+        f"the environment changed: python: {real['python']} to 3.99.0",
+        "the environment changed: installed versions",
+    ]
+
+
+def test_a_declared_result_that_is_not_recorded_fails_the_run(project):
+    project.write(SETUP, TAKE, RECORD.replace("chapter.absent(", "print("), DRAW)
+    with pytest.raises(runner.NotebookError, match=r"traces\.\w+ is declared and was not recorded"):
+        run(project)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("chapter.record(slotz=3)", "did you mean 'slots'"),
+        ("chapter.record(slots='many')", "is declared int"),
+        ("chapter.absent('no', 'slots')", "say in a sentence"),
+        (RECORD + "\nchapter.record(slots=3)", "recorded twice"),
+    ],
+)
+def test_what_was_not_declared_is_refused(project, cell, said):
+    project.write(SETUP, TAKE, cell)
+    with pytest.raises(runner.NotebookError, match=said):
+        run(project)
+
+
+def test_a_guard_that_does_not_exist_fails_the_run(project):
+    (project.root / "tests").mkdir()
+    with pytest.raises(runner.NotebookError, match=r"its guard .* does not exist"):
+        run(project)
+
+
+def test_a_killed_kernel_is_named_with_its_notebook(project):
+    project.write(SETUP, TAKE, RECORD, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(runner.NotebookError, match="notebook traces lost its kernel"):
+        run(project)
+
+
+def test_a_killed_worker_is_named_with_its_notebook(project):
+    project.write(SETUP, TAKE, RECORD, "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)")
+    work = runner.plan("traces", SAMPLE, project.root)
+    ((_, error),) = runner.execute([work], project.root, jobs=1, say=lambda line: None)
+    assert "notebook traces was not finished: a worker process was killed" in str(error)
+
+
+def test_magics_of_a_notebook_do_not_hide_what_it_imports(project):
+    project.write(SETUP, TAKE, "%timeit 1 + 1\n!true\nfrom rollstate import tails")
+    assert "rollstate.tails" in provenance.modules_of(project.notebook)
+
+
+def test_code_of_another_checkout_is_refused(tmp_path, monkeypatch):
+    package = tmp_path / "src" / "rollstate"
+    package.mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "9.9.9"\n')
+    with pytest.raises(InputError, match=r"not the one of .*9\.9\.9"):
+        provenance.check_package(tmp_path)
+    installed = tmp_path / "site-packages" / "rollstate"
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "PACKAGE", installed)
+    with pytest.raises(InputError):
+        provenance.check_package(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nversion = "{provenance.rollstate.__version__}"\n')
+    provenance.check_package(tmp_path)
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    provenance.check_package(tmp_path)
+
+
+def test_the_commit_of_a_source_archive_is_known(tmp_path):
+    assert provenance.git_state(tmp_path) == {"commit": None, "dirty": None}
+    (tmp_path / ".git_archival.txt").write_text(f"node: {'a' * 40}\n")
+    assert provenance.git_state(tmp_path) == {"commit": "a" * 40, "dirty": None}
+    (tmp_path / ".git_archival.txt").write_text("node: $Format:%H$\n")
+    assert provenance.git_state(tmp_path)["commit"] is None
+
+
+def test_missing_real_data_is_an_error_unless_published_results_are_allowed(project, monkeypatch):
     real = datasets.locate
 
     def locate(name):
@@ -163,9 +262,9 @@ def test_missing_real_data_is_an_error_unless_the_sample_is_allowed(project, mon
     monkeypatch.setattr(datasets, "locate", locate)
     with pytest.raises(DataUnavailableError):
         runner.plan("traces", {}, project.root)
-    work = runner.plan("traces", {}, project.root, allow_sample=True)
-    assert work.parameters.trace == "sample"
-    assert work.substituted == ("mainnet-bal",)
+    work = runner.plan("traces", {}, project.root, allow_published=True)
+    assert work.missing == ("mainnet-bal",)
+    assert work.parameters.trace == "mainnet-bal", "never the sample in the place of real data"
 
 
 def test_own_parameters_never_replace_the_books_run(project):

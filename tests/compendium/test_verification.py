@@ -1,5 +1,6 @@
 """A bundle is verified by making it again; what was altered or no longer comes out is named."""
 
+import shutil
 import zipfile
 
 import pytest
@@ -21,7 +22,9 @@ def test_a_bundle_and_its_archive_are_reproduced_byte_for_byte(project, bundle, 
     archive = tmp_path / "line.zip"
     archive.write_bytes(bundles.archive(bundle))
     assert bundles.archive(bundle) == archive.read_bytes()
-    for given in (bundle, archive):
+    renamed = tmp_path / "under-another-name"
+    shutil.copytree(bundle, renamed)
+    for given in (bundle, archive, renamed):
         found = verification.verify(given, project.root)
         assert found.reproduced
         assert found.lines == (
@@ -46,7 +49,7 @@ def test_a_notebook_that_draws_something_else_is_not_reproduced(project, bundle)
     found = verification.verify(bundle, project.root)
     assert not found.reproduced
     assert "here the notebook changed" in found.lines
-    project.write(SETUP, TAKE, RECORD, DRAW.replace('"line"', '"other"'))
+    project.write(SETUP, TAKE, RECORD, DRAW.replace("line", "other"))
     found = verification.verify(bundle, project.root)
     assert not found.reproduced
     assert "it draws other" in found.lines[-1]

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from rollstate.compendium import bundles, citation, results
+from rollstate.compendium import bundles, citation, crate, results
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
 from rollstate.compendium.marks import MIME
@@ -197,8 +197,11 @@ def build(
             pass
         html = _render(source, Path(temporary), "html")
         _clean(html)
+        pages = [path.relative_to(html).as_posix() for path in html.rglob("*.html")]
+        runs = {work.chapter: json.loads((work.folder / "run.json").read_text("utf-8")) for work in works}
         with replaced_folder(target) as folder:
             shutil.copytree(html, folder, dirs_exist_ok=True)
+            write_text(folder / crate.NAME, crate.of_book(runs, pages))
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True
 

@@ -15,6 +15,7 @@ import pandas as pd
 import polars as pl
 from matplotlib.figure import Figure
 
+from rollstate.compendium import crate
 from rollstate.compendium.drawing import Drawing
 from rollstate.compendium.files import sha256, write_bytes, write_text
 from rollstate.errors import InputError
@@ -119,6 +120,7 @@ def write_figure(folder: Path, name: str, drawing: Drawing, csv: bytes, provenan
     }
     write_text(target / "provenance.json", json.dumps(stamp, indent=1, sort_keys=True) + "\n")
     write_text(target / "cite.bib", bibtex(name, provenance, content))
+    write_text(target / crate.NAME, crate.of_figure(stamp, drawing.caption, hashes))
     return target
 
 

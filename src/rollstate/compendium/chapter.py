@@ -176,13 +176,13 @@ class Chapter:
         if self._values is None:
             raise InputError("call chapter.parameters() before drawing or recording")
         context = os.environ.get("ROLLSTATE_CONTEXT")
-        run = json.loads(context) if context else self._context()
+        run = json.loads(context) if context else self._context(self._values)
         return {**run, "cell": self._cell(), "source": self._require_stamp(what).as_dict()}
 
-    def _context(self) -> dict[str, Any]:
+    def _context(self, values: Parameters) -> dict[str, Any]:
         """Return what a run outside of the runner depends on."""
         root = provenance.project_root()
-        depends_on = provenance.inputs(root / "notebooks" / f"{self.name}.ipynb", self._values, root)
+        depends_on = provenance.inputs(root / "notebooks" / f"{self.name}.ipynb", values, root)
         return provenance.context(self.name, depends_on, root)
 
     def _show(self, mark: dict[str, str], bundle: dict[str, Any]) -> None:

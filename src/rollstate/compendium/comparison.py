@@ -46,10 +46,15 @@ def _state(a: Result | None, b: Result | None) -> str:
         return "only in B" if a is None else "only in A"
     if (a.value, a.unit, a.interval) == (b.value, b.unit, b.interval):
         return "same"
-    if a.unit != b.unit or isinstance(a.value, str | bool) or isinstance(b.value, str | bool):
+    if a.unit != b.unit or not _numbers(a, b):
         return "changed"
     widths = [(end[1] - end[0]) / 2 for end in (a.interval, b.interval) if end]
     return "within noise" if abs(b.value - a.value) <= math.hypot(*widths) else "changed"
+
+
+def _numbers(*both: Result) -> bool:
+    """Return whether all are numbers: not verdicts, and there."""
+    return all(isinstance(one.value, int | float) and not isinstance(one.value, bool) for one in both)
 
 
 def reasons(before: Snapshot, after: Snapshot) -> dict[str, list[str]]:
@@ -81,7 +86,7 @@ def _value(result: Result | None) -> str:
 
 def _difference(change: Change) -> str:
     a, b = change.before, change.after
-    if a is None or b is None or isinstance(a.value, str | bool) or isinstance(b.value, str | bool):
+    if a is None or b is None or not _numbers(a, b):
         return ""
     return f"{b.value - a.value:+.4g}".replace("-", "\u2212")
 

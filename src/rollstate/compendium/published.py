@@ -76,32 +76,39 @@ def fill(
                 cell=0,
                 source={"source": "model", "description": "nothing: the data is not here"},
                 fmt=one.fmt,
-                absent=f"it needs {', '.join(missing)}, which is not here",
+                absent=f"it needs {', '.join(missing)}, which is not here"
+                if missing
+                else "it was not published",
             )
     results.save(list(recorded.values()), path)
 
     shown: dict[str, list[dict[str, str]]] = {}
-    for kind, refs in (("figure", release.figures), ("table", release.tables)) if release else ():
-        for ref, what in refs.items():
-            of, _, name = ref.partition("/")
-            if of != chapter or not (cells is None or what["cell_id"] in cells):
-                continue
-            if kind == "figure":
+    if release is not None:
+        for ref, what in release.figures.items():
+            if _wanted(ref, what, chapter, cells):
+                name = ref.partition("/")[2]
                 _draw(folder / "figures", name, release, what, context)
-            else:
+                shown.setdefault(what["cell_id"], []).append({"figure": name})
+        for ref, what in release.tables.items():
+            if _wanted(ref, what, chapter, cells):
+                name = ref.partition("/")[2]
                 write_bytes(folder / "tables" / f"{name}.csv", release.csv("tables", ref))
                 note = f"{what['caption']} (Published in {release.version}, not computed here.)"
                 write_text(folder / "tables" / f"{name}.txt", note + "\n")
-            shown.setdefault(what["cell_id"], []).append({kind: name})
+                shown.setdefault(what["cell_id"], []).append({"table": name})
     _show(notebook, shown)
     write_text(folder / "executed.ipynb", nbformat.writes(notebook) + "\n")
 
 
+def _wanted(ref: str, what: Mapping[str, Any], chapter: str, cells: Collection[str] | None) -> bool:
+    """Return whether a figure or table is of this chapter and of a cell that was left out."""
+    return ref.startswith(f"{chapter}/") and (cells is None or what["cell_id"] in cells)
+
+
 def _draw(
-    target: Path, name: str, release: Release | None, what: Mapping[str, Any], context: Mapping[str, Any]
+    target: Path, name: str, release: Release, what: Mapping[str, Any], context: Mapping[str, Any]
 ) -> None:
     """Draw a published figure again from its data, with the function that draws it today."""
-    assert release is not None
     csv = release.csv("figures", f"{context['chapter']}/{name}")
     draw = by_name.figure_function(context["chapter"], what["drawn"]["function"])
     try:

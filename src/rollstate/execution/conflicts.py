@@ -41,8 +41,15 @@ class Block:
         return len(self.keys)
 
 
-def touches(trace: Trace, changes: pl.DataFrame) -> pl.DataFrame:
-    """Return what transactions touch: storage of a trace, and balances, nonces and code from `account_changes`.
+def trace_changes(trace: Trace) -> pl.DataFrame:
+    """Return the changes of accounts by transactions: ``block_number``, ``index``, ``address``, ``kind``."""
+    return trace.accounts.filter(pl.col("tx_index").is_not_null()).rename({"tx_index": "index"})
+
+
+def touches(trace: Trace, changes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return what transactions touch: storage, and balances, nonces and code where the trace has them.
+
+    `changes` takes the place of the trace's accounts: ``block_number``, ``index``, ``address``, ``kind``.
 
     The balance of the block's fee recipient, the account whose balance most transactions change, is left out: every
     transaction pays it, and engines credit it once at the end of the block. Touches without a transaction are left out.
@@ -52,6 +59,7 @@ def touches(trace: Trace, changes: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         ``block_number``, ``tx`` int32, ``key`` uint32 (equal for equal keys of the whole trace), ``is_write``.
     """
+    changes = trace_changes(trace) if changes is None else changes
     storage = trace.accesses.filter(pl.col("tx_index").is_not_null()).select(
         "block_number",
         pl.col("tx_index").alias("tx"),

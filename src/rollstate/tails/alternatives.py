@@ -64,10 +64,8 @@ def compare(
     """
     fit = discrete(duration, event, threshold, entry=entry, cluster=cluster)
     t, d, low, groups = tail_of(duration, event, entry, cluster, threshold)
-    # Identical spells of a cluster count once, with their number: most gaps are tied.
-    table, weight = np.unique(np.c_[t, d, low], axis=0, return_counts=True)
-    rows = {tuple(row): i for i, row in enumerate(table)}
-    index = np.array([rows[tuple(row)] for row in np.c_[t, d, low]])
+    # Identical spells count once, with their number: most gaps are tied.
+    table, index, weight = _distinct(t, d, low)
 
     def log_likelihood(log_survival: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         gap, died, begin = table.T
@@ -104,3 +102,12 @@ def compare(
     return pl.DataFrame(
         out, schema=["alternative", "log_ratio", "statistic", "p_value", "favours"], orient="row"
     )
+
+
+def _distinct(t: np.ndarray, d: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the distinct spells (u, 3), which of them each spell is (n,), and how many are like it (u,)."""
+    (gaps, of_gap), (begins, of_begin) = (np.unique(x, return_inverse=True) for x in (t, low))
+    code = (of_gap * 2 + d) * len(begins) + of_begin
+    kept, index, weight = np.unique(code, return_inverse=True, return_counts=True)
+    pair = kept // len(begins)
+    return np.c_[gaps[pair // 2], pair % 2, begins[kept % len(begins)]], index, weight

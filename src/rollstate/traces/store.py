@@ -2,7 +2,8 @@
 
 ``<trace>/accesses/part-NNNNN.parquet`` holds the slots whose id is congruent to the part's number modulo the
 number of parts, so that intervals are built part by part, without a shuffle and in bounded memory.
-``slots.parquet``, ``blocks.parquet`` and ``capability.json`` lie beside it.
+``slots.parquet``, ``blocks.parquet`` and ``capability.json`` lie beside it, and ``accounts.parquet`` where the source
+sees changes of balances, nonces and code.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from rollstate.errors import InputError
 from rollstate.traces.schema import (
     ACCESS_ORDER,
     ACCESSES_SCHEMA,
+    ACCOUNT_KINDS,
+    ACCOUNTS_SCHEMA,
     BLOCKS_SCHEMA,
     SLOTS_SCHEMA,
     Capability,
@@ -28,6 +31,7 @@ from rollstate.traces.schema import (
 )
 
 CAPABILITY_FILE = "capability.json"
+ACCOUNTS_FILE = "accounts.parquet"
 ROWS_PER_PART = 2_000_000
 
 
@@ -37,6 +41,7 @@ def assemble(
     *,
     slots: pl.DataFrame | None = None,
     blocks: pl.DataFrame | None = None,
+    accounts: pl.DataFrame | None = None,
 ) -> Trace:
     """Make a trace of raw touches: give slots and contracts dense ids, sort, drop repeats, validate.
 
@@ -51,6 +56,8 @@ def assemble(
         ``contract_type``, ``slot_type``.
     blocks : polars.DataFrame, optional
         ``block_number`` and any of ``timestamp``, ``gas_used``, ``tx_count``.
+    accounts : polars.DataFrame, optional
+        ``block_number``, ``tx_index``, ``address``, ``kind`` of the changes outside of storage.
 
     Returns
     -------
@@ -67,21 +74,30 @@ def assemble(
     if blocks is None:
         blocks = pl.DataFrame({"block_number": range(capability.window_start, capability.window_stop)})
     trace = Trace(
-        accesses=_conform(accesses, ACCESSES_SCHEMA).unique().sort(ACCESS_ORDER),
-        slots=_conform(table, SLOTS_SCHEMA),
-        blocks=_conform(blocks, BLOCKS_SCHEMA).sort("block_number"),
+        accesses=conform(accesses, ACCESSES_SCHEMA).unique().sort(ACCESS_ORDER),
+        slots=conform(table, SLOTS_SCHEMA),
+        blocks=conform(blocks, BLOCKS_SCHEMA).sort("block_number"),
         capability=capability,
+        accounts=conform(ACCOUNTS_SCHEMA.to_frame() if accounts is None else accounts, ACCOUNTS_SCHEMA).pipe(
+            in_order
+        ),
     )
     validate(trace)
     return trace
 
 
-def _conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """Return the frame with exactly the columns of `schema`; absent ones are null."""
-    return frame.select(
+def in_order(accounts: pl.DataFrame) -> pl.DataFrame:
+    """Return changes of accounts as a trace keeps them: each once, sorted by all columns."""
+    return accounts.unique().sort(list(ACCOUNTS_SCHEMA))
+
+
+def conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Return the frame with exactly the columns of `schema`; absent ones are null, absent blocks' ``observed`` true."""
+    frame = frame.select(
         (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name))
         for name, dtype in schema.items()
     )
+    return frame.with_columns(pl.col("observed").fill_null(True)) if "observed" in schema else frame
 
 
 def validate(trace: Trace) -> None:
@@ -97,6 +113,7 @@ def validate(trace: Trace) -> None:
         ("accesses", accesses, ACCESSES_SCHEMA),
         ("slots", slots, SLOTS_SCHEMA),
         ("blocks", blocks, BLOCKS_SCHEMA),
+        ("accounts", trace.accounts, ACCOUNTS_SCHEMA),
     ):
         if frame.schema != schema:
             raise InputError(f"{name}: columns are {dict(frame.schema)}, must be {dict(schema)}")
@@ -138,6 +155,29 @@ def validate(trace: Trace) -> None:
     _require(blocks, "blocks", pl.col("block_number") == counts, f"block_number must count up and {window}")
     later = pl.col("timestamp").diff().fill_null(0) >= 0
     _require(blocks, "blocks", later, "timestamp must not go back")
+    _require(blocks, "blocks", pl.col("observed").is_not_null(), "observed must not be null")
+    unseen = blocks.filter(~pl.col("observed"))
+    if unseen.height != stamp.unobserved_blocks:
+        raise InputError(
+            f"blocks: {unseen.height} are not observed, the stamp says {stamp.unobserved_blocks}; correct the stamp's "
+            "unobserved_blocks, or the column observed"
+        )
+    if unseen.height:
+        dark = pl.col("block_number").is_in(unseen["block_number"].implode())
+        _require(accesses, "accesses", ~dark, "there must be none in a block that was not observed")
+    _validate_accounts(trace.accounts, stamp, inside, window)
+
+
+def _validate_accounts(accounts: pl.DataFrame, stamp: Capability, inside: pl.Expr, window: str) -> None:
+    if not stamp.account_changes and not accounts.is_empty():
+        raise InputError("accounts: there must be none, the stamp says that the source does not see them")
+    _require(accounts, "accounts", inside, f"block_number {window}")
+    _require(accounts, "accounts", pl.col("address").bin.size() == 20, "address must have 20 bytes")
+    _require(
+        accounts, "accounts", pl.col("kind").is_in(ACCOUNT_KINDS), f"kind must be one of {ACCOUNT_KINDS}"
+    )
+    if not accounts.equals(in_order(accounts)):
+        raise InputError(f"accounts: rows must be unique and sorted by {', '.join(ACCOUNTS_SCHEMA)}")
 
 
 def _require(frame: pl.DataFrame, name: str, rule: pl.Expr, said: str) -> None:
@@ -166,7 +206,15 @@ def write_trace(trace: Trace, folder: Path, *, overwrite: bool = False, parts: i
     validate(trace)
     parts = parts or max(1, -(-trace.accesses.height // ROWS_PER_PART))
     chunks = [(trace.accesses, trace.slots)]
-    write_chunks(chunks, trace.blocks, trace.capability, folder, overwrite=overwrite, parts=parts)
+    write_chunks(
+        chunks,
+        trace.blocks,
+        trace.capability,
+        folder,
+        overwrite=overwrite,
+        parts=parts,
+        accounts=[trace.accounts] if trace.capability.account_changes else None,
+    )
 
 
 def write_chunks(
@@ -177,6 +225,7 @@ def write_chunks(
     *,
     parts: int,
     overwrite: bool = False,
+    accounts: Iterable[pl.DataFrame] | None = None,
 ) -> None:
     """Write a trace that arrives in pieces, in memory bounded by the largest piece; whole or not at all.
 
@@ -212,6 +261,10 @@ def write_chunks(
                 for part, file in enumerate(files):
                     file.write_table(accesses.filter(pl.col("slot_id") % parts == part).to_arrow())
             writer(work / "blocks.parquet", BLOCKS_SCHEMA).write_table(blocks.to_arrow())
+            if accounts is not None:
+                file = writer(work / ACCOUNTS_FILE, ACCOUNTS_SCHEMA)
+                for piece in accounts:
+                    file.write_table(piece.to_arrow())
         (work / CAPABILITY_FILE).write_text(capability.to_json(), encoding="utf-8")
         swap(work, folder)
     except BaseException:
@@ -269,7 +322,7 @@ def count_parts(folder: Path) -> int:
 def read_part(folder: Path, part: int) -> Trace:
     """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)
-    slots, blocks = (_read(folder / f"{name}.parquet") for name in ("slots", "blocks"))
+    slots, blocks = _read(folder / "slots.parquet"), _read_blocks(folder)
     mine = slots.filter(pl.col("slot_id") % len(files) == part)
     return Trace(_read(files[part]), mine, blocks, read_capability(folder))
 
@@ -278,9 +331,16 @@ def read_trace(folder: Path) -> Trace:
     """Read and validate a whole trace."""
     stamp = read_capability(folder)
     accesses = pl.concat([_read(file) for file in _parts(folder)]).sort(ACCESS_ORDER)
-    trace = Trace(accesses, _read(folder / "slots.parquet"), _read(folder / "blocks.parquet"), stamp)
+    accounts = _read(folder / ACCOUNTS_FILE) if stamp.account_changes else ACCOUNTS_SCHEMA.to_frame()
+    trace = Trace(accesses, _read(folder / "slots.parquet"), _read_blocks(folder), stamp, accounts)
     validate(trace)
     return trace
+
+
+def _read_blocks(folder: Path) -> pl.DataFrame:
+    """Read the blocks; an earlier version, which wrote no column ``observed``, took all as observed."""
+    blocks = _read(folder / "blocks.parquet")
+    return blocks if "observed" in blocks.columns else blocks.with_columns(observed=pl.lit(True))
 
 
 def _read(path: Path) -> pl.DataFrame:

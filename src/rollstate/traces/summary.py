@@ -35,7 +35,13 @@ def restrict(trace: Trace, start: int | None = None, stop: int | None = None) ->
     aged = known.filter(pl.col("created_block").is_not_null())
     unaged = known.filter(pl.col("created_block").is_null()).join(touched, on=["address", "slot"], how="semi")
     narrowed = type(stamp)(**{**stamp.as_dict(), "window_start": a, "window_stop": b})
-    return assemble(touches, narrowed, slots=pl.concat([aged, unaged]), blocks=trace.blocks.filter(inside))
+    return assemble(
+        touches,
+        narrowed,
+        slots=pl.concat([aged, unaged]),
+        blocks=trace.blocks.filter(inside),
+        accounts=trace.accounts.filter(inside),
+    )
 
 
 def by_block(trace: Trace) -> pl.DataFrame:

@@ -77,7 +77,7 @@ def simulate(p: Observability) -> Simulated:
     return Simulated(pl.concat(agreements), table, spells, blocks)
 
 
-def _views(played: Sequence[embedded.Played]) -> dict[str, pl.DataFrame]:
+def _views(played: Sequence[embedded.BlockViews]) -> dict[str, pl.DataFrame]:
     """Return the touches that each view shows of a chain."""
     logs = [log for one in played for log in transfer_logs.parse_logs(one.logs, one.number, one.number + 1)]
     both = pl.concat([prestate.block_touches(one.number, one.full, one.diff) for one in played])

@@ -1,122 +1,193 @@
-"""Figures of the chapter on traces; each takes the tidy frame that goes beside it."""
+"""Figures of the chapter ``traces``."""
+
+from __future__ import annotations
 
 import polars as pl
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rollstate.compendium import style
+from rollstate.compendium.style import Drawing
 
 _BARS_UP_TO = 120
+_KINDS = ("written", "read only")
 
 
-def _thousands(value: float, _: int) -> str:
-    return f"{value:,.0f}"
-
-
-def blocks(frame: pl.DataFrame) -> Figure:
-    """Draw what each block touches: columns ``block_number``, ``written``, ``read``, ``contracts``.
+def blocks(frame: pl.DataFrame) -> Drawing:
+    """Draw what each block touches: ``block_number``, ``written``, ``read``, ``contracts``.
 
     Long windows are drawn as lines; bars of thousands of blocks would be a grey surface.
     """
-    fig, (top, low) = style.subplots(2, 1, width="page", height=3.6, sharex=True, height_ratios=(2, 1))
-    x = frame["block_number"].to_numpy()
-    first = int(x[0])
-    x = x - first
-    written, read = frame["written"].to_numpy(), frame["read"].to_numpy()
-    if len(x) <= _BARS_UP_TO:
-        top.bar(
-            x, written, color=style.COLOURS[1], width=0.85, hatch="////", edgecolor="white", label="written"
-        )
-        top.bar(x, read, bottom=written, color=style.COLOURS[4], width=0.85, label="read only")
-        low.bar(x, frame["contracts"].to_numpy(), color=style.COLOURS[2], width=0.85)
+    figure, (top, low) = style.subplots(2, 1, width="page", height=3.6, sharex=True, height_ratios=(2, 1))
+    first = int(frame["block_number"][0])  # type: ignore[arg-type]
+    wide = frame.with_columns(block=pl.col("block_number") - first).rename({"read": "read only"})
+    long = wide.unpivot(_KINDS, index="block", variable_name="kind", value_name="slots").to_pandas()
+    look = {"hue_order": _KINDS, "palette": style.palette(_KINDS)}
+    if frame.height <= _BARS_UP_TO:
+        sns.histplot(
+            long, x="block", weights="slots", hue="kind", multiple="stack", discrete=True, shrink=0.85,
+            alpha=1, linewidth=0, ax=top, **look,
+        )  # fmt: skip
+        sns.histplot(
+            wide.to_pandas(), x="block", weights="contracts", discrete=True, shrink=0.85, alpha=1, linewidth=0,
+            color=style.COLOURS[2], ax=low,
+        )  # fmt: skip
     else:
-        top.plot(x, written, color=style.COLOURS[1], linestyle=style.LINES[0], linewidth=0.8, label="written")
-        top.plot(x, read, color=style.COLOURS[0], linestyle=style.LINES[1], linewidth=0.8, label="read only")
-        low.plot(x, frame["contracts"].to_numpy(), color=style.COLOURS[2], linewidth=0.8)
+        sns.lineplot(
+            long, x="block", y="slots", hue="kind", style="kind", style_order=_KINDS, linewidth=0.8,
+            errorbar=None, ax=top, **look,
+        )  # fmt: skip
+        sns.lineplot(
+            wide.to_pandas(), x="block", y="contracts", color=style.COLOURS[2], linewidth=0.8, errorbar=None,
+            ax=low,
+        )  # fmt: skip
+    sns.move_legend(top, "lower right", bbox_to_anchor=(1, 1), ncols=2, title=None, borderaxespad=0.2)
     top.set_ylabel("slots per block")
-    top.yaxis.set_major_formatter(_thousands)
-    top.legend(ncols=2, loc="upper left")
-    top.margins(y=0.16)
-    low.set_ylabel("contracts\nper block")
-    low.set_xlabel(f"block − {first}")
+    low.set(ylabel="contracts\nper block", xlabel=f"blocks after {first:,}")
     low.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     for ax in (top, low):
+        _thousands(ax, "y")
         ax.grid(axis="x", visible=False)
         ax.margins(x=0.01)
-    return fig
-
-
-def write_share(frame: pl.DataFrame) -> Figure:
-    """Draw how often events write by how many blocks touch the slot; columns of `coverage.write_share`."""
-    fig, ax = style.subplots(width="column", height=2.6)
-    x = range(frame.height)
-    value, low, high = (frame[name].to_numpy() for name in ("share", "low", "high"))
-    ax.errorbar(
-        x,
-        value,
-        [value - low, high - value],
-        fmt=style.MARKERS[0],
-        color=style.COLOURS[1],
-        capsize=2.5,
-        linewidth=1.2,
+    n = wide.select(pl.col("written") + pl.col("read only"))["written"]
+    median, least, most = f"{n.median():,.0f}", f"{n.min():,}", f"{n.max():,}"
+    read = wide["read only"].sum() / n.sum()
+    style.title(
+        figure, f"A block touches {median} slots in the median and only reads {style.share(read)} of them"
     )
-    labels = [
-        f"{fewest}" if fewest == most else f"{fewest}–{most}"
-        for fewest, most in frame.select("fewest", "most").iter_rows()
-    ]
-    ax.set_xticks(x, labels)
-    for at, events in enumerate(frame["events"]):
+    return Drawing(
+        figure,
+        caption="Slots that each block writes or only reads, and contracts whose storage it touches. Blocks differ "
+        f"widely: from {least} to {most} slots, median {median}.",
+        alt=f"Counts per block over {len(n)} blocks: slots written and slots only read, between {least} and {most} in "
+        f"total, {style.share(read)} of them only read; below, contracts per block, median "
+        f"{frame['contracts'].median():,.0f}.",
+    )
+
+
+def write_share(frame: pl.DataFrame) -> Drawing:
+    """Draw how often events write by how many blocks touch the slot; columns of `rollstate.coverage.write_share`."""
+    rows = frame.with_columns(
+        pl.col("low", "high").cast(pl.Float64),
+        row=pl.Series(
+            [
+                f"{_between(fewest, most)}\n{events:,} events"
+                for fewest, most, events in frame.select("fewest", "most", "events").iter_rows()
+            ]
+        ),
+    )
+    figure, ax = style.subplots(height=0.9 + 0.36 * frame.height)
+    style.ranges(rows.to_pandas(), ax, value="share", low="low", high="high", row="row")
+    ax.set(xlabel="share of events that write", ylabel="blocks that touch the slot")
+    style.percent(ax, "x")
+    least, most = (rows.sort("share").row(at, named=True) for at in (0, -1))
+    lowest, highest = (
+        f"{style.share(one['share'])} on slots touched in {_between(one['fewest'], one['most'])}"
+        for one in (least, most)
+    )
+    style.title(
+        figure,
+        f"Slots touched in {_between(most['fewest'], most['most'])} are written in {style.share(most['share'])} of "
+        f"their events, those touched in {_between(least['fewest'], least['most'])} in {style.share(least['share'])}",
+    )
+    return Drawing(
+        figure,
+        caption="Share of events that write, by the number of blocks that touch the slot. Lines: 95 % bootstrap over "
+        f"contracts. The share is least with {lowest}, and largest with {highest}.",
+        alt=f"Dots with intervals for {frame.height} classes of slots. The share of events that write is least with "
+        f"{lowest}, and largest with {highest}.",
+    )
+
+
+def concentration(frame: pl.DataFrame) -> Drawing:
+    """Draw concentration curves: ``unit``, ``top``, ``value``, ``low``, ``high``; lines without ``top`` are left out."""
+    curves = frame.drop_nulls("top").with_columns(pl.col("low", "high").cast(pl.Float64))
+    figure, ax = style.subplots(height=2.7)
+    units = ("contracts", "slots")
+    colours = style.palette(units)
+    sns.lineplot(
+        curves.to_pandas(), x="top", y="value", hue="unit", hue_order=units, palette=colours, style="unit",
+        style_order=units, errorbar=None, legend=False, ax=ax,
+    )  # fmt: skip
+    for unit in units:
+        part = curves.filter(pl.col("unit") == unit)
+        style.band(ax, part["top"], part["low"], part["high"], color=colours[unit])
+        middle = part.row(part.height // 2, named=True)
         ax.annotate(
-            f"{events:,}",
-            (at, 0.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
-            fontsize=5.5,
+            unit,
+            (middle["top"], middle["value"]),
+            (-4, 5),
             textcoords="offset points",
-            ha="center",
-            va="bottom",
+            ha="right",
+            color=colours[unit],
         )
-    ax.set_ylim(-0.09, 1.03)
-    ax.set_xlim(-0.6, frame.height - 0.4)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.set_xlabel("blocks that touch the slot (number of events above)")
-    ax.set_ylabel("events that write")
-    ax.grid(axis="x", visible=False)
-    return fig
-
-
-def concentration(frame: pl.DataFrame) -> Figure:
-    """Draw concentration curves; columns ``unit``, ``units``, ``share``, ``low``, ``high``."""
-    fig, ax = style.subplots(width="column", height=2.7)
-    for at, (unit,) in enumerate(frame.select("unit").unique(maintain_order=True).iter_rows()):
-        part = frame.filter(pl.col("unit") == unit)
-        x = part["units"].to_numpy()
-        ax.plot(x, part["share"], color=style.COLOURS[at], linestyle=style.LINES[at], label=unit)
-        style.band(ax, x, part["low"], part["high"])
-    x = frame["units"].unique().sort()
-    ax.plot(x, x, color="black", linestyle=":", linewidth=0.8, label="equal use")
+    equal = curves["top"].unique().sort()
+    ax.plot(equal, equal, color="black", linestyle=":", linewidth=0.8)
+    ax.annotate("equal use", (0.15, 0.15), (2, -2), textcoords="offset points", va="top", ha="left")
     ax.set_xscale("log")
-    ax.set_xlim(float(x[0]), 1.0)
-    ax.set_ylim(0, 1.02)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.set_xlabel("busiest share of units")
-    ax.set_ylabel("share of events")
-    ax.legend(loc="upper left")
-    return fig
+    ax.set(xlim=(equal[0], 1), ylim=(0, 1.02), xlabel="busiest share of units", ylabel="share of events")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}\u202f%"))
+    style.percent(ax, "y")
+    of = {(unit, top): style.share(_at(curves, unit, top)) for unit in units for top in (0.01, 0.1)}
+    style.title(figure, f"1\u202f% of the contracts receive {of['contracts', 0.01]} of the events")
+    return Drawing(
+        figure,
+        caption="Share of events on the busiest slots and contracts (log scale), with 95 % bootstrap bands over contracts. "
+        f"The busiest tenth receives {of['slots', 0.1]} for slots and {of['contracts', 0.1]} for contracts. Only units "
+        "that the window touches count.",
+        alt=f"Two rising curves, contracts above slots. At a hundredth of the units they stand at "
+        f"{of['contracts', 0.01]} and {of['slots', 0.01]}, at a tenth at {of['contracts', 0.1]} and {of['slots', 0.1]}.",
+    )
 
 
-def discovery(frame: pl.DataFrame) -> Figure:
-    """Draw distinct slots against blocks seen; columns of `coverage.discovery`."""
-    fig, ax = style.subplots(width="column", height=2.6)
-    x = frame["blocks"].to_numpy()
-    ax.plot(x, frame["mean"], color=style.COLOURS[0], linestyle="--", label="random order, 95 % band")
-    style.band(ax, x, frame["low"], frame["high"])
-    ax.plot(x, frame["seen"], color=style.COLOURS[1], label="as the blocks came")
-    ax.set_xlim(0, x[-1] * 1.01)
-    ax.set_ylim(0, None)
-    ax.yaxis.set_major_formatter(_thousands)
-    ax.set_xlabel("blocks seen")
-    ax.set_ylabel("distinct slots")
-    ax.legend(loc="lower right")
-    return fig
+def discovery(frame: pl.DataFrame, *, orders: int) -> Drawing:
+    """Draw distinct slots against blocks seen; columns of `rollstate.coverage.discovery`."""
+    figure, ax = style.subplots(height=2.6)
+    names = {"seen": "as the blocks came", "mean": "in random order"}
+    long = frame.rename(names).unpivot(
+        list(names.values()), index="blocks", variable_name="order", value_name="slots"
+    )
+    colours = dict(zip(names.values(), ("#000000", style.COLOURS[0]), strict=True))
+    sns.lineplot(
+        long.to_pandas(),
+        x="blocks",
+        y="slots",
+        hue="order",
+        palette=colours,
+        style="order",
+        errorbar=None,
+        ax=ax,
+    )
+    style.band(ax, frame["blocks"], frame["low"], frame["high"], color=style.COLOURS[0])
+    ax.legend(title=None, loc="lower right")
+    ax.set(xlim=(0, frame["blocks"][-1] * 1.01), xlabel="blocks seen", ylabel="distinct slots")
+    ax.set_ylim(bottom=0)
+    _thousands(ax, "x", "y")
+    half, last = frame.row(max(frame.height // 2 - 1, 0), named=True), frame.row(-1, named=True)
+    seen, mean = (style.share(half[name] / last["seen"]) for name in ("seen", "mean"))
+    style.title(figure, f"Half of the blocks show {seen} of the slots")
+    return Drawing(
+        figure,
+        caption="Distinct slots seen against blocks seen: as the blocks came, and in random order (exact mean; band: "
+        f"central 95 % of {orders} orders). Half of the blocks show {seen} of the slots, the mean of random orders {mean}.",
+        alt=f"Curves of distinct slots rising to {last['seen']:,} over {frame.height:,} blocks. After half of the blocks "
+        f"the observed order stands at {seen} and the mean of random orders at {mean}.",
+    )
+
+
+def _between(fewest: int, most: int) -> str:
+    """Return a class of block counts in words."""
+    if fewest == most:
+        return f"{fewest:,} block" + ("s" if fewest > 1 else "")
+    return f"{fewest:,} to {most:,} blocks"
+
+
+def _at(curves: pl.DataFrame, unit: str, top: float) -> float:
+    """Return a curve's share at one share of its units, which is a line of its own."""
+    return curves.filter(pl.col("unit") == unit, (pl.col("top") - top).abs() < 1e-9)["value"][0]
+
+
+def _thousands(ax: Axes, *axes: str) -> None:
+    for name in axes:
+        getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -1,4 +1,6 @@
-"""The access trace: what the data is."""
+"""Parameters of the chapter ``traces``."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 

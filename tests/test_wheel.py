@@ -1,0 +1,50 @@
+"""What is installed from a wheel works without a checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+LINES = {
+    "traces": "from rollstate.traces import datasets\nprint(datasets.load_trace('sample').accesses.height)",
+    "intervals": "from rollstate import intervals\nfrom rollstate.traces import datasets\n"
+    "print(intervals.build(datasets.load_trace('sample')).height)",
+    "tails": "import numpy as np\nfrom rollstate.tails import estimators\n"
+    "gaps = (np.random.default_rng(1).pareto(1.5, 1000) + 1).astype(int)\n"
+    "print(estimators.discrete(gaps, np.ones(1000, bool), 2).alpha)",
+    "proving": "from rollstate.proving import closed_form\nprint(len(dir(closed_form)))",
+    "dispute": "from rollstate.dispute import transition\nprint(len(dir(transition)))",
+    "worlddiff": "from rollstate.worlddiff import world_diff\nprint(len(dir(world_diff)))",
+    "execution": "from rollstate.execution import conflicts\nprint(len(dir(conflicts)))",
+    "command line": "from rollstate.compendium.cli import main\nmain(['data', 'list'])",
+}
+
+
+@pytest.fixture(scope="module")
+def installed(root, tmp_path_factory):
+    """Folder of an unpacked wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site-packages")
+    return folder / "site-packages"
+
+
+@pytest.mark.parametrize("package", LINES)
+def test_a_package_works_from_a_wheel(package, installed, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    environment.pop("ROLLSTATE_DATA", None)
+    done = subprocess.run(
+        [sys.executable, "-c", LINES[package]],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_wheel_says_that_it_has_types(installed):
+    assert (installed / "rollstate" / "py.typed").is_file()
