@@ -233,19 +233,25 @@ def literal_three(
     """
     p = access_within(survival, grid, check_horizon(tau))
     prices = ((costs.ram, 0.0), (costs.ssd, costs.miss_ssd), (costs.cold, costs.miss_cold))
-    place = np.argmin([holding * tau + (miss + costs.promote * (miss > 0)) * p for holding, miss in prices], axis=0)
+    place = np.argmin(
+        [holding * tau + (miss + costs.promote * (miss > 0)) * p for holding, miss in prices], axis=0
+    )
     return _first(place >= 1, grid), _first(place == 2, grid)
 
 
 def access_within(survival: np.ndarray, grid: np.ndarray, tau: float) -> np.ndarray:
     """Return the probability of an access within tau blocks at each idle time of a grid, shape (n, g).
 
-    Curves are steps on the grid, and flat beyond it.
+    Between points of the grid the cumulative hazard rises on lines, or a horizon shorter than their distance would see no
+    hazard at all; beyond the grid there is none.
     """
-    survival, grid = np.atleast_2d(survival), np.asarray(grid, float)
-    later = np.searchsorted(grid, grid + tau, "right") - 1
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(survival > 0, 1 - survival[:, later] / survival, 1.0)
+    survival, grid = np.atleast_2d(np.asarray(survival, float)), np.asarray(grid, float)
+    hazard = -np.log(np.maximum(survival, np.finfo(float).tiny))
+    end = np.minimum(grid + tau, grid[-1])
+    right = np.clip(np.searchsorted(grid, end, "left"), 1, len(grid) - 1)
+    share = (end - grid[right - 1]) / (grid[right] - grid[right - 1])
+    later = hazard[:, right - 1] + share * (hazard[:, right] - hazard[:, right - 1])
+    return -np.expm1(hazard - later)
 
 
 def _first(holds: np.ndarray, grid: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
     columns = 3
     rows = -(-len(names) // columns)
     figure, axes = style.subplots(
-        rows, columns, width="page", height=1.5 * rows + 0.5, squeeze=False, sharex=True, sharey=True
+        rows, columns, width="page", height=1.3 * rows + 0.8, squeeze=False, sharex=True, sharey=True
     )
     told = frame.filter("told")["miss"].max()
     for ax, name in zip(axes.flat, names, strict=False):
@@ -185,6 +185,8 @@ def metrics(frame: pl.DataFrame, *, quote: float, proposed: str) -> Drawing:
         else:
             ax.set_xlim(-0.03, 1.03)
             style.percent(ax, "x")
+    for ax in axes[1:]:
+        ax.tick_params(labelleft=False)
     for text in axes[0].get_yticklabels():
         if text.get_text() == proposed:
             text.set_fontweight("bold")
@@ -207,11 +209,9 @@ def metrics(frame: pl.DataFrame, *, quote: float, proposed: str) -> Drawing:
 def horizon(frame: pl.DataFrame, *, quote: float, threshold: str, proposed: str) -> Drawing:
     """Draw the cost of the probability threshold by its horizon: ``policy``, ``tau``, ``ratio``."""
     figure, ax = style.subplots(height=2.6)
-    order = [threshold, proposed]
-    sns.lineplot(
-        frame.to_pandas(), x="tau", y="ratio", hue="policy", hue_order=order, style="policy", style_order=order,
-        palette=[COLOUR[name] for name in order], markers=["o", ""], dashes=["", (4, 2)], legend=False, ax=ax,
-    )  # fmt: skip
+    for name, look in ((threshold, {"marker": "o"}), (proposed, {"linestyle": "--"})):
+        part = frame.filter(pl.col("policy") == name).to_pandas()
+        sns.lineplot(part, x="tau", y="ratio", color=COLOUR[name], ax=ax, **look)
     ax.axhline(1, color="black", linewidth=0.8)
     own = frame.filter(pl.col("policy") == threshold)
     exact = frame.filter(pl.col("policy") == proposed)["ratio"][0]
@@ -311,7 +311,7 @@ def tiers(frame: pl.DataFrame) -> Drawing:
 
 def capacity(frame: pl.DataFrame) -> Drawing:
     """Draw hits of repeated accesses by RAM size: ``policy``, ``share``, ``hits``."""
-    figure, ax = style.subplots(height=3.0)
+    figure, ax = style.subplots(height=3.3)
     names = frame["policy"].unique(maintain_order=True).to_list()
     colours = style.palette(names)
     sns.lineplot(
@@ -324,7 +324,9 @@ def capacity(frame: pl.DataFrame) -> Drawing:
     ax.set_ylim(0, 1)
     style.percent(ax, "x", "y")
     ax.set(xlabel="RAM, share of all slots", ylabel="hit ratio, repeated accesses")
-    ax.legend(title=None, loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=2)
+    handles, labels = ax.get_legend_handles_labels()
+    ax.get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     middle = frame["share"].unique().sort().to_list()[frame["share"].n_unique() // 2]
     at = dict(frame.filter(pl.col("share") == middle).select("policy", "hits").iter_rows())
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())

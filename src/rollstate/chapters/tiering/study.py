@@ -261,7 +261,9 @@ def shown_standings(found: Study) -> pl.DataFrame:
     """Return `standings` as the table shows them: named in words, rounded."""
     frame = standings(found.judged)
     if not frame.height:
-        frame = pl.DataFrame({name: ["none can be told apart" if name == "policy" else None] for name in frame.columns})
+        frame = pl.DataFrame(
+            {name: ["none can be told apart" if name == "policy" else None] for name in frame.columns}
+        )
     words = {
         "below": "lower",
         "cheaper": "clearly lower",
@@ -426,7 +428,7 @@ def folds(found: Study, p: Tiering) -> pl.DataFrame:
 # Three tiers.
 
 TIERS = ("two windows", "published placement", "all in RAM", "all on SSD", "all cold")
-PRICES = (1e-2, 1.0, 1e2)
+PRICES = (1e-4, 1e-2, 1.0)
 """Values of a second, as multiples of the parameter, at which three tiers are compared."""
 
 
