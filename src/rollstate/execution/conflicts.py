@@ -64,8 +64,6 @@ def trace_changes(trace: Trace) -> pl.DataFrame:
 def touches(trace: Trace, changes: pl.DataFrame | None = None, *, rule: str = "strict") -> pl.DataFrame:
     """Return what transactions touch: storage, and balances, nonces and code where the trace has them.
 
-    `changes` takes the place of the trace's accounts: ``block_number``, ``index``, ``address``, ``kind``.
-
     The balance of the block's fee recipient, the account whose balance most transactions change, is left out: every
     transaction pays it, and engines credit it once at the end of the block. Touches without a transaction are left out.
 
@@ -73,8 +71,9 @@ def touches(trace: Trace, changes: pl.DataFrame | None = None, *, rule: str = "s
     ----------
     trace : Trace
         Storage accesses.
-    changes : polars.DataFrame
-        Changes of accounts; of a list only changes are known, so that under ``lazy`` no balance is read.
+    changes : polars.DataFrame, optional
+        Changes of accounts, ``block_number``, ``index``, ``address``, ``kind``; those of the trace if not given. Of a
+        list only changes are known, so that under ``lazy`` no balance is read.
     rule : {"strict", "lazy", "listed"}
         See the module. ``listed`` keeps the touches, for their number, under names of their own.
 
