@@ -12,7 +12,7 @@ from pathlib import Path
 from rollstate.errors import InputError
 from rollstate.profile.files import save
 from rollstate.profile.reduction import make
-from rollstate.profile.shipped import INDEX, folder
+from rollstate.profile.packaged import INDEX, folder
 from rollstate.traces import datasets
 
 NAMES = (

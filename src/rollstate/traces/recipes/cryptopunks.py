@@ -50,7 +50,9 @@ def convert(folder: Path) -> Trace:
         kinds.setdefault(mapping_slot(word(punk), OFFER, 2), "offer.seller")
     touches = pl.DataFrame(rows, schema={"block_number": pl.Int64, "slot": pl.Binary}, orient="row")
     touches = touches.with_columns(address=pl.lit(CONTRACT), is_write=True, tx_index=pl.lit(None, pl.Int32))
-    slots = pl.DataFrame({"slot": list(kinds), "slot_type": list(kinds.values())}, schema_overrides={"slot": pl.Binary})
+    slots = pl.DataFrame(
+        {"slot": list(kinds), "slot_type": list(kinds.values())}, schema_overrides={"slot": pl.Binary}
+    )
     slots = slots.with_columns(address=pl.lit(CONTRACT), contract_type=pl.lit("CryptoPunksMarket"))
     window = int(sales["block"].min()), int(sales["block"].max()) + 1
     times = sales.group_by(block_number="block").agg(timestamp=pl.col("time").first())
@@ -66,7 +68,9 @@ def _padded(address: str) -> bytes:
 
 def _sales(path: Path) -> pl.DataFrame:
     """Read the sales of one day, as many as the file's name says."""
-    lines = [[cell.strip() for cell in line.split(",")] for line in path.read_text("utf-8").strip().split("\n")]
+    lines = [
+        [cell.strip() for cell in line.split(",")] for line in path.read_text("utf-8").strip().split("\n")
+    ]
     if lines[0] != _HEAD:
         raise InputError(f"{path}: columns are {', '.join(lines[0])}, must be {', '.join(_HEAD)}")
     said = re.search(r"\((\d+)\)\.csv$", path.name)

@@ -52,7 +52,8 @@ def _events(path: Path, column: str) -> pl.DataFrame:
         frame = pl.read_csv(path, columns=["token_id", column], infer_schema=False)
         # Both columns pass through a float where the table was written by pandas.
         return frame.drop_nulls().select(
-            pl.col("token_id").cast(pl.Float64).cast(pl.Int64), time=pl.col(column).cast(pl.Float64).cast(pl.Int64)
+            pl.col("token_id").cast(pl.Float64).cast(pl.Int64),
+            time=pl.col(column).cast(pl.Float64).cast(pl.Int64),
         )
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: {error}") from error
