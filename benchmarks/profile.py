@@ -45,7 +45,9 @@ def make_trace(rows: int, shape: str, folder: Path) -> None:
         .unique()
         .sort("slot_id", "block_number", "is_write")
     )
-    table = pl.DataFrame({"slot_id": np.arange(slots, dtype=np.uint32), "contract_id": owner.astype(np.uint32)})
+    table = pl.DataFrame(
+        {"slot_id": np.arange(slots, dtype=np.uint32), "contract_id": owner.astype(np.uint32)}
+    )
     table = table.with_columns(
         address=pl.col("contract_id").map_elements(lambda c: c.to_bytes(20, "big"), return_dtype=pl.Binary),
         slot=pl.col("slot_id").map_elements(lambda s: s.to_bytes(32, "big"), return_dtype=pl.Binary),

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rollstate.errors import InputError
 from rollstate.profile.files import save
-from rollstate.profile.reduction import make
 from rollstate.profile.packaged import INDEX, folder
+from rollstate.profile.reduction import make
 from rollstate.traces import datasets
 
 NAMES = (

@@ -196,7 +196,14 @@ def _hash(path: Path, mtime_ns: int, size: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def fetch_file(entry: DataSet, file: File, folder: Path) -> None:
+def fetch_file(entry: DataSet, file: File, folder: Path, *, progress: bool = True) -> None:
+    """Fetch one file of a data set into a folder, unless it is there, and check it; `progress` shows a bar.
+
+    Raises
+    ------
+    DataUnavailableError
+        If it has no address, the address does not answer, or sends something else.
+    """
     if (folder / file.name).exists():
         _check(folder / file.name, file)
         return
@@ -210,14 +217,17 @@ def fetch_file(entry: DataSet, file: File, folder: Path) -> None:
 
     # The progress bar says what is fetched.
     pooch.get_logger().setLevel("WARNING")
-    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / file.name
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         pooch.retrieve(
             url=file.url,
             known_hash=f"sha256:{file.sha256}",
-            fname=file.name,
-            path=folder,
-            downloader=ResumableDownloader(folder / f".{file.name}.part", file.bytes),
+            fname=target.name,
+            path=target.parent,
+            downloader=ResumableDownloader(
+                target.with_name(f".{target.name}.part"), file.bytes, progress=progress
+            ),
         )
     except requests.RequestException as error:
         raise DataUnavailableError(
@@ -239,10 +249,14 @@ class ResumableDownloader:
         File that holds what has arrived so far; it survives an interruption.
     size : int
         Full size in bytes, from the manifest.
+    timeout_s : float
+        How long to wait for an answer.
+    progress : bool
+        Whether to show a bar.
     """
 
-    def __init__(self, part: Path, size: int, timeout_s: float = 30.0) -> None:
-        self.part, self.size, self.timeout_s = part, size, timeout_s
+    def __init__(self, part: Path, size: int, timeout_s: float = 30.0, progress: bool = True) -> None:
+        self.part, self.size, self.timeout_s, self.progress = part, size, timeout_s, progress
 
     def __call__(self, url: str, output_file: str, pooch_: Any, check_only: bool = False) -> None:
         """Fetch the rest of `url`, with a progress bar, and put the whole in `output_file`."""
@@ -262,6 +276,7 @@ class ResumableDownloader:
                     unit_scale=True,
                     desc=self.part.name[1:-5],
                     leave=False,
+                    disable=not self.progress,
                 )
                 with bar, self.part.open("ab" if resumed else "wb") as stream:
                     for chunk in answer.iter_content(1 << 16):

@@ -99,18 +99,13 @@ def fetch(entry: DataSet, files: list[File], folder: Path) -> None:
 
     from rollstate.traces.datasets import fetch_file
 
-    def one(file: File) -> None:
-        target = folder / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fetch_file(entry, file, folder)
-
     missing = [file for file in files if not (folder / file.name).is_file()]
     failed: list[DataUnavailableError] = []
     with (
         ThreadPoolExecutor(AT_ONCE) as pool,
         tqdm(total=len(missing), unit="file", desc=entry.name, leave=False, disable=len(missing) < 2) as bar,
     ):
-        for future in [pool.submit(one, file) for file in files]:
+        for future in [pool.submit(fetch_file, entry, file, folder, progress=False) for file in files]:
             try:
                 future.result()
                 bar.update()
