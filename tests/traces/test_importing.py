@@ -22,7 +22,7 @@ from rollstate.compendium import cli
 from rollstate.errors import InputError
 from rollstate.execution import conflicts
 from rollstate.traces import block_access_list as bal
-from rollstate.traces import datasets, import_ranges, importing, store
+from rollstate.traces import datasets, import_ranges, importing, store, stray_blocks
 from rollstate.traces.formats import files
 from rollstate.traces.formats.rows import Options
 
@@ -514,11 +514,11 @@ def test_a_file_of_a_tool_is_read_wherever_a_trace_is_asked_for(tmp_path):
 @pytest.mark.parametrize("few", [1, 2])
 def test_far_blocks_are_told_from_a_sparse_clock(few):
     numbers = pl.Series(range(1000, 1100))
-    assert importing.far_blocks(numbers) is None
-    assert importing.far_blocks(pl.Series(range(1000, 100_000, 216))) is None
+    assert stray_blocks.describe(numbers) is None
+    assert stray_blocks.describe(pl.Series(range(1000, 100_000, 216))) is None
     stray = pl.Series([*range(1000, 1100), *range(31_000_000, 31_000_000 + few)])
-    assert "blocks away" in importing.far_blocks(stray)
-    assert importing.far_blocks(pl.Series([5, *range(30_000_000, 30_000_100)])).startswith(
+    assert "blocks away" in stray_blocks.describe(stray)
+    assert stray_blocks.describe(pl.Series([5, *range(30_000_000, 30_000_100)])).startswith(
         "1 of 101 blocks, 5 to 5"
     )
 

@@ -19,7 +19,7 @@ import gzip
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from rollstate import __version__
 from rollstate.errors import InputError
-from rollstate.traces import endpoint_errors, import_ranges, rules, store, tables
+from rollstate.traces import endpoint_errors, import_ranges, rules, store, stray_blocks, tables
 from rollstate.traces.formats import access_lists, ethereum_etl, files, state_diffs, table, tracer_answers
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, VERSIONED_SCHEMA, Options, Source
 from rollstate.traces.import_ranges import Runs
@@ -37,8 +37,6 @@ from rollstate.traces.schema import BLOCKS_SCHEMA, Capability, Trace
 
 MOST_BLOCKS = 200_000_000
 """Longest window that is written; no chain has so many blocks in a file, and a wrong column soon has."""
-FAR = 1_000
-"""A run of blocks further away from the others than this many times their extent is taken for a mistake."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +166,7 @@ def import_trace(
     if source.schema == VERSIONED_SCHEMA:
         shutil.rmtree(work / "newest", ignore_errors=True)
         runs = import_ranges.without_versions(runs, work / "newest")
-    made = _write(source, options, runs, out, overwrite=overwrite)
+    made = _write(source, options, runs, out, overwrite=overwrite, progress=progress)
     shutil.rmtree(work)
     return made
 
@@ -203,21 +201,26 @@ def _changed(path: str) -> int:
 
 def _read(source: Source, runs: Runs, progress: bool) -> None:
     total = sum(unit.size for unit in source.units)
+    rows = 0
     with tqdm(total=total, unit="B", unit_scale=True, disable=not progress, desc="read") as bar:
         for at, unit in enumerate(source.units):
             done = runs.folder / f"{at:06d}.done"
             if not done.exists():
 
-                def name(number: int, at: int = at) -> str:
-                    return f"{at:06d}-{number:06d}"
+                def kept(number: int, at: int = at) -> bool:
+                    return runs.has(f"{at:06d}-{number:06d}")
 
-                for number, batch in unit.batches(lambda number, name=name: runs.has(name(number))):
-                    runs.keep(name(number), batch)
+                for number, batch in unit.batches(kept):
+                    runs.keep(f"{at:06d}-{number:06d}", batch)
+                    rows += batch.rows.height
+                    bar.set_postfix_str(f"{rows:,} rows")
                 done.touch()
             bar.update(unit.size)
 
 
-def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite: bool) -> Imported:
+def _write(
+    source: Source, options: Options, runs: Runs, out: Path, *, overwrite: bool, progress: bool
+) -> Imported:
     found = [run.facts for run in runs.all()]
     rows = sum(one["rows"] for one in found)
     if not rows and not (source.span or options.blocks):
@@ -246,13 +249,14 @@ def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite
     blocks = store.conform(blocks, BLOCKS_SCHEMA)
     counted = {"touches": 0, "slots": 0}
 
-    def pieces() -> Any:
-        for accesses, slots in import_ranges.chunks(
-            runs, keep_reads=stamp.observes_reads, inside=_inside(start, stop)
-        ):
-            counted["touches"] += accesses.height
-            counted["slots"] += slots.height
-            yield accesses, slots
+    def pieces() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        found = import_ranges.chunks(runs, keep_reads=stamp.observes_reads, inside=_inside(start, stop))
+        with tqdm(unit=" touches", unit_scale=True, disable=not progress, desc="write") as bar:
+            for accesses, slots in found:
+                counted["touches"] += accesses.height
+                counted["slots"] += slots.height
+                bar.update(accesses.height)
+                yield accesses, slots
 
     accounts = (rules.in_order(part.filter(_inside(start, stop))) for part in runs.side("accounts"))
     store.write_chunks(
@@ -313,37 +317,12 @@ def _refuse_outliers(runs: Runs, start: int, stop: int) -> None:
     )
     numbers = seen["block_number"].unique().sort()
     hint = "; if this is what you mean, choose the window with --blocks A:B"
-    if far := far_blocks(numbers):
+    if far := stray_blocks.describe(numbers):
         raise InputError(f"{far}{hint}")
     if stop - start > MOST_BLOCKS:
         raise InputError(
             f"the blocks span [{start}, {stop}), more than {MOST_BLOCKS}: is this column a time?{hint}"
         )
-
-
-def far_blocks(numbers: pl.Series) -> str | None:
-    """Say which few blocks lie far away from all others; None if none does.
-
-    Parameters
-    ----------
-    numbers : Series
-        Block numbers that have touches, ascending and unique.
-    """
-    if len(numbers) < 2:
-        return None
-    gaps = numbers.diff().fill_null(0)
-    at = int(gaps.arg_max() or 0)
-    low, high = numbers[:at], numbers[at:]
-    few, many = (low, high) if len(low) < len(high) else (high, low)
-    extent = int(many[-1]) - int(many[0]) + 1
-    if int(gaps[at]) < FAR * max(extent / max(len(many), 1), 1) or len(few) * 20 > len(numbers):
-        return None
-    if int(gaps[at]) < extent:
-        return None
-    return (
-        f"{len(few)} of {len(numbers)} blocks, {few[0]} to {few[-1]}, lie {int(gaps[at]):,} blocks away from the "
-        f"others, {many[0]} to {many[-1]}"
-    )
 
 
 def stamp_of(
