@@ -275,6 +275,44 @@ def test_columns_are_mapped_or_asked_for(tmp_path):
     assert trace.capability.tx_level == "none"
 
 
+def test_numbers_and_hexadecimal_text_are_not_mixed(tmp_path, monkeypatch):
+    """Lines of JSON may write the same column in both ways, far apart."""
+    monkeypatch.setattr(files, "LINES", 2)
+    rows = [
+        {"block": 7 + n, "address": ADDRESS, "slot": 16 if n < 4 else "0x10", "op": "r"} for n in range(6)
+    ]
+    path = saved(tmp_path, "".join(json.dumps(row) + "\n" for row in rows), "mixed.ndjson")
+    with pytest.raises(InputError, match="mixes numbers with and without 0x"):
+        importing.read([path])
+    path = saved(tmp_path, "".join(json.dumps(row) + "\n" for row in rows[:4]), "numbers.ndjson")
+    assert [int.from_bytes(slot) for slot in importing.read([path]).slots["slot"]] == [16]
+
+
+def test_remote_files_are_read_by_fsspec(tmp_path):
+    import fsspec
+
+    touches = activity.run(BUSY)
+    local = [*activity.cryo(touches, tmp_path, "parquet")]
+    system = fsspec.filesystem("memory")
+    for path in local:
+        system.pipe(f"/lake/{Path(path).name}", Path(path).read_bytes())
+    (packed,) = activity.table(touches, tmp_path)
+    system.pipe("/mine.csv.gz", Path(packed).read_bytes())
+    assert importing.read(["memory://lake"]).accesses.equals(importing.read(local).accesses)
+    found = importing.read(["memory://lake/*diffs*"])
+    assert found.accesses["is_write"].all()
+    table = importing.read(["memory://mine.csv.gz"], Options(columns={"block": "blk"}))
+    assert activity.of_trace(table).equals(activity.all_touches(touches))
+
+
+def test_a_window_that_the_files_do_not_hold_is_refused(tmp_path):
+    paths = activity.cryo(activity.run(BUSY), tmp_path)
+    with pytest.raises(InputError, match=r"--blocks 90:102 is not a part of the blocks \[100, 103\)"):
+        importing.read(paths, Options(blocks=(90, 102)))
+    part = importing.read(paths, Options(blocks=(101, 102)))
+    assert part.accesses["block_number"].unique().to_list() == [101]
+
+
 def test_timestamps_become_steps_of_a_clock(tmp_path):
     text = f"time,address,slot,kind\n1700000000,{ADDRESS},0x1,w\n1700000061,{ADDRESS},0x1,r\n"
     trace = importing.read([saved(tmp_path, text)], Options(seconds=60))

@@ -75,7 +75,9 @@ def recognise(sources: Sequence[str], options: Options | None = None) -> Source:
         )
     if len(groups) > 1:
         said = "; ".join(f"{kind}: {_name(found[0])}" for kind, found in sorted(groups.items()))
-        raise InputError(f"several formats at once ({said}); import each by itself")
+        raise InputError(
+            f"several formats at once ({said}); import each by itself: name its files, for example with a pattern"
+        )
     ((kind, found),) = groups.items()
     make: dict[str, Callable[[], Source]] = {
         "state diffs": lambda: state_diffs.source(found, options),
@@ -286,6 +288,11 @@ def _inside(start: int, stop: int) -> pl.Expr:
 def _window(source: Source, options: Options, runs: Runs, found: list[dict[str, Any]]) -> tuple[int, int]:
     """Return the half-open window of the trace; a block far away from all others is refused."""
     if options.blocks:
+        if source.span and not source.span[0] <= options.blocks[0] < options.blocks[1] <= source.span[1]:
+            raise InputError(
+                f"--blocks {options.blocks[0]}:{options.blocks[1]} is not a part of the blocks "
+                f"[{source.span[0]}, {source.span[1]}) that the files hold"
+            )
         return options.blocks
     firsts = [one["first"] for one in found if one["rows"]]
     lasts = [one["last"] for one in found if one["rows"]]

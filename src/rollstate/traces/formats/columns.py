@@ -155,6 +155,8 @@ class Spelling:
 
 def spelling(values: pl.Series, place: Place) -> Spelling:
     """Return how the numbers of some rows are written; nulls and empty fields say nothing."""
+    if values.dtype.is_integer() and len(values):
+        return Spelling(digits=f"{place.row(0)} has {values[0]}", short=True)
     if values.dtype != pl.String:
         return Spelling()
     known = (values != "").fill_null(False)
