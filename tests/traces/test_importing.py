@@ -390,6 +390,19 @@ def test_an_answer_that_is_missing_or_doubled_is_named(tmp_path):
         importing.read([str(tmp_path)])
 
 
+@pytest.mark.parametrize("write", [activity.answers, activity.list_json])
+def test_a_block_in_which_nothing_happened_is_one_of_the_others(tmp_path, write):
+    write(activity.run(BUSY), tmp_path)
+    endings = ("_full.json", "_diff.json") if write is activity.answers else (".json",)
+    for ending in endings:
+        (tmp_path / f"{FIRST + activity.BLOCKS}{ending}").write_text('{"id": 1, "result": []}')
+    trace = importing.read([str(tmp_path)])
+    assert trace.blocks["block_number"].to_list() == [100, 101, 102, 103]
+    assert trace.accesses["block_number"].max() == 102
+    with pytest.raises(InputError, match="nothing tells what they are of"):
+        importing.read([str(tmp_path / f"103{endings[0]}")])
+
+
 def test_a_stamp_beside_a_table_is_the_stamp_of_the_trace(tmp_path):
     path = saved(tmp_path, f"{TABLE}101,0,{ADDRESS},0x1,write\n")
     Path(path + ".capability.json").write_text(capability(100, 103).to_json())

@@ -35,6 +35,7 @@ from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, VERSIONED_SCHEMA, 
 from rollstate.traces.import_ranges import Runs
 from rollstate.traces.schema import BLOCKS_SCHEMA, Capability, Trace
 
+_LISTS, _ANSWERS, _EMPTY = "block access lists", "tracer answers", "empty"
 MOST_BLOCKS = 200_000_000
 """Longest window that is written; no chain has so many blocks in a file, and a wrong column soon has."""
 
@@ -68,6 +69,12 @@ def recognise(sources: Sequence[str], options: Options | None = None) -> Source:
         kind, found = _kind(path, parsed, options)
         if kind:
             groups.setdefault(kind, []).append(found)
+    # A block in which nothing happened looks the same as a list and as an answer.
+    empty = groups.pop(_EMPTY, [])
+    if empty and not groups:
+        raise InputError(f"{empty[0]} is empty, as are all files: nothing tells what they are of")
+    for kind in groups.keys() & {_LISTS, _ANSWERS}:
+        groups[kind] += empty
     if not groups:
         raise InputError(
             f"{paths[0]} is of no format that can be imported: tables end in {', '.join(files.KINDS)} "
@@ -83,8 +90,8 @@ def recognise(sources: Sequence[str], options: Options | None = None) -> Source:
         "state diffs": lambda: state_diffs.source(found, options),
         "ethereum-etl": lambda: ethereum_etl.source(found),
         "table": lambda: table.source(found, options),
-        "block access lists": lambda: access_lists.source(found, parsed, options),
-        "tracer answers": lambda: tracer_answers.source(found, parsed, options),
+        _LISTS: lambda: access_lists.source(found, parsed, options),
+        _ANSWERS: lambda: tracer_answers.source(found, parsed, options),
     }
     return make[kind]()
 
@@ -104,7 +111,7 @@ def _kind(path: str, parsed: Callable[[str], Any], options: Options) -> tuple[st
         return ("ethereum-etl" if ethereum_etl.kind(one) else "table"), one
     last = files.ending(path)[0]
     if last == ".rlp":
-        return "block access lists", path
+        return _LISTS, path
     if last != ".json":
         return None, path
     found = parsed(path)
@@ -112,8 +119,8 @@ def _kind(path: str, parsed: Callable[[str], Any], options: Options) -> tuple[st
         said = endpoint_errors.message(found["error"])[1]
         raise InputError(f"{path} is an endpoint's error, not an answer ({said[:120]}); ask for it again")
     if access_lists.is_json(found):
-        return "block access lists", path
-    return ("tracer answers" if tracer_answers.answers(found) else None), path
+        return (_LISTS if access_lists.listed(found) else _EMPTY), path
+    return (_ANSWERS if tracer_answers.answers(found) else None), path
 
 
 def _name(found: Any) -> str:
