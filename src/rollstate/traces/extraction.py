@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -252,9 +253,7 @@ class _Source:
                 logs += await self.client.call(
                     "eth_getLogs",
                     [where],
-                    lambda answer, first=start, size=span: transfer_logs.parse_logs(
-                        answer, first, first + size
-                    ),
+                    partial(transfer_logs.parse_logs, start=start, stop=start + span),
                     attempts=3 if span > 1 else None,
                 )
             except (TooLargeError, GaveUpError):

@@ -165,9 +165,8 @@ def spelling(values: pl.Series, place: Place) -> Spelling:
     digits = bare & values.str.contains(_DIGITS).fill_null(False)
 
     def first(marks: pl.Series) -> str | None:
-        return (
-            f"{place.row(marks.arg_max() or 0)} has {values[marks.arg_max()]!r:.40}" if marks.any() else None
-        )
+        at = marks.arg_max() or 0
+        return f"{place.row(at)} has {values[at]!r:.40}" if marks.any() else None
 
     return Spelling(
         first(prefixed),
