@@ -60,6 +60,21 @@ def kaplan_meier(
     times, d = np.unique(duration[event], return_counts=True)
     n = len(duration) - np.searchsorted(np.sort(duration), times, "left")
     n -= len(entry) - np.searchsorted(np.sort(entry), times, "left")
+    return product_limit(times, d, n, level=level, min_at_risk=min_at_risk)
+
+
+def product_limit(
+    times: np.ndarray, d: np.ndarray, n: np.ndarray, *, level: float = 0.95, min_at_risk: int = 1
+) -> pl.DataFrame:
+    """Return the curve of `kaplan_meier` from counts that were taken before.
+
+    Parameters
+    ----------
+    times, d, n : array, shape (m,)
+        Distinct event times, ascending, with events and spells at risk.
+    level, min_at_risk
+        As in `kaplan_meier`.
+    """
     kept = np.maximum.accumulate(n >= min_at_risk) if len(n) else np.zeros(0, bool)
     times, d, n = times[kept], d[kept], n[kept]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -77,6 +92,41 @@ def kaplan_meier(
             "survival": survival,
             "low": np.where(gone, np.nan, low),
             "high": np.where(gone, np.nan, high),
+        }
+    )
+
+
+def nelson_aalen(duration: np.ndarray, event: np.ndarray, entry: np.ndarray | None = None) -> pl.DataFrame:
+    """Estimate the cumulative hazard of gap times by lifelines, events of a tie one after the other.
+
+    Parameters
+    ----------
+    duration, event, entry : array, shape (n,)
+        As in `kaplan_meier`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per distinct event time: ``time``, ``events``, ``hazard``.
+
+    Notes
+    -----
+    With d events among n at risk the step is 1/n + 1/(n - 1) + ... + 1/(n - d + 1): Fleming and Harrington (1984),
+    https://doi.org/10.1080/03610928408828837. Spells alike in everything are one row with a weight.
+    """
+    from lifelines import NelsonAalenFitter
+
+    duration, event, entry = check_spells(duration, event, entry)
+    cells = pl.DataFrame({"duration": duration, "event": event, "entry": entry})
+    cells = cells.group_by(cells.columns, maintain_order=True).len("weight")
+    duration, event, entry, weight = (cells[name].to_numpy() for name in cells.columns)
+    fitted = NelsonAalenFitter().fit(duration, event, entry=entry, weights=weight)
+    table = fitted.event_table[fitted.event_table["observed"] > 0]
+    return pl.DataFrame(
+        {
+            "time": table.index.to_numpy(),
+            "events": table["observed"].to_numpy(),
+            "hazard": fitted.cumulative_hazard_.loc[table.index].iloc[:, 0].to_numpy(),
         }
     )
 
