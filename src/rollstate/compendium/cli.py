@@ -231,5 +231,5 @@ def lint() -> None:
         sys.exit(f"{len(lines)} findings")
 
 
-for _command in (*publishing.COMMANDS, import_command.import_, *profile_commands.COMMANDS):
+for _command in (*publishing.COMMANDS, *profile_commands.COMMANDS, import_command.import_):
     main.add_command(_command)

@@ -109,7 +109,7 @@ def load_file(path: Path) -> Profile:
 def _stamp(path: Path, metadata: dict[bytes, bytes]) -> dict[str, object]:
     if PROFILE_KEY not in metadata:
         raise InputError(
-            f"{path} is a Parquet file, but not a profile; make one of a trace with `rollstate profile TRACE --out FILE`"
+            f"{path} is a Parquet file, but not a profile; make one with `rollstate profile TRACE --out FILE`"
         )
     stamp = json.loads(metadata[PROFILE_KEY])
     if stamp.get("version") != VERSION:

@@ -139,7 +139,7 @@ def plan(stamp: Capability, blocks: pl.DataFrame, n_contracts: int, block_s: flo
     return Plan(
         start=a,
         stop=b,
-        cuts=tuple(sorted({a, *borders, *history.values()})) + (b,),
+        cuts=(*sorted({a, *borders, *history.values()}), b),
         borders=borders,
         history=history,
         periods=_periods(a, b, block_s),

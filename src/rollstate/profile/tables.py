@@ -27,10 +27,11 @@ over parts of a chain that share no contract. No column holds an address or a ke
 ``pairs_by_group``
     ``lag``, ``group``; ``sum_pairs``, ``sum_chances``.
 ``time``
-    ``bin`` of time; ``rows`` (accesses), ``sum_visits`` (slot and block), ``sum_written``, ``sum_first`` (first visits).
+    ``bin`` of time; ``rows`` (accesses), ``sum_visits`` (slot and block), ``sum_written``, ``sum_first`` (first
+    visits).
 ``hot``
-    Slots on both sides of a border: ``border``, ``near`` (counted over the plan's ``hot_blocks`` on each side instead of
-    all), ``before`` and ``after`` (bins of touches by `grid.TOUCHES`), ``idle`` (octave of the time since the last
+    Slots on both sides of a border: ``border``, ``near`` (counted over the plan's ``hot_blocks`` on each side instead
+    of all), ``before`` and ``after`` (bins of touches by `grid.TOUCHES`), ``idle`` (bin of `grid.LAGS` of the time since the last
     touch, 0 if none); ``rows``, ``sum_before``, ``sum_after``.
 """
 
@@ -100,7 +101,7 @@ TABLES: dict[str, dict[str, type[pl.DataType]]] = {
         "border": _U8,
         "near": pl.Boolean,
         "before": _U16,
-        "idle": _U8,
+        "idle": _U16,
         "after": _U16,
         "rows": _I64,
         "sum_before": _I64,
@@ -191,7 +192,7 @@ class Profile:
                 if getattr(self.plan, one.name) != getattr(other.plan, one.name)
             ]
             raise InputError(
-                f"profiles on different grids do not add up ({'; '.join(changed)}); make both with the plan of the whole"
+                f"profiles on different grids do not add up ({'; '.join(changed)}); make both with one plan"
             )
         frames = {name: gathered(name, [self.table(name), other.table(name)]) for name in TABLES}
         return Profile(self.capability, self.plan, **frames)

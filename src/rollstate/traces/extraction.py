@@ -21,8 +21,8 @@ from tqdm import tqdm
 from rollstate.errors import InputError
 from rollstate.traces import prestate, transfer_logs
 from rollstate.traces.chunks import Chunks, Job
-from rollstate.traces.json_values import ResponseError, mapping, octets, quantity, sequence
 from rollstate.traces.endpoint_errors import SLOW, EndpointError, GaveUpError, TooLargeError
+from rollstate.traces.json_values import ResponseError, mapping, octets, quantity, sequence
 from rollstate.traces.rpc import Client, Limits, together
 from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
