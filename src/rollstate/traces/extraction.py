@@ -283,8 +283,8 @@ def _traced(headers: list[tuple], traces: dict[int, Any]) -> tuple[pl.DataFrame,
             ]
             if len(answer) != len(hashes) or (named and named != hashes):
                 raise ResponseError(
-                    f"block {number}: its trace, of {len(answer)} transactions, is not of its {len(hashes)} transactions; "
-                    "the chain reorganized, or the node has no trace of it"
+                    f"block {number}: its trace, of {len(answer)} transactions, is not of its {len(hashes)} "
+                    "transactions; the chain reorganized, or the node has no trace of it"
                 )
         touches.append(prestate.block_touches(number, *answers))
         accounts.append(prestate.block_changes(number, answers[1]))
