@@ -60,6 +60,21 @@ def kaplan_meier(
     times, d = np.unique(duration[event], return_counts=True)
     n = len(duration) - np.searchsorted(np.sort(duration), times, "left")
     n -= len(entry) - np.searchsorted(np.sort(entry), times, "left")
+    return product_limit(times, d, n, level=level, min_at_risk=min_at_risk)
+
+
+def product_limit(
+    times: np.ndarray, d: np.ndarray, n: np.ndarray, *, level: float = 0.95, min_at_risk: int = 1
+) -> pl.DataFrame:
+    """Return the curve of `kaplan_meier` from counts that were taken before.
+
+    Parameters
+    ----------
+    times, d, n : array, shape (m,)
+        Distinct event times, ascending, with events and spells at risk.
+    level, min_at_risk
+        As in `kaplan_meier`.
+    """
     kept = np.maximum.accumulate(n >= min_at_risk) if len(n) else np.zeros(0, bool)
     times, d, n = times[kept], d[kept], n[kept]
     with np.errstate(divide="ignore", invalid="ignore"):

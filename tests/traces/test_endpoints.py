@@ -330,7 +330,7 @@ def test_what_waiting_does_not_change_ends_at_once_with_its_meaning(tmp_path, st
 
 def test_an_address_where_nothing_answers_is_given_up_soon(tmp_path):
     started = time.monotonic()
-    with pytest.raises(GaveUpError, match="has never answered .*check its address"):
+    with pytest.raises(GaveUpError, match=r"has never answered .*check its address"):
         extract("http://127.0.0.1:9", Job("transfers", *WINDOW), tmp_path / "trace", limits=Limits())
     assert time.monotonic() - started < 5
 

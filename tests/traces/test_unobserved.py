@@ -4,12 +4,12 @@ import json
 
 import polars as pl
 import pytest
+from tests.strategies import capability, make_trace
 
 from rollstate.errors import InputError
 from rollstate.traces import store, tables
 from rollstate.traces.schema import Capability
 from rollstate.traces.thinning import thin, unobserve
-from tests.strategies import capability, make_trace
 
 TOUCHES = [(100, 0, 1, 0, True), (104, 1, 1, 0, False), (105, 0, 2, 1, True)]
 

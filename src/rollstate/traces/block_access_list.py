@@ -34,8 +34,8 @@ from eth_hash.auto import keccak
 from rollstate import __version__
 from rollstate.errors import InputError
 from rollstate.traces import rlp_items, store
-from rollstate.traces.rlp_items import Item, MalformedError
 from rollstate.traces.prestate import TOUCHES_SCHEMA
+from rollstate.traces.rlp_items import Item, MalformedError
 from rollstate.traces.schema import ACCOUNTS_SCHEMA, Capability, Trace
 
 LAYOUTS = ("draft", "final")

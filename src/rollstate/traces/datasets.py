@@ -28,6 +28,7 @@ import requests
 
 from rollstate.errors import DataUnavailableError, InputError
 from rollstate.traces import block_access_list, importing, store, tables, zksp
+from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
 _HERE = Path(__file__).resolve()
@@ -278,6 +279,12 @@ def load_trace(ref: str) -> Trace:
         If `ref` names something that is not a trace.
     """
     path = locate(ref)
+    if is_profile(path):
+        raise InputError(
+            f"{ref} is a profile: it holds counts, not accesses. Co-access, caches, conflicts, witnesses and "
+            "continuous covariates need the trace it was made from; what treats slots apart takes the profile, "
+            "through rollstate.profile.load"
+        )
     if path.suffix in tables.ENDINGS and importing.recognised_as(str(path)) == "table":
         return tables.read_table(path)
     if (path / store.CAPABILITY_FILE).exists():

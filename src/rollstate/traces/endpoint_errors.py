@@ -1,8 +1,8 @@
 """What an endpoint means by its errors: who can help, whether asking again does, and what to do.
 
-Nodes and gateways word the same refusal in many ways, under codes that they choose. The phrases below are those of geth,
-reth, Erigon, Nethermind, Besu, Nitro, op-geth, ZKsync Era and the gateways before them; what none of them knows is an
-error that names itself, the method and the block.
+Nodes and gateways word the same refusal in many ways, under codes that they choose. The phrases below are those of
+geth, reth, Erigon, Nethermind, Besu, Nitro, op-geth, ZKsync Era and the gateways before them; what none of them knows
+is an error that names itself, the method and the block.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _TRACER = re.compile(
     re.I,
 )
 _RATE = re.compile(
-    r"\brate\b|too many requests|throttl|capacity|quota|per second|timed? ?out|try again|overload|busy|header not found",
+    r"\brate\b|too many requests|throttl|capacity|quota|per second|timed? ?out|try again|overload|busy"
+    r"|header not found",
     re.I,
 )
 _LARGE = re.compile(

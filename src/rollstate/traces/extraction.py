@@ -21,8 +21,8 @@ from tqdm import tqdm
 from rollstate.errors import InputError
 from rollstate.traces import prestate, transfer_logs
 from rollstate.traces.chunks import Chunks, Job
-from rollstate.traces.json_values import ResponseError, mapping, octets, quantity, sequence
 from rollstate.traces.endpoint_errors import SLOW, EndpointError, GaveUpError, TooLargeError
+from rollstate.traces.json_values import ResponseError, mapping, octets, quantity, sequence
 from rollstate.traces.rpc import Client, Limits, together
 from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
@@ -283,8 +283,8 @@ def _traced(headers: list[tuple], traces: dict[int, Any]) -> tuple[pl.DataFrame,
             ]
             if len(answer) != len(hashes) or (named and named != hashes):
                 raise ResponseError(
-                    f"block {number}: its trace, of {len(answer)} transactions, is not of its {len(hashes)} transactions; "
-                    "the chain reorganized, or the node has no trace of it"
+                    f"block {number}: its trace, of {len(answer)} transactions, is not of its {len(hashes)} "
+                    "transactions; the chain reorganized, or the node has no trace of it"
                 )
         touches.append(prestate.block_touches(number, *answers))
         accounts.append(prestate.block_changes(number, answers[1]))

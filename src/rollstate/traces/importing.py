@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from rollstate import __version__
 from rollstate.errors import InputError
-from rollstate.traces import import_ranges, store, tables
+from rollstate.traces import endpoint_errors, import_ranges, rules, store, tables
 from rollstate.traces.formats import access_lists, ethereum_etl, files, state_diffs, table, tracer_answers
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, VERSIONED_SCHEMA, Options, Source
 from rollstate.traces.import_ranges import Runs
@@ -108,6 +108,9 @@ def _kind(path: str, parsed: Callable[[str], Any], options: Options) -> tuple[st
     if last != ".json":
         return None, path
     found = parsed(path)
+    if isinstance(found, dict) and found.get("error") is not None:
+        said = endpoint_errors.message(found["error"])[1]
+        raise InputError(f"{path} is an endpoint's error, not an answer ({said[:120]}); ask for it again")
     if access_lists.is_json(found):
         return "block access lists", path
     return ("tracer answers" if tracer_answers.answers(found) else None), path
@@ -226,7 +229,7 @@ def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite
         _require_inside(found, start, stop, "the stamp beside the table")
     else:
         start, stop = _window(source, options, runs, found)
-    stamp = _stamp(source, options, found, start, stop)
+    stamp = stamp_of(source, options, found, start, stop)
     if given:
         stamp = dataclasses.replace(given, window_start=start, window_stop=stop)
     # Steps of the clock and lists may name a block twice: in two batches of one file.
@@ -251,7 +254,7 @@ def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite
             counted["slots"] += slots.height
             yield accesses, slots
 
-    accounts = (store.in_order(part.filter(_inside(start, stop))) for part in runs.side("accounts"))
+    accounts = (rules.in_order(part.filter(_inside(start, stop))) for part in runs.side("accounts"))
     store.write_chunks(
         pieces(),
         blocks,
@@ -338,14 +341,30 @@ def far_blocks(numbers: pl.Series) -> str | None:
     if int(gaps[at]) < extent:
         return None
     return (
-        f"{len(few)} of {len(numbers)} blocks, {few[0]} to {few[-1]}, lie {int(gaps[at]):,} blocks away from the others, "
-        f"{many[0]} to {many[-1]}"
+        f"{len(few)} of {len(numbers)} blocks, {few[0]} to {few[-1]}, lie {int(gaps[at]):,} blocks away from the "
+        f"others, {many[0]} to {many[-1]}"
     )
 
 
-def _stamp(
+def stamp_of(
     source: Source, options: Options, found: list[dict[str, Any]], start: int, stop: int
 ) -> Capability:
+    """Return the stamp of a trace of a source.
+
+    Parameters
+    ----------
+    source, options
+        The source, and what the reader says of it.
+    found : list of dict
+        `rollstate.traces.import_ranges.facts` of its rows, in any number of parts.
+    start, stop : int
+        The window.
+
+    Raises
+    ------
+    InputError
+        If the files and the reader name different chains.
+    """
     total = {
         name: sum(one[name] for one in found)
         for name in ("writes", "reads", "writes_without_tx", "reads_without_tx")

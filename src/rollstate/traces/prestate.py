@@ -138,7 +138,7 @@ def block_changes(block_number: int, diff: object) -> pl.DataFrame:
     -------
     polars.DataFrame
         `rollstate.traces.schema.ACCOUNTS_SCHEMA`. An account that is in ``pre`` alone was removed, and so changed all
-        that it had. Code is compared by ``code`` or ``codeHash``; an endpoint that is told ``disableCode`` may send neither.
+        that it had. Code is compared by ``code`` or ``codeHash``; an endpoint told ``disableCode`` may send neither.
     """
     where = f"block {block_number}"
     rows: set[tuple[int, int, bytes, str]] = set()

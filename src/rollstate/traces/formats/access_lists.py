@@ -22,8 +22,10 @@ from rollstate.errors import InputError
 from rollstate.traces import block_access_list as bal
 from rollstate.traces.block_access_list import AccountAccess, SlotChanges
 from rollstate.traces.formats import files
+from rollstate.traces.formats.columns import OnBad
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, ROWS_SCHEMA, Batch, Options, Source, Unit
 from rollstate.traces.json_values import ResponseError, mapping, octets, quantity, sequence, word
+from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
 FILES_IN_UNIT = 64
 _NUMBER = re.compile(r"(\d+)")
@@ -111,16 +113,26 @@ def source(paths: Sequence[str], parsed: Callable[[str], Any], options: Options)
         return bal.rows(number, decode_json(parsed(path), path), "final")
 
     def unit(part: list[tuple[int, str]]) -> Unit:
-        def batches(needless: Callable[[int], bool]) -> Iterator[tuple[int, Batch]]:
+        def batches(
+            needless: Callable[[int], bool], on_bad: OnBad | None = None
+        ) -> Iterator[tuple[int, Batch]]:
             if needless(0):
                 return
-            touches, changes, counts = zip(*(read(number, path) for number, path in part), strict=True)
-            info = pl.DataFrame(
-                {"block_number": [number for number, _ in part], "timestamp": None, "tx_count": counts},
-                BLOCKS_INFO_SCHEMA,
-            )
-            rows = pl.concat(touches).select(ROWS_SCHEMA.names())
-            yield 0, Batch(rows, pl.concat(changes), info)
+            touches, changes = [ROWS_SCHEMA.to_frame()], [ACCOUNTS_SCHEMA.to_frame()]
+            info = []
+            for number, path in part:
+                try:
+                    rows, accounts, count = read(number, path)
+                except InputError as error:
+                    if on_bad is None:
+                        raise
+                    on_bad(error)
+                    continue
+                touches.append(rows.select(ROWS_SCHEMA.names()))
+                changes.append(accounts)
+                info.append((number, None, count))
+            blocks = pl.DataFrame(info, BLOCKS_INFO_SCHEMA, orient="row")
+            yield 0, Batch(pl.concat(touches), pl.concat(changes), blocks)
 
         return Unit(part[0][1], sum(files.size(path) for _, path in part), batches)
 

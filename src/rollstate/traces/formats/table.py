@@ -21,7 +21,7 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.formats import columns, files
-from rollstate.traces.formats.columns import Place
+from rollstate.traces.formats.columns import OnBad, Place
 from rollstate.traces.formats.files import Table
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, ROWS_SCHEMA, Batch, Options, Source, Unit
 
@@ -120,9 +120,12 @@ def source(tables: Sequence[Table], options: Options) -> Source:
 
 
 def _unit(table: Table, found: Columns, seconds: int | None, base: int) -> Unit:
-    def batches(needless: Callable[[int], bool]) -> Iterator[tuple[int, Batch]]:
+    def read(frame: pl.DataFrame, place: Place) -> Batch:
+        return _batch(frame, place, found, seconds, base)
+
+    def batches(needless: Callable[[int], bool], on_bad: OnBad | None = None) -> Iterator[tuple[int, Batch]]:
         for number, place, frame in table.batches(found.names, needless):
-            yield number, _batch(frame, place, found, seconds, base)
+            yield number, columns.convert(frame, place, read, on_bad)
 
     return Unit(table.path, files.size(table.path), batches)
 
