@@ -114,3 +114,12 @@ def test_every_import_of_the_package_is_declared(root, pyproject):
                 if not owners & (declared | {"sphinx", "docutils"}):
                     missing.add(f"{file.relative_to(root)}: {top}")
     assert not missing
+
+
+def test_workflows_pin_their_actions_and_say_what_they_may_do(root):
+    for file in (root / ".github" / "workflows").glob("*.yml"):
+        workflow = yaml.safe_load(file.read_text())
+        assert "permissions" in workflow, file.name
+        for job in workflow["jobs"].values():
+            for step in job["steps"]:
+                assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", f"x@{'0' * 40}")), step

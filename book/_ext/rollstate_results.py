@@ -141,7 +141,7 @@ def visit_number_html(self: Any, node: number) -> None:
     rows += [("interval", f"{node['interval']} ({result.interval_kind})")] if node["interval"] else []
     rows += [
         ("source", result.source.get("description") or _trace_line(result.source)),
-        ("published in", f"{result.published}, not computed here: {', '.join(stamp['missing'])} not here")
+        ("published in", f"{result.published}, not computed here{_why(stamp)}")
         if result.published
         else ("computed in", f"{chapter}, cell {result.cell}, run {stamp['key'][:8]}"),
         ("guarded by", result.guard),
@@ -162,6 +162,11 @@ def visit_number_html(self: Any, node: number) -> None:
 
 def visit_number_plain(self: Any, node: number) -> None:
     """Write the number as text, where there is nothing to hover over."""
+
+
+def _why(run: dict[str, Any]) -> str:
+    """Say which data a run lacked."""
+    return f": {', '.join(run['missing'])} not here" if run["missing"] else ""
 
 
 def _trace_line(source: dict[str, Any]) -> str:
@@ -213,10 +218,9 @@ class ResultFigure(SphinxDirective):
         )
         entry = html.escape(bibtex(name, stamp, stamp["content_sha256"]))
         source = stamp["source"].get("description") or _trace_line(stamp["source"])
-        missing = ", ".join(registry(self.env).runs[chapter]["missing"])
         made = (
-            f"<span class='rs-published'>published in {stamp['published']['version']}, not computed here: "
-            f"{html.escape(missing)} not here</span>"
+            f"<span class='rs-published'>published in {stamp['published']['version']}, not computed here"
+            f"{html.escape(_why(registry(self.env).runs[chapter]))}</span>"
             if "published" in stamp
             else f'<a href="#{anchor("cell", chapter, stamp["cell"])}" title="{html.escape(source)}">source cell</a>'
         )

@@ -17,30 +17,8 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from rollstate.bootstrap import cluster_samples
-from rollstate.errors import InputError
-
-
-def check_spells(
-    duration: np.ndarray, event: np.ndarray, entry: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the spells as arrays, or say which rule they break."""
-    duration = np.asarray(duration, float)
-    event = np.asarray(event, bool)
-    entry = np.zeros_like(duration) if entry is None else np.asarray(entry, float)
-    if not duration.shape == event.shape == entry.shape or duration.ndim != 1:
-        raise InputError(
-            f"spells: duration {duration.shape}, event {event.shape} and entry {entry.shape} must have the same length"
-        )
-    if not len(duration):
-        raise InputError("spells: there are none; widen the window or the selection")
-    bad = ~(np.isfinite(duration) & (entry >= 0) & (duration > entry))
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"spells: 0 <= entry < duration must hold; row {row} has entry {entry[row]:g}, duration {duration[row]:g}"
-        )
-    return duration, event, entry
+from rollstate.risk_table import ClusteredRiskTable, RiskTable
+from rollstate.risk_table import check_spells as check_spells
 
 
 def kaplan_meier(
@@ -75,12 +53,28 @@ def kaplan_meier(
 
     Notes
     -----
-    The interval takes spells as independent. Spells of a slot are not: see `cluster_band`.
+    The interval takes spells as independent. Spells of a slot are not: see `cluster_band`. lifelines fits the same
+    curve as fast, and the tests hold the two equal; this one is here for `min_at_risk` and for the bootstrap.
     """
     duration, event, entry = check_spells(duration, event, entry)
     times, d = np.unique(duration[event], return_counts=True)
     n = len(duration) - np.searchsorted(np.sort(duration), times, "left")
     n -= len(entry) - np.searchsorted(np.sort(entry), times, "left")
+    return product_limit(times, d, n, level=level, min_at_risk=min_at_risk)
+
+
+def product_limit(
+    times: np.ndarray, d: np.ndarray, n: np.ndarray, *, level: float = 0.95, min_at_risk: int = 1
+) -> pl.DataFrame:
+    """Return the curve of `kaplan_meier` from counts that were taken before.
+
+    Parameters
+    ----------
+    times, d, n : array, shape (m,)
+        Distinct event times, ascending, with events and spells at risk.
+    level, min_at_risk
+        As in `kaplan_meier`.
+    """
     kept = np.maximum.accumulate(n >= min_at_risk) if len(n) else np.zeros(0, bool)
     times, d, n = times[kept], d[kept], n[kept]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -102,10 +96,63 @@ def kaplan_meier(
     )
 
 
+def nelson_aalen(duration: np.ndarray, event: np.ndarray, entry: np.ndarray | None = None) -> pl.DataFrame:
+    """Estimate the cumulative hazard of gap times by lifelines, events of a tie one after the other.
+
+    Parameters
+    ----------
+    duration, event, entry : array, shape (n,)
+        As in `kaplan_meier`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per distinct event time: ``time``, ``events``, ``hazard``.
+
+    Notes
+    -----
+    With d events among n at risk the step is 1/n + 1/(n - 1) + ... + 1/(n - d + 1): Fleming and Harrington (1984),
+    https://doi.org/10.1080/03610928408828837. Spells alike in everything are one row with a weight.
+    """
+    from lifelines import NelsonAalenFitter
+
+    duration, event, entry = check_spells(duration, event, entry)
+    cells = pl.DataFrame({"duration": duration, "event": event, "entry": entry})
+    cells = cells.group_by(cells.columns, maintain_order=True).len("weight")
+    duration, event, entry, weight = (cells[name].to_numpy() for name in cells.columns)
+    fitted = NelsonAalenFitter().fit(duration, event, entry=entry, weights=weight)
+    table = fitted.event_table[fitted.event_table["observed"] > 0]
+    return pl.DataFrame(
+        {
+            "time": table.index.to_numpy(),
+            "events": table["observed"].to_numpy(),
+            "hazard": fitted.cumulative_hazard_.loc[table.index].iloc[:, 0].to_numpy(),
+        }
+    )
+
+
 def survival_at(curve: pl.DataFrame, at: np.ndarray) -> np.ndarray:
     """Return the right-continuous step curve's survival at gap times `at`, shape (m,)."""
     steps = np.r_[1.0, curve["survival"].to_numpy()]
     return steps[np.searchsorted(curve["time"].to_numpy(), np.asarray(at, float), "right")]
+
+
+def survival_of(table: RiskTable, at: np.ndarray, *, min_at_risk: int = 1) -> np.ndarray:
+    """Return the product-limit curve of counted spells at gap times `at`; `min_at_risk` as in `kaplan_meier`."""
+    n = table.at_risk
+    falls = (table.events > 0) & np.maximum.accumulate(n >= min_at_risk)
+    steps = np.cumprod(1 - np.divide(table.events, n, out=np.zeros_like(n), where=falls))
+    return np.r_[1.0, steps][np.searchsorted(table.time, np.asarray(at, float), "right")]
+
+
+def cumulative_hazard(table: RiskTable, at: np.ndarray) -> np.ndarray:
+    """Return the Nelson-Aalen estimate of counted spells at gap times `at`, shape (m,).
+
+    Source: Aalen (1978), https://doi.org/10.1214/aos/1176344247. lifelines has it for rows; this one is bootstrapped.
+    """
+    n = table.at_risk
+    steps = np.cumsum(np.divide(table.events, n, out=np.zeros_like(n), where=table.events > 0))
+    return np.r_[0.0, steps][np.searchsorted(table.time, np.asarray(at, float), "right")]
 
 
 def cluster_band(
@@ -118,6 +165,7 @@ def cluster_band(
     seed: int,
     draws: int = 200,
     level: float = 0.95,
+    min_at_risk: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a pointwise percentile band of the curve at gap times `at`, resampling whole clusters.
 
@@ -131,16 +179,15 @@ def cluster_band(
         Gap times.
     seed, draws, level
         Seed and number of bootstrap draws, level of the band.
+    min_at_risk : int
+        As in `kaplan_meier`.
 
     Returns
     -------
     low, high : array of float64, shape (m,)
     """
-    duration, event, entry = check_spells(duration, event, entry)
-    curves = [
-        survival_at(kaplan_meier(duration[rows], event[rows], entry[rows]), at)
-        for rows in cluster_samples(cluster, draws, seed)
-    ]
+    table = ClusteredRiskTable.of(duration, event, entry, cluster)
+    curves = [survival_of(drawn, at, min_at_risk=min_at_risk) for drawn in table.draws(draws, seed)]
     tail = (1 - level) / 2
     low, high = np.quantile(curves, [tail, 1 - tail], axis=0)
     return low, high

@@ -126,13 +126,22 @@ def test_a_mutated_estimator_or_parameter_turns_a_gate_red(mutation, root, data_
         tmp_path / "src" / "rollstate",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    (tmp_path / "data").symlink_to(root / "data")
+    for name in (
+        "data",
+        "notebooks",
+        "releases",
+        "_toc.yml",
+        "requirements.lock",
+        "CITATION.cff",
+        "pyproject.toml",
+    ):
+        (tmp_path / name).symlink_to(root / name)
     text = (package / file).read_text()
     assert old in text, "the line to mutate is gone"
     (package / file).write_text(text.replace(old, new))
     chapter = key.split(".")[0]
     command = "import sys; from rollstate.compendium.cli import main; main(sys.argv[1:])"
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "ROLLSTATE_ROOT": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "ROLLSTATE_ROOT": str(tmp_path)}
 
     def cli(*words):
         return subprocess.run(

@@ -11,11 +11,19 @@ from rollstate.chapters.traces.parameters import Traces
 from rollstate.compendium import book as pages
 from rollstate.compendium import by_name, own_chain, runner
 from rollstate.compendium.cli import main
-from rollstate.compendium.runner import NotebookError
 from rollstate.errors import InputError
 from rollstate.traces import datasets, store
 
 from .conftest import RECORD, SETUP, TAKE
+
+RECORD_TRACE = """from rollstate.chapters.traces.results import TracesResults
+from rollstate.traces.datasets import load_trace
+
+trace = load_trace(p.trace)
+chapter.source(trace.capability)
+chapter.record(slots=trace.accesses.height)
+others = [name for name in TracesResults.declared() if name != "slots"]
+chapter.absent("This toy of the tests records one number.", *others)"""
 
 
 @pytest.fixture
@@ -37,12 +45,7 @@ def test_a_chapter_is_run_on_the_trace_and_stamped_with_it(project, own, tmp_pat
     project.write(
         SETUP,
         TAKE,
-        "from rollstate.traces.datasets import load_trace\ntrace = load_trace(p.trace)\n"
-        "chapter.source(trace.capability)\n"
-        "chapter.record(slots=trace.accesses.height)\n"
-        "from rollstate.chapters.traces.results import TracesResults\n"
-        'others = [name for name in TracesResults.declared() if name != "slots"]\n'
-        'chapter.absent("This toy of the tests records one number.", *others)',
+        RECORD_TRACE,
     )
     planned = own_chain.plan(project.root, tmp_path / "runs", str(own))
     done = own_chain.run(planned, project.root, jobs=1, say=quiet)
@@ -62,7 +65,7 @@ def test_a_chapter_whose_needs_the_source_cannot_meet_is_skipped_with_the_reason
     assert planned.skipped == {"traces": "The trace cannot support this chapter: it does not see reads."}
 
 
-def test_a_chapter_that_refuses_the_trace_is_skipped_and_any_other_error_is_ours(project, own, tmp_path):
+def test_a_chapter_that_refuses_the_trace_is_skipped_with_what_it_said(project, own, tmp_path):
     project.write(
         SETUP, TAKE, 'from rollstate.errors import InputError\nraise InputError("too short a window")'
     )
@@ -71,10 +74,20 @@ def test_a_chapter_that_refuses_the_trace_is_skipped_and_any_other_error_is_ours
     with pytest.raises(Exception, match="no chapter can be run"):
         own_chain.run(planned, project.root, jobs=1, say=said.append)
     assert any("too short a window" in line for line in said)
+
+
+def test_a_chapter_that_fails_says_so_and_the_others_are_built(project, own, tmp_path):
     project.write(SETUP, TAKE, RECORD, "1 / 0")
-    with pytest.raises(NotebookError, match="ZeroDivisionError") as caught:
-        own_chain.run(planned, project.root, jobs=1, say=quiet)
-    assert "division by zero" in str(caught.value)
+    book = own_chain.plan(project.root, tmp_path / "runs", str(own))
+    book.works.append(dataclasses.replace(book.works[0], chapter="observability", folder=tmp_path / "other"))
+    fresh = {"observability"}
+    done = own_chain.OwnBook()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "reasons", lambda work, root: [] if work.chapter in fresh else ["due"])
+        done = own_chain.run(book, project.root, jobs=1, say=quiet)
+    assert [work.chapter for work in done.works] == ["observability"]
+    assert "ZeroDivisionError division by zero" in done.skipped["traces"]
+    assert "notebook traces failed in cell" in done.failed["traces"]
 
 
 @pytest.mark.parametrize(
@@ -104,9 +117,7 @@ def built(project, monkeypatch):
     project.write(
         SETUP,
         TAKE,
-        "from rollstate.traces.datasets import load_trace\ntrace = load_trace(p.trace)\n"
-        "chapter.source(trace.capability)\n"
-        'chapter.record("touches", trace.accesses.height, meaning="touches", guard="tests/x.py::test_y")',
+        RECORD_TRACE,
     )
     calls = []
     monkeypatch.setattr(

@@ -104,14 +104,13 @@ def test_a_release_cannot_be_made_of_published_results(project, released, nothin
 
 
 def test_cells_that_need_a_missing_data_set_are_left_out_and_the_rest_is_computed(
-    project, released, nothing_here, monkeypatch
+    project, released, nothing_here
 ):
     book = nbformat.read(project.notebook, as_version=4)
     for cell in book.cells[3:]:
         cell.metadata["tags"] = ["needs-trace"]
     nbformat.write(book, project.notebook)
     assert published.needs(book) == {"trace": {"cell-3", "cell-4"}}
-    monkeypatch.setattr(runner, "_has_profile", lambda name: True)
     work = runner.plan("traces", {}, project.root)
     assert work.executed
     runner.run(work, project.root)

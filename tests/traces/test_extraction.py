@@ -21,8 +21,9 @@ from rollstate.compendium import cli
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import chunks, extraction, prestate, store, transfer_logs
 from rollstate.traces.chunks import Job
+from rollstate.traces.endpoint_errors import EndpointError, GaveUpError, TooLargeError
 from rollstate.traces.extraction import extract
-from rollstate.traces.rpc import EndpointError, GaveUpError, Limits, TooLargeError
+from rollstate.traces.rpc import Limits
 
 MAIN = "from rollstate.compendium.cli import main; main()"
 QUICK = Limits(timeout=0.5, pause=0.01, longest_pause=0.05, attempts=15)

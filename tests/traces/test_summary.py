@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.tsa.stattools import acf
 from tests.strategies import TOUCHES, make_trace
 
 from rollstate.errors import InputError
-from rollstate.traces import datasets, dependence, store, summary, synthetic, working_set
+from rollstate.traces import datasets, dependence, store, summary, working_set
 
 
 @given(TOUCHES)
@@ -82,47 +83,66 @@ def test_lag_beyond_the_window_is_refused():
             working_set.reuse(trace, [lag])
 
 
-def independent(seed, slots=30, blocks=200):
-    """Return a trace whose slots are touched in independent random blocks."""
+def called(seed, contracts=60, blocks=400, together=False):
+    """Return a trace of contracts of 6 slots that are called in some blocks; a call touches each slot by itself.
+
+    With `together` a call touches all six or a single one instead.
+    """
     rng = np.random.default_rng(seed)
     rows = []
-    for slot in range(slots):
-        touched = rng.choice(blocks, rng.integers(5, 60), replace=False)
-        rows += [(100 + int(block), None, 1 + slot % 5, slot, True) for block in touched]
+    for contract in range(1, contracts + 1):
+        calls = np.flatnonzero(rng.random(blocks) < rng.uniform(0.05, 0.3))
+        chance = rng.uniform(0.02, 0.5, 6)
+        for block in calls:
+            touched = np.flatnonzero(rng.random(6) < chance)
+            if together:
+                touched = np.arange(6) if rng.random() < 0.2 else [rng.integers(6)]
+            rows += [(100 + int(block), None, contract, int(slot), True) for slot in touched]
     return make_trace(rows, stop=100 + blocks)
 
 
-def test_co_access_under_independence_is_what_the_null_says():
-    tables = [dependence.co_access(independent(seed), seed=seed, draws=200) for seed in range(40)]
-    p = np.concatenate([table["p_value"].to_numpy() for table in tables])
-    # 200 p-values: the share below 5 %, and the mean, within four standard errors of a uniform's.
-    assert abs((p < 0.05).mean() - 0.05) < 4 * np.sqrt(0.05 * 0.95 / len(p))
-    assert abs(p.mean() - 0.5) < 4 / np.sqrt(12 * len(p))
-    observed, expected = (sum(table[name].sum() for table in tables) for name in ("observed", "expected"))
-    assert observed == pytest.approx(expected, rel=0.03)
+def test_co_access_of_slots_that_are_independent_given_the_calls_has_lift_one():
+    # Calls that touch nothing are not in the trace: a rule that forgets them expects too many pairs.
+    lifts = np.concatenate([dependence.co_access(called(seed))["lift"].to_numpy() for seed in range(5)])
+    assert len(lifts) > 250
+    assert abs(lifts.mean() - 1) < 4 * lifts.std() / np.sqrt(len(lifts))
+    assert np.median(lifts) == pytest.approx(1, abs=0.05)
 
 
-def test_wide_traces_are_counted_by_sorting_with_the_same_result(monkeypatch):
-    trace = independent(1)
-    table = dependence.co_access(trace, seed=1, draws=20)
-    monkeypatch.setattr(dependence, "DENSE_CELLS", 0)
-    assert dependence.co_access(trace, seed=1, draws=20).equals(table)
+def test_slots_that_calls_bundle_have_a_lift_above_one():
+    table = dependence.co_access(called(3, together=True))
+    assert (table["lift"] > 1.3).mean() > 0.95
 
 
-def test_one_chance_meeting_is_no_evidence():
-    # Two slots touched once each, in the same of 30 blocks: probability 1/30, whatever a normal tail would say.
-    table = dependence.co_access(make_trace([(105, 0, 1, 1, True), (105, 0, 1, 2, True)]), seed=1)
-    assert table["expected"][0] == pytest.approx(1 / 30)
-    assert table["p_value"][0] == pytest.approx(1 / 30, abs=0.02)
+def test_co_access_of_a_contract_that_is_active_once_says_nothing():
+    # Five slots of one contract, all in one block of thirty: over all blocks their lift would be thirty.
+    once = [(105, 0, 1, slot, True) for slot in range(5)]
+    assert dependence.co_access(make_trace(once)).is_empty()
+    with pytest.raises(InputError, match="one active block"):
+        dependence.co_access(make_trace(once), min_active=1)
 
 
-def test_bundles_are_found_as_co_access():
-    bundled = synthetic.SyntheticParameters(seed=2, contracts=20, bundled_share=1.0, base_rate=2e-3)
-    table = dependence.co_access(synthetic.generate(bundled)[0], seed=1, draws=200).filter(
-        pl.col("slots") > 5
-    )
-    assert (table["p_adjusted"] < 0.05).mean() > 0.9
-    assert table["lift"].median() > 2
+def test_co_access_does_not_depend_on_blocks_in_which_the_contract_rests():
+    rows = [(100 + block, 0, 1, slot, True) for block in range(4) for slot in range(3) if block != slot]
+    short, long = (dependence.co_access(make_trace(rows, stop=stop)) for stop in (104, 4_000))
+    assert short.equals(long)
+    # Each slot in 3 of 4 blocks: with x = 3q/4, q = 1 - (1 - x)^3 is x^2 - 3x + 5/3 = 0; times 3 pairs of 9/4.
+    expected = (3 - np.sqrt(9 - 20 / 3)) / 2 * 4 / 3 * 3 * 9 / 4
+    assert short.row(0, named=True) == {
+        "contract_id": 0,
+        "slots": 3,
+        "active": 4,
+        "observed": 6,
+        "expected": pytest.approx(expected),
+        "lift": pytest.approx(6 / expected),
+    }
+
+
+def test_autocorrelation_equals_that_of_statsmodels():
+    rng = np.random.default_rng(1)
+    series = rng.poisson(3, (5, 40)).astype(float)
+    for row, found in zip(series, dependence.autocorrelation(series, 9), strict=True):
+        assert found == pytest.approx(acf(row, nlags=9, fft=False)[1:])
 
 
 def test_autocorrelation_of_a_known_series():
@@ -142,6 +162,19 @@ def test_noise_is_not_called_periodic_and_a_wave_is():
     assert (p[:60] < 0.05).mean() < 0.1
     assert (p[60:] < 0.05).mean() > 0.9
     assert by_lag.filter(pl.col("lag") == 8)["mean"][0] > by_lag.filter(pl.col("lag") == 8)["high"][0]
+
+
+def test_a_few_shuffles_already_tell_when_all_is_periodic():
+    wave = 5 + 4 * np.sin(np.arange(96) * 2 * np.pi / 8)
+    series = np.random.default_rng(2).poisson(wave, (50, 96)).astype(float)
+    p, _ = dependence.autocorrelation_test(series, 12, seed=1, draws=100_000)
+    assert (p < 0.05).all()
+
+
+def test_nothing_to_test_is_no_error():
+    p, by_lag = dependence.autocorrelation_test(np.ones((1, 20)), 3, seed=1, draws=50)
+    assert p.tolist() == [1.0]
+    assert by_lag["mean"].to_list() == [0, 0, 0]
 
 
 def test_activity_has_a_row_per_busy_contract():

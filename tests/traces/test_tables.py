@@ -51,11 +51,11 @@ def test_missing_stamp_shows_the_one_to_fill_in(tmp_path):
     [
         ({"kind": ["write", "delete", "read"]}, "'read' or 'write'"),
         ({"address": [ADDRESS, "0xzz", ADDRESS]}, "hexadecimal"),
-        ({"address": [ADDRESS, "0x" + "ab" * 21, ADDRESS]}, "20 bytes; row 1"),
+        ({"address": [ADDRESS, "0x" + "ab" * 21, ADDRESS]}, "20 bytes in hexadecimal; line 3"),
         ({"block_number": ["100", "x", "101"]}, "block_number must hold integers"),
         ({"block_number": [100, 99, 101]}, "window"),
         ({"tx_index": [2**31, None, 0]}, "tx_index must hold integers"),
-        ({"address": [ADDRESS, "0xab", ADDRESS]}, "20 bytes; row 1"),
+        ({"address": [ADDRESS, "0xab", ADDRESS]}, "20 bytes in hexadecimal; line 3"),
         ({"slot": ["0x0", "0x" + "f" * 65, "0x1"]}, "slot"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import copy
 
-from rollstate.worlddiff.storage_queries import StorageAccess
+from rollstate.worlddiff.storage_queries import StorageAccess, StorageQuery
 
 
 class CopyingDiff:
@@ -11,8 +11,11 @@ class CopyingDiff:
     def __init__(self, world):
         self.world = world
         self.writes, self.transient, self.paid = {}, {}, {}
+        # What the transaction's undoing puts back: transient storage as it was at the last clearing or commit.
+        self.kept_transient = {}
         self.read_before, self.written_before, self.observed = set(), set(), set()
         self.refunds, self.costs = [], []
+        self.trace, self.pending = [], []
         self.frames, self.saved = [], None
 
     def _current(self, slot):
@@ -24,7 +27,9 @@ class CopyingDiff:
         self.costs.append(0)
         if slot not in self.writes:
             self.observed.add(slot)
-        return self._current(slot), cold
+        value = self._current(slot)
+        self.trace.append(StorageQuery(*slot, value, value, False, False))
+        return value, cold
 
     def read(self, *slot):
         value, cold = self._read(slot)
@@ -38,6 +43,9 @@ class CopyingDiff:
         slot = (address, key)
         free = self.world.is_free(slot)
         before = self.paid.get(slot, 0)
+        query = StorageQuery(*slot, self._current(slot), value, True, False)
+        self.trace.append(query)
+        self.pending = [*self.pending, query._replace(rollback=True)]
         if not free:
             self.paid[slot] = self.world.cost(self.world.read(slot), value)
         self.costs.append(self.paid.get(slot, 0) - before)
@@ -60,11 +68,11 @@ class CopyingDiff:
         return []
 
     def tclear(self):
-        self.transient = {}
+        self.transient, self.kept_transient = {}, {}
         return []
 
     def enter(self):
-        self.frames.append(copy.deepcopy((self.writes, self.transient, self.paid)))
+        self.frames.append(copy.deepcopy((self.writes, self.transient, self.paid, self.pending)))
         return []
 
     def ok(self):
@@ -72,7 +80,9 @@ class CopyingDiff:
         return []
 
     def revert(self):
-        self.writes, self.transient, self.paid = self.frames.pop()
+        undone = self.pending
+        self.writes, self.transient, self.paid, self.pending = self.frames.pop()
+        self.trace += reversed(undone[len(self.pending) :])
         return []
 
     def ext_snapshot(self):
@@ -80,12 +90,13 @@ class CopyingDiff:
         return []
 
     def ext_commit(self):
-        self.saved = None
+        self.saved, self.pending = None, []
+        self.kept_transient = copy.deepcopy(self.transient)
         return []
 
     def ext_rollback(self):
         vars(self).update(self.saved)
-        self.transient = {}
+        self.transient = copy.deepcopy(self.kept_transient)
         self.saved = None
         return []
 

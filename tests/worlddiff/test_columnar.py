@@ -1,6 +1,7 @@
 """The columns tell what the reference tells, however the stream is cut, at the bytes that the layout says."""
 
 import tracemalloc
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -8,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.worlddiff.batches import WORLD, batches, run
 
-from rollstate.worlddiff import columnar, layout
+from rollstate.worlddiff import chunks, columnar, layout
+from rollstate.worlddiff import columnar_kernel as kernel
 from rollstate.worlddiff.columnar import ColumnarWorldDiff
 from rollstate.worlddiff.columnar_kernel import KIND_TWIN
-from rollstate.worlddiff.errors import FrameError, KeyRangeError, TraceError, TransactionError
+from rollstate.worlddiff.errors import FrameError, KeyRangeError, TraceError, TransactionError, WorldError
 from rollstate.worlddiff.interning import Interner
 from rollstate.worlddiff.operations import CODES, Operations
 from rollstate.worlddiff.workloads import StreamShape, stream
-from rollstate.worlddiff.world import FixedCostWorld
+from rollstate.worlddiff.world import CompressedCostWorld, FixedCostWorld, StorageSlot, compressed_bytes
 from rollstate.worlddiff.world_diff import Mode
 
 EMPTY_WORLD = FixedCostWorld({})
@@ -38,7 +40,7 @@ def everything(diff):
 def test_any_chunk_and_slice_gives_the_reference(operations, chunk, piece):
     reference, _ = run(operations, Mode.RECORDING)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columnar, "CHUNK", chunk)
+        patch.setattr(chunks, "CHUNK", chunk)
         patch.setattr(columnar, "SLICE", piece)
         diff = ColumnarWorldDiff(WORLD, reserve_slots=1, reserve_values=1)
         diff.run(Operations.from_tuples(operations))
@@ -126,19 +128,38 @@ def test_operations_out_of_range_do_not_become_arrays(operation):
         Operations.from_tuples([operation])
 
 
-def test_damaged_columns_are_noticed():
+def damaged(operations, column, row, value):
+    """Return a diff in whose columns one number was changed behind its back."""
     diff = ColumnarWorldDiff(WORLD)
-    diff.run(Operations.from_tuples([("write", 1, 0, 2), ("read", 1, 0)]))
-    next(diff.trace_chunks())[2][1] = 0
-    with pytest.raises(TraceError, match=r"query 1 of slot \(0x1, 0x0\) contradicts"):
+    diff.run(Operations.from_tuples(operations))
+    chunk = {"log": diff._log, "written": diff._writes}[column].at(0)
+    chunk[0][row] = value
+    return diff
+
+
+def test_a_changed_value_is_noticed_though_the_log_alone_is_consistent():
+    diff = damaged([("write", 1, 0, 2), ("read", 1, 0)], "written", 0, 0)
+    with pytest.raises(TraceError, match="not those that were recorded"):
         diff.accesses_from_trace()
 
 
-def test_damaged_twin_is_noticed():
-    diff = ColumnarWorldDiff(WORLD)
-    diff.run(Operations.from_tuples([("enter",), ("write", 1, 0, 2), ("write", 1, 0, 0), ("revert",)]))
-    next(diff.trace_chunks())[2][2] = 0
-    with pytest.raises(TraceError, match="query 2"):
+def test_a_changed_refund_is_noticed():
+    diff = damaged([("read", 1, 0), ("read", 1, 0)], "log", 1, kernel.CODE_READ << kernel.SLOT_BITS)
+    with pytest.raises(TraceError, match="not those that were recorded"):
+        list(diff.trace_chunks())
+
+
+def test_a_twin_of_another_slot_is_noticed_where_it_stands():
+    operations = [("read", 2, 0), ("enter",), ("write", 1, 0, 2), ("write", 1, 0, 0), ("revert",)]
+    diff = damaged(operations, "log", 3, kernel.TWIN << kernel.SLOT_BITS)
+    with pytest.raises(TraceError, match=r"query 3 of slot \(0x2, 0x0\) contradicts"):
+        diff.accesses_from_trace()
+
+
+@pytest.mark.parametrize("entry", [kernel.COLD_WRITE << kernel.SLOT_BITS, kernel.SLOT_MASK])
+def test_writes_and_slots_that_were_never_recorded_are_noticed(entry):
+    diff = damaged([("read", 1, 0)], "log", 0, entry)
+    with pytest.raises(TraceError, match=r"more writes than|slot id"):
         diff.accesses_from_trace()
 
 
@@ -187,13 +208,101 @@ def test_peak_bytes_are_those_of_the_layout(shape, reserve):
     model = layout.columns(counts, n["values"], reserve=reserve)
     assert layout.peak(model) == pytest.approx(measured, rel=0.10)
     # Journals are the only thing held that the layout leaves out.
-    held = sum(diff.nbytes.values()) - diff.nbytes["journals"]
-    assert layout.live([item for item in model if item.name != "slice"]) == held
+    kept = held(diff) - diff.nbytes["journals"]
+    assert layout.live([item for item in model if item.name != "slice"]) == kept
 
 
-def test_an_access_takes_thirteen_bytes():
+def held(diff):
+    """Return all bytes held."""
+    return sum(diff.nbytes.values())
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [StreamShape(3_718, 92, 34, 143, 11_000), StreamShape(3_718, 92, 34, 143, 45_000)],
+    ids=["slots of the published batch", "22 accesses per slot"],
+)
+def test_everything_held_takes_at_most_sixteen_bytes_per_access(shape):
+    """A million accesses, every written value distinct; nothing is reserved, so the tables have grown."""
     diff = ColumnarWorldDiff(EMPTY_WORLD)
-    diff.run(stream(StreamShape(1_000, 20, 10, 20, 50), 1))
-    per_entry = diff.nbytes["trace"] / diff.trace_length
-    assert columnar.TRACE_ENTRY_BYTES == 13
-    assert 13 <= per_entry < 13 * (1 + columnar.CHUNK / diff.trace_length)
+    diff.run(stream(shape, 2))
+    assert shape.accesses > 1_000_000
+    assert held(diff) <= 16 * shape.accesses
+    assert diff.nbytes["log"] == pytest.approx(4 * diff.trace_length, rel=0.02)
+
+
+def test_transient_accesses_take_no_more_than_an_entry_of_the_log():
+    one = Operations.from_tuples([("twrite", 1, 0, 5), ("tread", 1, 0)] * 100_000)
+    diff = ColumnarWorldDiff(EMPTY_WORLD)
+    diff.run(one)
+    before = held(diff) - diff.nbytes["journals"]
+    assert diff.pubdata_costs().tolist() == [0] * 200_000
+    assert before <= 4 * 200_000 + 2 * 2**17 + 200_000
+
+
+@dataclass(frozen=True)
+class OddWorld:
+    """A reader's own world: nothing of `FixedCostWorld` in it; costs depend on the value."""
+
+    def read(self, slot):
+        return StorageSlot(slot[1] % 2, slot[0] == 2)
+
+    def cost(self, initial, value):
+        return 0 if value == initial.value else 10 * initial.is_initial + value + 1
+
+    def is_free(self, slot):
+        return slot[0] == 9
+
+
+@settings(max_examples=80)
+@given(batches, st.sampled_from([OddWorld(), CompressedCostWorld(WORLD.values, WORLD.free_addresses)]))
+def test_any_world_is_priced_as_on_the_dictionary_path(operations, world):
+    reference, _ = run(operations, Mode.RECORDING, world=world)
+    diff = ColumnarWorldDiff(world)
+    diff.run(Operations.from_tuples(operations))
+    assert everything(diff) == (
+        list(reference.trace),
+        reference.storage_accesses(),
+        dict(reference.storage_writes.entries),
+        list(reference.storage_refunds),
+        list(reference.pubdata_costs),
+        reference.pubdata,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "message"),
+    [
+        ("read", lambda self, slot: (2**256, False), "read"),
+        ("read", lambda self, slot: 5, "read"),
+        ("cost", lambda self, initial, value: -1, "cost"),
+        ("cost", lambda self, initial, value: 0.5, "cost"),
+    ],
+)
+def test_what_a_world_may_not_answer_is_named(name, answer, message):
+    world = type("World", (OddWorld,), {name: answer})()
+    with pytest.raises(WorldError, match=rf"the world's {message}\("):
+        ColumnarWorldDiff(world).run(Operations.from_tuples([("write", 1, 0, 5)]))
+
+
+def test_what_is_no_world_is_refused_at_once():
+    with pytest.raises(WorldError, match="it lacks cost, is_free"):
+        ColumnarWorldDiff(type("Half", (), {"read": OddWorld.read})())
+
+
+@given(st.integers(0, 2**256 - 1), st.integers(0, 2**256 - 1))
+def test_compressed_differences_can_be_undone_in_as_many_bytes_as_they_say(before, after):
+    """Each way of compressing gives the value back; the size is that of the shortest of at most 30 bytes."""
+    size = compressed_bytes(before, after) - 1
+    fits = [
+        n
+        for n in range(31)
+        if after < 256**n or min((after - before) % 2**256, (before - after) % 2**256) < 256**n
+    ]
+    assert size == (fits[0] if fits else 32)
+
+
+def test_a_batch_of_too_many_slots_is_refused(monkeypatch):
+    monkeypatch.setattr(kernel, "SLOT_MASK", 1)
+    with pytest.raises(KeyRangeError, match="more than 2 distinct slots"):
+        ColumnarWorldDiff(EMPTY_WORLD).run(Operations.from_tuples([("read", 1, key) for key in range(3)]))

@@ -50,11 +50,13 @@ def modelled(row, order):
         round(row.dedup * written),
         round(row.dedup * observed),
     )
+    # The measured runs reserved the costs for every access and every refund once more; the consumer reserves exactly.
+    reserved = {"refunds": counts.refunds, "pubdata costs": counts.costs + counts.refunds}
     found = layout.structures(
         counts,
         VERSIONS[row.variant],
         recording=recording,
-        reserve=row.variant.endswith("reserve"),
+        reserve=reserved if row.variant.endswith("reserve") else False,
         order=order,
     )
     parts = (
@@ -139,10 +141,27 @@ def test_reserving_removes_the_spikes():
     assert layout.peak(found) == layout.live(found)
 
 
-def test_the_reservation_bound_counts_every_refund_as_undone():
-    trace = layout.structures(COUNTS, "merged", recording=True, reserve=True)[0]
-    assert trace.bytes == 128 * (COUNTS.costs + COUNTS.refunds)
-    assert COUNTS.trace <= COUNTS.costs + COUNTS.refunds
+def test_reserving_is_exact_for_what_the_witness_knows_and_leaves_the_trace_alone():
+    found = {item.name: item for item in layout.structures(COUNTS, "merged", recording=True, reserve=True)}
+    assert found["refunds"].bytes == 4 * COUNTS.refunds
+    assert found["pubdata costs"].bytes == 4 * COUNTS.costs
+    assert found["trace"].bytes == 128 * layout.doubled(COUNTS.trace)
+
+
+def test_what_is_no_list_or_too_small_cannot_be_reserved():
+    with pytest.raises(InputError, match=r"\['trace'\] are no lists"):
+        layout.structures(COUNTS, "merged", recording=False, reserve={"trace": 10**7})
+    with pytest.raises(InputError, match="reserve an upper bound"):
+        layout.structures(COUNTS, "merged", recording=False, reserve={"refunds": 1})
+    with pytest.raises(InputError, match="heap groups"):
+        layout.heap_groups(COUNTS, reserved=1)
+
+
+def test_reserved_heap_groups_hold_less_than_doubled_ones_and_never_move():
+    doubled, reserved = layout.heap_groups(COUNTS), layout.heap_groups(COUNTS, reserved=700_000)
+    assert doubled.bytes == 72 * 2**20
+    assert reserved.bytes == 72 * 700_000
+    assert layout.peak([reserved]) == reserved.bytes < layout.peak([doubled])
 
 
 def test_merging_maps_saves_bytes_only_per_slot():

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import rollstate
-from rollstate.compendium import options, publishing
+from rollstate.compendium import check_command, import_command, options, profile_commands, publishing
 from rollstate.errors import InputError, RollstateError
 
 
@@ -185,6 +185,11 @@ def data_fetch(names: tuple[str, ...]) -> None:
 )
 @click.option("--chunk", default=0, help="Blocks in a chunk; 50 for prestate, 1000 for transfers by default.")
 @click.option("--concurrency", default=16, show_default=True, help="Requests under way at once.")
+@click.option(
+    "--skip-untraceable",
+    is_flag=True,
+    help="Leave out blocks the tracer fails on, and stamp them as not observed.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a finished trace.")
 def extract(
     url: str,
@@ -195,6 +200,7 @@ def extract(
     layouts: Path | None,
     chunk: int,
     concurrency: int,
+    skip_untraceable: bool,
     overwrite: bool,
 ) -> None:
     """Read a trace from a live chain; run it again to resume where it stopped."""
@@ -204,7 +210,7 @@ def extract(
     from rollstate.traces.transfer_logs import read_layouts
 
     known = None if layouts is None else read_layouts(layouts)
-    job = Job(view, *options.window(blocks), chunk, receipts, known)
+    job = Job(view, *options.window(blocks), chunk, receipts, known, skip_untraceable)
     limits = Limits(concurrency=concurrency)
     click.echo(extraction.extract(url, job, out.resolve(), limits=limits, overwrite=overwrite, progress=True))
 
@@ -225,5 +231,10 @@ def lint() -> None:
         sys.exit(f"{len(lines)} findings")
 
 
-for _command in publishing.COMMANDS:
+for _command in (
+    *publishing.COMMANDS,
+    *profile_commands.COMMANDS,
+    check_command.check,
+    import_command.import_,
+):
     main.add_command(_command)

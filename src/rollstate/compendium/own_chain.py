@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rollstate.compendium import runner
+from rollstate.compendium import releases, runner
 from rollstate.compendium.by_name import parameter_class
-from rollstate.compendium.runner import NotebookError, Plan
+from rollstate.compendium.runner import TRACE, NotebookError, Plan
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import datasets
 from rollstate.traces.schema import Capability
 
-TRACE = "trace"
 # What a chapter raises when its input cannot carry the analysis; anything else is a fault of ours.
 _REFUSAL = InputError.__name__
 
 
 @dataclass
 class OwnBook:
-    """The plans of a book on one trace, and the chapters it skips with their reasons."""
+    """The plans of a book on one trace, the chapters it skips with their reasons, and those that failed."""
 
     works: list[Plan] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def plan(
@@ -52,6 +53,7 @@ def plan(
     for chapter in given.keys() - set(known):
         raise InputError(f"there is no chapter {chapter!r}; there are {', '.join(known)}")
     stamp = datasets.load_trace(trace).capability
+    release = releases.latest(root / "releases")
     made = OwnBook()
     for chapter in known:
         cls = parameter_class(chapter)
@@ -61,20 +63,23 @@ def plan(
                 made.skipped[chapter] = f"The trace cannot support this chapter: {'; '.join(lacking)}."
                 continue
             parameters[TRACE] = _absolute(trace)
-        made.works.append(runner.plan(chapter, parameters, root, allow_published=True, out=folder / chapter))
+        work = runner.plan(chapter, parameters, root, allow_published=True, out=folder / chapter)
+        if not parameters and release and chapter in release.runs and release.figures:
+            # It does not depend on the trace: what was published holds.
+            work = dataclasses.replace(work, executed=False)
+        made.works.append(work)
     return made
 
 
 def run(book: OwnBook, root: Path, *, jobs: int, say: Callable[[str], None]) -> OwnBook:
-    """Run what is due; a chapter that refuses the trace moves to the skipped ones.
+    """Run what is due; a chapter that refuses the trace moves to the skipped ones, one that fails says so on its page.
 
     Raises
     ------
-    NotebookError
-        If a chapter fails for any other reason.
+    RollstateError
+        If no chapter can be run.
     """
     done = OwnBook(skipped=dict(book.skipped))
-    failures = []
     due = [work for work in book.works if runner.reasons(work, root)]
     ended = {work.chapter: error for work, error in runner.execute(due, root, jobs=jobs, say=say)}
     for work in book.works:
@@ -86,11 +91,14 @@ def run(book: OwnBook, root: Path, *, jobs: int, say: Callable[[str], None]) -> 
             shutil.rmtree(work.folder, ignore_errors=True)
             done.skipped[work.chapter] = f"The trace cannot support this chapter: {error.said}"
         else:
-            failures.append(str(error))
+            shutil.rmtree(work.folder, ignore_errors=True)
+            done.failed[work.chapter] = str(error)
+            kind, said = getattr(error, "kind", ""), getattr(error, "said", str(error))
+            done.skipped[work.chapter] = (
+                f"This chapter failed on the trace, which is a fault of the chapter: {kind} {said}".strip()
+            )
     for chapter, why in done.skipped.items():
         say(f"  {chapter:<18} skipped: {why}")
-    if failures:
-        raise NotebookError("\n\n".join(failures))
     if not done.works:
         raise RollstateError("no chapter can be run on this trace: " + "; ".join(done.skipped.values()))
     return done

@@ -76,7 +76,9 @@ def fill(
                 cell=0,
                 source={"source": "model", "description": "nothing: the data is not here"},
                 fmt=one.fmt,
-                absent=f"it needs {', '.join(missing)}, which is not here",
+                absent=f"it needs {', '.join(missing)}, which is not here"
+                if missing
+                else "it was not published",
             )
     results.save(list(recorded.values()), path)
 

@@ -68,6 +68,8 @@ def book(
     banner = own_chain.banner(source, datasets.load_trace(source).capability)
     pages.build(done.works, root, folder / "html", skipped=done.skipped, banner=banner)
     click.echo(f"  open {os.path.relpath(folder / 'html' / 'index.html')}")
+    if done.failed:
+        sys.exit("\n\n".join(done.failed.values()))
 
 
 def _extracted(url: str, blocks: str, view: str, folder: Path) -> str:

@@ -141,20 +141,13 @@ def plan(
 
 
 def _can_do_without(missing: tuple[str, ...], parameters: Parameters, notebook: Path) -> bool:
-    """Return whether the notebook says which cells need each missing data set, and a profile stands in for a trace."""
+    """Return whether the notebook says which cells need each missing data set."""
     tagged = published.needs(nbformat.read(notebook, as_version=4))
     for name in missing:
         holders = [key for key, value in parameters.as_dict().items() if value == name]
         if not all(holder in tagged for holder in holders) or not holders:
             return False
-        if "trace" in holders and not _has_profile(name):
-            return False
     return True
-
-
-def _has_profile(name: str) -> bool:
-    """Return whether the profile of a data set is shipped with the package."""
-    return (provenance.PACKAGE / "data" / "profiles" / f"{name}.profile").is_file()
 
 
 def _missing(parameters: Parameters) -> list[str]:
@@ -229,7 +222,7 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
         if work.executed:
             left_out = _leave_out(notebook, work)
             notebook = _execute(notebook, work, root, folder, context, progress)
-        if work.missing:
+        if work.missing or not work.executed:
             release = releases.latest(root / "releases") if work.published else None
             published.fill(folder, notebook, release, context, missing=work.missing, cells=left_out)
         _check_recorded(work, folder, root)

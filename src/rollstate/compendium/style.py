@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib
@@ -13,6 +14,7 @@ import pandas as pd
 import seaborn as sns
 import seaborn.objects as so
 from cycler import cycler
+from lifelines.plotting import add_at_risk_counts
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -131,6 +133,29 @@ def band(ax: Axes, x: Any, low: Any, high: Any, **options: Any) -> None:
     """Draw an uncertainty band in the colour of the last line."""
     colour = options.pop("color", ax.lines[-1].get_color() if ax.lines else COLOURS[0])
     ax.fill_between(x, low, high, color=colour, alpha=BAND_ALPHA, linewidth=0, **options)
+
+
+def at_risk(ax: Axes, frame: pd.DataFrame, *, time: str, series: str) -> None:
+    """Write the numbers at risk below a survival plot, by lifelines, at the ticks of its time axis.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The plot, with its limits and ticks set.
+    frame : pandas.DataFrame
+        ``time`` and ``series`` name columns; ``at_risk`` are the spells left after that time, ``events`` and
+        ``censored`` those gone up to it.
+    """
+    fitters = []
+    for name, part in frame.groupby(series, sort=False):
+        counts = part.set_index(time)
+        table = counts.assign(
+            removed=0, observed=counts["events"].diff().fillna(counts["events"]),
+            censored=counts["censored"].diff().fillna(counts["censored"]),
+        )  # fmt: skip
+        # What lifelines wants of a fitter is its event table and its label.
+        fitters.append(SimpleNamespace(event_table=table, _label=name))
+    add_at_risk_counts(*fitters, ax=ax, fig=ax.get_figure(), rows_to_show=["At risk"], fontsize=7)
 
 
 def ranges(

@@ -56,8 +56,13 @@ class Block:
         return len(self.keys)
 
 
-def touches(trace: Trace, changes: pl.DataFrame, *, rule: str = "strict") -> pl.DataFrame:
-    """Return what transactions touch: storage of a trace, and balances, nonces and code from `account_changes`.
+def trace_changes(trace: Trace) -> pl.DataFrame:
+    """Return the changes of accounts by transactions: ``block_number``, ``index``, ``address``, ``kind``."""
+    return trace.accounts.filter(pl.col("tx_index").is_not_null()).rename({"tx_index": "index"})
+
+
+def touches(trace: Trace, changes: pl.DataFrame | None = None, *, rule: str = "strict") -> pl.DataFrame:
+    """Return what transactions touch: storage, and balances, nonces and code where the trace has them.
 
     The balance of the block's fee recipient, the account whose balance most transactions change, is left out: every
     transaction pays it, and engines credit it once at the end of the block. Touches without a transaction are left out.
@@ -66,8 +71,9 @@ def touches(trace: Trace, changes: pl.DataFrame, *, rule: str = "strict") -> pl.
     ----------
     trace : Trace
         Storage accesses.
-    changes : polars.DataFrame
-        Changes of accounts; of a list only changes are known, so that under ``lazy`` no balance is read.
+    changes : polars.DataFrame, optional
+        Changes of accounts, ``block_number``, ``index``, ``address``, ``kind``; those of the trace if not given. Of a
+        list only changes are known, so that under ``lazy`` no balance is read.
     rule : {"strict", "lazy", "listed"}
         See the module. ``listed`` keeps the touches, for their number, under names of their own.
 
@@ -76,6 +82,7 @@ def touches(trace: Trace, changes: pl.DataFrame, *, rule: str = "strict") -> pl.
     polars.DataFrame
         ``block_number``, ``tx`` int32, ``key`` uint32 (equal for equal keys of the whole trace), ``is_write``, ``adds``.
     """
+    changes = trace_changes(trace) if changes is None else changes
     storage = trace.accesses.filter(pl.col("tx_index").is_not_null()).select(
         "block_number",
         pl.col("tx_index").alias("tx"),

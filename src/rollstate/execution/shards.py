@@ -14,11 +14,14 @@ import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
+from rollstate.execution.conflicts import trace_changes
 from rollstate.traces.schema import Trace
 
 
-def changed_accounts(trace: Trace, changes: pl.DataFrame) -> pl.DataFrame:
-    """Return which accounts each transaction changes: written storage, and `block_access_list.account_changes`.
+def changed_accounts(trace: Trace, changes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return which accounts each transaction changes: written storage, and what else the trace's accounts list.
+
+    `changes` takes the place of the trace's accounts: ``block_number``, ``index``, ``address``, ``kind``.
 
     The account that most transactions of a block change, nearly always its fee recipient, is left out.
 
@@ -27,6 +30,7 @@ def changed_accounts(trace: Trace, changes: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         ``block_number``, ``tx`` int32, ``address`` binary; sorted, unique.
     """
+    changes = trace_changes(trace) if changes is None else changes
     storage = (
         trace.accesses.filter(pl.col("is_write") & pl.col("tx_index").is_not_null())
         .join(trace.slots.select("slot_id", "address"), on="slot_id")

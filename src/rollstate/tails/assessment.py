@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from rollstate.bootstrap import cluster_samples
 from rollstate.errors import InputError
-from rollstate.product_limit import check_spells, kaplan_meier
-from rollstate.tails.alternatives import compare
-from rollstate.tails.estimators import Fit, discrete, threshold_of
+from rollstate.risk_table import ClusteredRiskTable, RiskTable
+from rollstate.tails.alternatives import compare_of
+from rollstate.tails.estimators import Fit, discrete_of, index_of, threshold_for
 
 IDENTIFIED = "a power-law tail, identified"
 UNIDENTIFIED = "not a tail this window can identify"
@@ -40,25 +39,31 @@ def choose_threshold(duration: np.ndarray, event: np.ndarray, entry: np.ndarray 
     InputError
         If no threshold leaves ten events beyond it.
     """
-    duration, event, entry = check_spells(duration, event, entry)
-    candidates = np.unique(duration[event])
+    return choose_threshold_of(ClusteredRiskTable.of(duration, event, entry, np.zeros(len(duration))).whole)
+
+
+def choose_threshold_of(table: RiskTable) -> float:
+    """Choose the threshold as `choose_threshold` does, from counted spells."""
+    candidates = table.time[table.events > 0]
     if len(candidates) > 40:
         candidates = np.unique(candidates[np.geomspace(1, len(candidates), 40).astype(int) - 1])
+    n, later_events = table.at_risk, np.cumsum(table.events[::-1])[::-1] - table.events
+    died = np.divide(table.events, n, out=np.zeros_like(n), where=table.events > 0)
     best, chosen = np.inf, None
     for u in candidates:
-        beyond = duration > u
-        if u <= 0 or event[beyond].sum() < 10:
+        first = int(np.searchsorted(table.time, u, "right"))
+        if u <= 0 or later_events[first - 1] < 10:
             continue
         try:
-            alpha = discrete(duration, event, u, entry=entry).alpha
+            alpha = index_of(table, u)
         except InputError:
             continue
-        curve = kaplan_meier(duration[beyond], event[beyond], np.maximum(entry[beyond], u), min_at_risk=10)
-        if not curve.height:
+        # The curve given survival to the threshold; as long as fewer than ten spells are at risk it is not judged.
+        times = np.flatnonzero((table.events[first:] > 0) & np.maximum.accumulate(n[first:] >= 10)) + first
+        if not len(times):
             continue
-        model = (curve["time"].to_numpy() / u) ** -alpha
-        survival = curve["survival"].to_numpy()
-        distance = np.abs(survival - model).max() / (1 - survival[-1])
+        survival = np.cumprod(1 - died[times])
+        distance = np.abs(survival - (table.time[times] / u) ** -alpha).max() / (1 - survival[-1])
         if distance < best:
             best, chosen = distance, float(u)
     if chosen is None:
@@ -135,43 +140,40 @@ def assess(
     InputError
         If there is no tail to fit: too few spells or events, or malformed ones.
     """
-    duration, event, entry = check_spells(duration, event, entry)
-    if event.sum() < 20:
-        raise InputError(f"{int(event.sum())} events are too few to look at a tail; at least 20 are needed")
-    groups = np.arange(len(duration)) if cluster is None else np.asarray(cluster)
+    return assess_of(ClusteredRiskTable.of(duration, event, entry, cluster), seed=seed, k=k, draws=draws)
 
-    def one(rows: np.ndarray) -> Fit:
-        t, d, e = duration[rows], event[rows], entry[rows]
-        u = choose_threshold(t, d, e) if k is None else threshold_of(t, min(k, len(t) - 1))
-        return discrete(t, d, u, entry=e, cluster=groups[rows])
 
-    fit = one(np.arange(len(duration)))
-    fits = [
-        found
-        for found in (_try(one, rows) for rows in cluster_samples(groups, draws, seed))
-        if found is not None
-    ]
+def assess_of(spells: ClusteredRiskTable, *, seed: int, k: int | None = None, draws: int = 40) -> Assessment:
+    """Return what `assess` says, of counted spells."""
+    table = spells.whole
+    if table.events.sum() < 20:
+        raise InputError(
+            f"{int(table.events.sum())} events are too few to look at a tail; at least 20 are needed"
+        )
+
+    def threshold(of: RiskTable) -> float:
+        return choose_threshold_of(of) if k is None else threshold_for(of, min(k, int(of.spells) - 1))
+
+    fit = discrete_of(spells, threshold(table))
+    fits = [one for one in (_try(threshold, drawn) for drawn in spells.draws(draws, seed)) if one is not None]
     if len(fits) >= draws / 2:
         # The percentile interval of the draws, widened by the fit's own error where that is larger.
-        ends = np.quantile([found.alpha for found in fits], [0.025, 0.975])
+        ends = np.quantile([index for index, _ in fits], [0.025, 0.975])
         own = fit.interval()
         interval = (float(min(ends[0], own[0])), float(max(ends[1], own[1])))
-        k_low, k_high = np.quantile([found.exceedances for found in fits], [0.025, 0.975]).astype(int)
+        k_low, k_high = np.quantile([count for _, count in fits], [0.025, 0.975]).astype(int)
         k_interval = (int(k_low), int(k_high))
     else:
-        interval, k_interval = (0.0, float("inf")), (0, len(duration))
+        interval, k_interval = (0.0, float("inf")), (0, int(table.spells))
     around = (
-        int(np.clip(fit.exceedances * factor, 10, len(duration) - 1)) for factor in (0.5, 0.7, 1, 1.4, 2)
+        int(np.clip(fit.exceedances * factor, 10, table.spells - 1)) for factor in (0.5, 0.7, 1, 1.4, 2)
     )
-    thresholds = {fit.threshold, *(threshold_of(duration, count) for count in around)}
-    nearby = [
-        discrete(duration, event, u, entry=entry).alpha
-        for u in sorted(thresholds)
-        if u > 0 and event[duration > u].any()
-    ]
+    thresholds = {fit.threshold, *(threshold_for(table, count) for count in around)}
+    longest = table.time[table.events > 0][-1]
+    nearby = [index_of(table, u) for u in sorted(thresholds) if 0 < u < longest]
     drift = max(nearby) / min(nearby)
-    decades = float(np.log10(duration[event].max() / fit.threshold))
-    alternatives = compare(duration, event, fit.threshold, entry=entry, cluster=cluster)
+    decades = float(np.log10(longest / fit.threshold))
+    alternatives = compare_of(spells, fit.threshold)
     reasons = []
     if fit.events < MIN_EVENTS:
         reasons.append(f"only {fit.events} events lie beyond the threshold, at least {MIN_EVENTS} are needed")
@@ -188,9 +190,12 @@ def assess(
     return Assessment(verdict, tuple(reasons), fit, interval, k_interval, drift, decades, alternatives)
 
 
-def _try(one: Callable[[np.ndarray], Fit], rows: np.ndarray) -> Fit | None:
-    """Return the fit of one bootstrap sample, or None where that sample has no tail."""
+def _try(threshold: Callable[[RiskTable], float], drawn: RiskTable) -> tuple[float, float] | None:
+    """Return index and exceedances of one bootstrap sample, or None where that sample has no tail."""
     try:
-        return one(rows)
+        u = threshold(drawn)
+        index = index_of(drawn, u)
     except InputError:
         return None
+    beyond = drawn.time > u
+    return index, float((drawn.events + drawn.censored)[beyond].sum())

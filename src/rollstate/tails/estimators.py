@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 from scipy import optimize, stats
 
 from rollstate.errors import InputError
-from rollstate.product_limit import check_spells
+from rollstate.risk_table import ClusteredRiskTable, RiskTable, check_spells
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ def threshold_of(duration: np.ndarray, k: int) -> float:
     return float(np.partition(np.asarray(duration, float), len(duration) - k - 1)[len(duration) - k - 1])
 
 
+def threshold_for(table: RiskTable, k: int, beyond: np.ndarray | None = None) -> float:
+    """Return `threshold_of` for counted spells: the least gap time that at most `k` spells exceed."""
+    exceed = table.beyond if beyond is None else beyond
+    return float(table.time[np.argmax(exceed <= k)])
+
+
 def hill(
     duration: np.ndarray,
     event: np.ndarray,
@@ -104,28 +111,88 @@ def discrete(
     InputError
         As `hill`, or if durations are not whole numbers.
     """
-    t, d, low, groups = tail_of(duration, event, entry, cluster, threshold)
-    if (t % 1).any():
+    return discrete_of(ClusteredRiskTable.of(duration, event, entry, cluster), threshold)
+
+
+def discrete_of(spells: ClusteredRiskTable, threshold: float) -> Fit:
+    """Estimate the index as `discrete` does, from counted spells; the error is robust to dependence within clusters."""
+    table = spells.whole
+    index = index_of(table, threshold)
+    beyond = spells.time > threshold
+    score_of = _scores(spells.time[beyond], threshold)
+    step = 1e-5 * index
+    slope = (score_of(index + step)[0] - score_of(index - step)[0]) / (2 * step)
+    information = -float(table.events[beyond] @ slope)
+    events = table.events[beyond].sum()
+    exceedances = events + table.censored[beyond].sum()
+    variance = 1 / information
+    if spells.clusters < table.spells:
+        # The sandwich of clustered scores, Lin and Wei (1989).
+        full = np.zeros((3, len(spells.time)))
+        full[:, beyond] = score_of(index)
+        variance = float((spells.by_cluster(*full) ** 2).sum()) / information**2
+    return Fit(index, float(np.sqrt(variance)), float(threshold), int(exceedances), int(events))
+
+
+def index_of(table: RiskTable, threshold: float) -> float:
+    """Return the index of `discrete` alone, from counted spells.
+
+    Raises
+    ------
+    InputError
+        As `discrete`.
+    """
+    if not threshold > 0:
+        raise InputError(f"threshold {threshold:g} must be positive")
+    beyond = table.time > threshold
+    time, events, censored, entered = (
+        part[beyond] for part in (table.time, table.events, table.censored, table.entered)
+    )
+    if not events.any():
+        raise InputError(f"no event lies beyond the threshold {threshold:g}; lower it, or widen the window")
+    if (time % 1).any():
         raise InputError("gap times must be whole blocks; use hill for continuous ones")
-    log_low, log_t, log_before = np.log(low), np.log(t), np.log(np.maximum(t - 1, 1))
 
-    def score(alpha: float) -> np.ndarray:
-        # d/d alpha of log((t-1)^-a - t^-a): with q = (1 - 1/t)^a it is -log(t-1) + q log(t/(t-1)) / (1 - q), t > 1.
-        ratio = log_t - log_before
-        q = np.exp(-alpha * ratio)
-        inner = -log_before - ratio * q / np.expm1(-alpha * ratio)
-        inner = np.where(t == 1, 0.0, inner)
-        return np.where(d, inner, -log_t) + log_low
+    score_of = _scores(time, threshold)
+    _, of_censored, of_entry = score_of(1.0)
+    fixed = censored @ of_censored + entered @ of_entry
 
+    def score(alpha: float) -> float:
+        return float(events @ score_of(alpha)[0] + fixed)
+
+    # The continuous estimate is near, and the score falls: widen a bracket about it.
+    start = events.sum() / -((events + censored) @ of_censored + entered @ of_entry)
+    low, high = max(1e-4, start / 2), min(1e3, start * 2)
+    while score(low) < 0 and low > 1e-4:
+        low = max(1e-4, low / 4)
+    while score(high) > 0 and high < 1e3:
+        high = min(1e3, high * 4)
     try:
-        alpha = optimize.brentq(lambda a: score(a).sum(), 1e-4, 1e3, xtol=1e-12, rtol=1e-12)
+        return float(optimize.brentq(score, low, high, xtol=1e-12, rtol=1e-12))
     except ValueError as error:
         raise InputError(
             f"threshold {threshold:g}: the likelihood has no maximum (the gaps beyond it are all alike)"
         ) from error
-    step = 1e-5 * alpha
-    information = -(score(alpha + step).sum() - score(alpha - step).sum()) / (2 * step)
-    return _with_error(alpha, score(alpha), information, groups, threshold, d)
+
+
+def _scores(
+    time: np.ndarray, threshold: float
+) -> Callable[[float], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return the derivatives of the log-likelihood for an event, a censored spell and an entry at gap times.
+
+    That of a spell with an event is d/d alpha of log((t-1)^-a - t^-a) + a log u, whose first part is
+    -log(t-1) + r / (exp(a r) - 1) with r = log(t / (t-1)) for t > 1, and 0 for t = 1. The others do not depend on the
+    index. A spell that enters beyond the threshold u is likely given survival to its entry, which adds log(entry / u).
+    """
+    first = time == 1
+    log_time, log_before = np.log(time / threshold), np.log(np.maximum(time - 1, 1) / threshold)
+    ratio = np.where(first, 1.0, log_time - log_before)
+
+    def at(alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        inside = np.where(first, -log_before, ratio / np.expm1(alpha * ratio) - log_before)
+        return inside, -log_time, log_time
+
+    return at
 
 
 def tail_of(
@@ -193,17 +260,22 @@ def hill_plot(
         plot, Drees, de Haan and Resnick 2000, https://doi.org/10.1214/aos/1016120372), ``threshold``, ``events``,
         ``event_share``, ``alpha``, ``low``, ``high`` (95 %), by the exact discrete likelihood.
     """
-    duration, event, entry = check_spells(duration, event, entry)
-    n = len(duration)
+    return hill_plot_of(ClusteredRiskTable.of(duration, event, entry, cluster), points=points)
+
+
+def hill_plot_of(spells: ClusteredRiskTable, *, points: int = 60) -> pl.DataFrame:
+    """Return `hill_plot` of counted spells."""
+    table = spells.whole
+    n, beyond = int(table.spells), table.beyond
     if n < 30:
         raise InputError(f"{n} spells are too few to plot an index against k; at least 30 are needed")
-    rows: dict[float, dict] = {}
+    rows: dict[float, dict[str, float]] = {}
     for k in np.unique(np.geomspace(10, n - 1, points).astype(int)):
-        u = threshold_of(duration, int(k))
+        u = threshold_for(table, int(k), beyond)
         if u in rows or u <= 0:
             continue
         try:
-            fit = discrete(duration, event, u, entry=entry, cluster=cluster)
+            fit = discrete_of(spells, u)
         except InputError:
             continue
         low, high = fit.interval()

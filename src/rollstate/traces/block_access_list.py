@@ -10,6 +10,10 @@ Two layouts are read and written. Both are ``[account, ...]`` with
     Slots and values are integers without leading zeros; index 0 is what happens before the first transaction,
     transaction ``i`` has index ``i + 1``, and what happens after the last one has the highest index.
 
+A file does not say its layout; `find_layout` tells it by the lengths of its slots and values. Indices that stand for no
+transaction, before the first and behind the last one, have no transaction index in a trace: in the final layout every
+transaction raises the nonce of its sender and nothing else does, so the highest index of a nonce is the last one's.
+
 In both a slot is either written or only read, accounts and slots ascend and are unique, indices ascend. Reads carry
 no index, so conflicts between a read and a write within a block cannot be computed from these lists.
 
@@ -19,7 +23,7 @@ Source: EIP-7928, https://eips.ethereum.org/EIPS/eip-7928
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -30,11 +34,11 @@ from eth_hash.auto import keccak
 from rollstate import __version__
 from rollstate.errors import InputError
 from rollstate.traces import rlp_items, store
+from rollstate.traces.prestate import TOUCHES_SCHEMA
 from rollstate.traces.rlp_items import Item, MalformedError
-from rollstate.traces.schema import Capability, Trace
+from rollstate.traces.schema import ACCOUNTS_SCHEMA, Capability, Trace
 
 LAYOUTS = ("draft", "final")
-MAINNET = 1
 # EIP-7928 allows 32 bits; a trace keeps signed ones, which no block comes near.
 MAX_INDEX = 2**31 - 1
 CHANGES_SCHEMA = pl.Schema(
@@ -124,8 +128,78 @@ def read_file(path: Path, layout: str = "draft") -> tuple[AccountAccess, ...]:
     return decode(path.read_bytes(), layout, str(path))
 
 
-def blocks(folder: Path, layout: str = "draft") -> Iterator[tuple[int, tuple[AccountAccess, ...]]]:
-    """Yield block number and list for each ``<block>.rlp`` or ``<block>_with_reads.rlp``, by block number."""
+def spelling(data: bytes, where: str = "block access list") -> str | None:
+    """Return the one layout that the slots and values of a list can be in; None if they fit both, or there are none.
+
+    Raises
+    ------
+    MalformedError
+        If the list is no RLP.
+    """
+    words = list(_words(rlp_items.decode(data, where)))
+    if any(len(word) != 32 for word in words):
+        return "final"
+    return "draft" if any(word[0] == 0 for word in words) else None
+
+
+def _words(top: Item) -> Iterator[bytes]:
+    """Yield what stands in the place of slots and values, whatever its form; other rules are the decoder's."""
+    for account in top.value if isinstance(top.value, list) else ():
+        parts = account.value if isinstance(account.value, list) else []
+        reads = parts[2].value if len(parts) > 2 and isinstance(parts[2].value, list) else []
+        changed = parts[1].value if len(parts) > 1 and isinstance(parts[1].value, list) else []
+        items = list(reads)
+        for entry in changed:
+            pair = entry.value if isinstance(entry.value, list) else []
+            items += pair[:1]
+            for change in pair[1].value if len(pair) > 1 and isinstance(pair[1].value, list) else ():
+                items += change.value[1:] if isinstance(change.value, list) else []
+        yield from (item.value for item in items if isinstance(item.value, bytes))
+
+
+def find_layout(files: Sequence[Path]) -> str:
+    """Return the layout of some lists of one source, by their content.
+
+    Raises
+    ------
+    InputError
+        If they are in different layouts, or fit both and hold slots, whose transactions the two count differently.
+    """
+    seen: dict[str, Path] = {}
+    touched = None
+    for path in files:
+        data = path.read_bytes()
+        if found := spelling(data, str(path)):
+            seen.setdefault(found, path)
+        elif any(True for _ in _words(rlp_items.decode(data, str(path)))):
+            touched = path
+    if len(seen) > 1:
+        raise InputError(
+            f"{seen['draft']} is in the draft layout and {seen['final']} in the final one; read each kind by itself"
+        )
+    if not seen and touched:
+        raise InputError(f"{touched} fits the draft layout and the final one: say which (--layout)")
+    return next(iter(seen), "final")
+
+
+def transactions(accounts: tuple[AccountAccess, ...], layout: str) -> int | None:
+    """Return the number of transactions of a block as its list shows it; None where it does not.
+
+    In the final layout that is the highest index of a changed nonce. A list without any nonce has been stripped, or is
+    of a block without transactions: it does not say.
+    """
+    indices = [index for account in accounts for index, _ in account.nonce_changes]
+    return max(indices) if layout == "final" and indices else None
+
+
+def tx_index(index: int, layout: str, count: int | None) -> int | None:
+    """Return the transaction of an index; None before the first one and behind the last of `count`."""
+    tx = index - (layout == "final")
+    return tx if tx >= 0 and (count is None or tx < count) else None
+
+
+def list_files(folder: Path) -> list[tuple[int, Path]]:
+    """Return number and path of each ``<block>.rlp`` or ``<block>_with_reads.rlp``, which must be consecutive."""
     files = sorted(
         (int(match[1]), path) for path in folder.glob("*.rlp") if (match := _FILE.match(path.name))
     )
@@ -139,15 +213,69 @@ def blocks(folder: Path, layout: str = "draft") -> Iterator[tuple[int, tuple[Acc
                 f"{folder}: blocks {number + 1} to {following - 1} are missing between {path.name} and {other.name}; "
                 "a trace needs consecutive blocks, read each run of them by itself"
             )
+    return files
+
+
+def blocks(folder: Path, layout: str | None = None) -> Iterator[tuple[int, tuple[AccountAccess, ...]]]:
+    """Yield block number and list for each file of a folder, by block number."""
+    files = list_files(folder)
+    layout = layout or find_layout([path for _, path in files])
     for number, path in files:
         yield number, read_file(path, layout)
 
 
-def read_folder(folder: Path, layout: str = "draft", chain_id: int | None = MAINNET) -> Trace:
-    """Read consecutive blocks as a trace.
+def rows(
+    number: int, accounts: tuple[AccountAccess, ...], layout: str
+) -> tuple[pl.DataFrame, pl.DataFrame, int | None]:
+    """Return what a list says of its block, as a trace has it.
 
     Each transaction that writes a slot is one write; a slot that a block only reads is one read without a
-    transaction index. What happens outside of transactions (the final layout's first index) has none either.
+    transaction index. What happens outside of transactions has none either.
+
+    Returns
+    -------
+    tuple
+        Touches of storage (`rollstate.traces.prestate.TOUCHES_SCHEMA`), changes of accounts
+        (`rollstate.traces.schema.ACCOUNTS_SCHEMA`), and the number of transactions where the list shows it.
+    """
+    count = transactions(accounts, layout)
+    touches = [
+        (number, tx_index(index, layout, count), account.address, write.slot, True)
+        for account in accounts
+        for write in account.storage_changes
+        for index, _ in write.changes
+    ]
+    touches += [
+        (number, None, account.address, slot, False) for account in accounts for slot in account.storage_reads
+    ]
+    changes = [
+        (number, tx_index(index, layout, count), account.address, kind)
+        for account in accounts
+        for kind, found in (
+            ("balance", account.balance_changes),
+            ("nonce", account.nonce_changes),
+            ("code", account.code_changes),
+        )
+        for index, _ in found
+    ]
+    return (
+        pl.DataFrame(touches, TOUCHES_SCHEMA, orient="row"),
+        pl.DataFrame(changes, ACCOUNTS_SCHEMA, orient="row"),
+        count,
+    )
+
+
+def read_folder(folder: Path, layout: str | None = None, chain_id: int | None = None) -> Trace:
+    """Read consecutive blocks as a trace; see `rows`.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the lists.
+    layout : {"draft", "final"}, optional
+        Told by the content if not given.
+    chain_id : int, optional
+        EIP-155 chain id; the lists do not say it.
 
     Returns
     -------
@@ -161,27 +289,10 @@ def read_folder(folder: Path, layout: str = "draft", chain_id: int | None = MAIN
     InputError
         If blocks are missing or doubled.
     """
-    columns: dict[str, list] = {
-        name: [] for name in ("block_number", "tx_index", "address", "slot", "is_write")
-    }
-    # In the final layout index 0 precedes the first transaction.
-    shift = 0 if layout == "draft" else 1
-    numbers = []
-    for number, accounts in blocks(folder, layout):
-        numbers.append(number)
-        for account in accounts:
-            touches = [
-                (index - shift if index >= shift else None, write.slot, True)
-                for write in account.storage_changes
-                for index, _ in write.changes
-            ]
-            touches += [(None, slot, False) for slot in account.storage_reads]
-            for index, slot, is_write in touches:
-                columns["block_number"].append(number)
-                columns["tx_index"].append(index)
-                columns["address"].append(account.address)
-                columns["slot"].append(slot)
-                columns["is_write"].append(is_write)
+    files = list_files(folder)
+    layout = layout or find_layout([path for _, path in files])
+    found = [rows(number, read_file(path, layout), layout) for number, path in files]
+    numbers = [number for number, _ in files]
     stamp = Capability(
         source="block_access_list",
         observes_reads=True,
@@ -192,31 +303,32 @@ def read_folder(folder: Path, layout: str = "draft", chain_id: int | None = MAIN
         window_stop=numbers[-1] + 1,
         chain_id=chain_id,
         extractor_version=__version__,
+        account_changes=True,
     )
-    return store.assemble(pl.DataFrame(columns, schema_overrides={"tx_index": pl.Int32}), stamp)
+    touches, changes, counts = zip(*found, strict=True)
+    return store.assemble(
+        pl.concat(touches),
+        stamp,
+        accounts=pl.concat(changes),
+        blocks=pl.DataFrame(
+            {"block_number": numbers, "tx_count": counts}, schema_overrides={"tx_count": pl.Int32}
+        ),
+    )
 
 
-def account_changes(folder: Path, layout: str = "draft") -> pl.DataFrame:
-    """Return balance, nonce and code changes: the part of the lists that is not storage.
+def account_changes(folder: Path, layout: str | None = None) -> pl.DataFrame:
+    """Return balance, nonce and code changes of a folder's transactions: the part of the lists that is not storage.
+
+    The accounts of a trace are the same, with what happens outside of transactions.
 
     Returns
     -------
     polars.DataFrame
-        ``block_number`` int64, ``index`` int32 (as the layout counts), ``address`` 20 bytes, ``kind`` one of
+        ``block_number`` int64, ``index`` int32 (of the transaction, from 0), ``address`` 20 bytes, ``kind`` one of
         ``"balance"``, ``"nonce"``, ``"code"``; one row per change.
     """
-    rows = [
-        (number, index, account.address, kind)
-        for number, accounts in blocks(folder, layout)
-        for account in accounts
-        for kind, changes in (
-            ("balance", account.balance_changes),
-            ("nonce", account.nonce_changes),
-            ("code", account.code_changes),
-        )
-        for index, _ in changes
-    ]
-    return pl.DataFrame(rows, schema=CHANGES_SCHEMA, orient="row")
+    accounts = read_folder(folder, layout).accounts
+    return accounts.filter(pl.col("tx_index").is_not_null()).rename({"tx_index": "index"})
 
 
 def _check_layout(layout: str) -> None:

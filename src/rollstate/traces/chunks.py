@@ -7,6 +7,7 @@ so that a run killed anywhere resumes with the chunks that have a record, and en
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -51,6 +52,8 @@ class Job:
     layouts : mapping of address to TokenLayout, optional
         For the view of transfers: where tokens keep balances and owners. Touches then have real storage slots, and
         other contracts are left out.
+    skip_untraceable : bool
+        For the view of state differences: stamp blocks that the tracer fails on as not observed, and go on.
     """
 
     view: str
@@ -59,6 +62,7 @@ class Job:
     chunk_blocks: int = 0
     receipts: bool = False
     layouts: Mapping[str, TokenLayout] | None = None
+    skip_untraceable: bool = False
 
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
@@ -99,6 +103,7 @@ class Job:
             window_stop=self.stop,
             chain_id=chain_id,
             extractor_version=__version__,
+            account_changes=full,
         )
 
 
@@ -184,7 +189,17 @@ class Chunks:
 
         try:
             blocks = read("blocks")
-            trace = store.assemble(read("touches"), self.capability, blocks=blocks)
+            unseen = int((~blocks["observed"]).sum())
+            if unseen == blocks.height:
+                raise InputError(
+                    f"none of the {unseen} blocks could be traced, and all were to be skipped: there is no trace"
+                )
+            trace = store.assemble(
+                read("touches"),
+                dataclasses.replace(self.capability, unobserved_blocks=unseen),
+                blocks=blocks,
+                accounts=read("accounts") if self.capability.account_changes else None,
+            )
             ready = self.folder / "trace"
             store.write_trace(trace, ready, overwrite=True)
             if self.job.receipts:

@@ -27,7 +27,8 @@ import platformdirs
 import requests
 
 from rollstate.errors import DataUnavailableError, InputError
-from rollstate.traces import block_access_list, store, tables, zksp
+from rollstate.traces import block_access_list, importing, store, tables, zksp
+from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
 _HERE = Path(__file__).resolve()
@@ -47,7 +48,10 @@ class File:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One entry of the manifest; ``folder`` is its folder below a local or cached copy."""
+    """One entry of the manifest.
+
+    ``folder`` is its folder below a local or cached copy, ``chain_id`` the chain it is of, where its files do not say.
+    """
 
     name: str
     description: str
@@ -56,6 +60,7 @@ class DataSet:
     citation: str
     folder: str
     files: tuple[File, ...]
+    chain_id: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -65,7 +70,7 @@ class DataSet:
 
 @functools.cache
 def data_folder() -> Path:
-    """Return the project's ``data`` folder, which holds the manifest and the sample."""
+    """Return the project's ``data`` folder, which holds the manifest and the sample; a wheel brings its own."""
     for folder in _HERE.parents:
         if (folder / "data" / "manifest.json").is_file():
             return folder / "data"
@@ -265,9 +270,8 @@ def load_trace(ref: str) -> Trace:
     ----------
     ref : str
         ``"sample"``, the data sets ``"mainnet-bal"`` and ``"zksp"`` (the peer's synthetic trace), a trace folder
-        written by `store.write_trace`, a folder of
-        RLP block access lists (``<block>_*.rlp``), or a Parquet or CSV table of the reader's own
-        (see `rollstate.traces.tables`).
+        written by `store.write_trace`, a Parquet or CSV table of the reader's own with its stamp
+        (see `rollstate.traces.tables`), or any file or folder that `rollstate.traces.importing` recognises.
 
     Raises
     ------
@@ -275,15 +279,22 @@ def load_trace(ref: str) -> Trace:
         If `ref` names something that is not a trace.
     """
     path = locate(ref)
-    if path.is_file():
+    if is_profile(path):
+        raise InputError(
+            f"{ref} is a profile: it holds counts, not accesses. Co-access, caches, conflicts, witnesses and "
+            "continuous covariates need the trace it was made from; what treats slots apart takes the profile, "
+            "through rollstate.profile.load"
+        )
+    if path.suffix in tables.ENDINGS and importing.recognised_as(str(path)) == "table":
         return tables.read_table(path)
     if (path / store.CAPABILITY_FILE).exists():
         return store.read_trace(path)
     if any(path.glob("*.rlp")):
-        return block_access_list.read_folder(path)
+        chain_id = manifest()[ref].chain_id if ref in manifest() else None
+        return block_access_list.read_folder(path, chain_id=chain_id)
     if peer := next(path.glob("mock_*_blocks*_*.csv.gz"), None):
         return zksp.read(peer, int(re.search(r"_blocks(\d+)_", peer.name)[1]))
-    raise InputError(
-        f"{ref!r} is not a trace: expected a folder with {store.CAPABILITY_FILE}, a folder of <block>_*.rlp files, "
-        "or a Parquet or CSV table"
-    )
+    try:
+        return importing.read([str(path)])
+    except InputError as error:
+        raise InputError(f"{ref!r} is not a trace: {error}") from error

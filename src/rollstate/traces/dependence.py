@@ -1,18 +1,24 @@
-r"""Whether slots of a contract move together, and whether its activity repeats itself.
+r"""Whether slots of a contract are touched together, and whether its activity repeats itself.
 
-Co-access. The null shifts the history of each slot around the window by an offset of its own: what a slot does
-by itself stays, what slots do together goes. A slot touched in :math:`n_i` of :math:`B` blocks then shares
+Co-access. Slots of a contract share blocks because the contract is called in some blocks and not in others. What its
+calls do beyond that is asked *given* that it is active: of its :math:`A` active blocks, in which at least one of its
+slots is touched, slot :math:`i` is touched in :math:`n_i`. If slots were touched independently whenever the contract
+is called, a call would touch slot i with some probability :math:`p_i`, and calls that touch none would not be seen.
+With the chance :math:`q = 1 - \prod_i (1 - p_i)` of being seen, :math:`n_i` is :math:`A p_i / q` on average, so that
+:math:`q` solves
 
-.. math:: \mathrm{E} = \sum_{i<j} \frac{n_i n_j}{B}
+.. math:: q = 1 - \prod_i (1 - q\, n_i / A), \qquad \mathrm{E} = q \sum_{i<j} \frac{n_i n_j}{A},
 
-blocks with the other slots of its contract, summed over pairs, exactly. The *lift* is the observed number of pairs over
-the expected one; its p-value is that of the shifts.
+and E is the expected number of pairs of slots in a block, summed over blocks. The *lift* is the observed number over
+E. Without the factor q, contracts whose slots are all touched rarely would seem to avoid each other: a block counts
+as active only because one of them was touched. Over all blocks of the window instead of the active ones, a contract
+that is called once would have a lift equal to the length of the window, by construction.
 
 Autocorrelation. The null is exchangeability in time: blocks of a contract's series are shuffled, and the largest
-absolute autocorrelation over all lags is compared, so that many lags cost no significance.
-
-In both, contracts are many: p-values are adjusted by Benjamini and Hochberg
-(1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x).
+absolute autocorrelation over all lags is compared, so that many lags cost no significance. Contracts are many:
+p-values are adjusted by Benjamini and Hochberg (1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x). The
+autocorrelation is that of statsmodels, which takes one series at a time; ``benchmarks/dependence.py`` shows what that
+would cost over thousands of shuffles, and the tests hold the two equal.
 """
 
 from __future__ import annotations
@@ -24,74 +30,87 @@ from scipy import stats
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 
-DENSE_CELLS = 10_000_000
-"""Contracts times blocks up to which pairs are counted in a table instead of by sorting."""
+FIRST_SHUFFLES = 200
+"""Shuffles of every series; only those that few of them reach are shuffled further."""
+FEW = 10
+"""Shuffles that reach the observed value, above which a series is told from noise no more."""
 
 
-def co_access(trace: Trace, *, seed: int, draws: int = 1_000) -> pl.DataFrame:
-    """Compare, by contract, how often two slots share a block with what independence expects.
+def co_access(trace: Trace, *, min_active: int = 2) -> pl.DataFrame:
+    """Compare, by contract, how often two slots share a block with what independence given its calls expects.
 
     Parameters
     ----------
     trace : Trace
-        The trace, of at least two blocks.
-    seed, draws
-        Seed and number of the random shifts.
+        The trace.
+    min_active : int
+        Fewest blocks in which a contract must be active; a single one says nothing.
 
     Returns
     -------
     polars.DataFrame
-        ``contract_id``, ``slots``, ``observed`` and ``expected`` pairs, ``lift``, ``p_value`` (one-sided) and
-        ``p_adjusted``; one row per contract with at least two touched slots, not all touched in every block.
+        ``contract_id``, ``slots`` touched, ``active`` blocks, ``observed`` and ``expected`` pairs, ``lift``; one row
+        per contract with at least two touched slots, enough active blocks, and some pair expected.
     """
-    n_blocks = trace.capability.n_blocks
-    if n_blocks < 2:
-        raise InputError("co-access needs at least two blocks")
+    if min_active < 2:
+        raise InputError(f"min_active={min_active} must be at least 2: one active block says nothing")
     touched = (
         trace.accesses.select("slot_id", "block_number")
         .unique()
         .join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
-        .sort("contract_id", "slot_id", "block_number")
     )
-    contracts, contract = np.unique(touched["contract_id"].to_numpy(), return_inverse=True)
-    _, first, slot, visits = np.unique(
-        touched["slot_id"].to_numpy(), return_index=True, return_inverse=True, return_counts=True
+    together = pl.col("n").cast(pl.Int64)
+    contracts = (
+        touched.group_by("contract_id", "block_number")
+        .len("n")
+        .group_by("contract_id")
+        .agg(active=pl.len().cast(pl.Int64), observed=(together * (together - 1)).sum() // 2)
+        .filter(pl.col("active") >= min_active)
+        .sort("contract_id")
     )
-    block = touched["block_number"].to_numpy() - trace.capability.window_start
-    owner = contract[first]
-
-    n_cells = len(contracts) * n_blocks
-
-    def pairs(shift: np.ndarray | int) -> np.ndarray:
-        cell = contract * n_blocks + (block + shift) % n_blocks
-        if n_cells <= DENSE_CELLS:
-            together = np.bincount(cell, minlength=n_cells).reshape(-1, n_blocks)
-            return (together * (together - 1) // 2).sum(1)
-        cell, together = np.unique(cell, return_counts=True)
-        return np.bincount(cell // n_blocks, together * (together - 1) // 2, len(contracts)).astype(np.int64)
-
-    observed = pairs(0)
-    total, squares = np.bincount(owner, visits), np.bincount(owner, visits.astype(float) ** 2)
-    expected = (total**2 - squares) / (2 * n_blocks)
-    rng = np.random.default_rng(seed)
-    at_least = np.ones(len(contracts))
-    for _ in range(draws):
-        at_least += pairs(rng.integers(0, n_blocks, len(visits))[slot]) >= observed
-    slots = np.bincount(owner)
-    # With one slot, or slots that are in every block, nothing could differ.
-    varies = (slots >= 2) & (np.bincount(owner, visits < n_blocks) > 0)
-    p_value = (at_least / (draws + 1))[varies]
-    return pl.DataFrame(
-        {
-            "contract_id": contracts[varies],
-            "slots": slots[varies],
-            "observed": observed[varies],
-            "expected": expected[varies],
-            "lift": observed[varies] / expected[varies],
-            "p_value": p_value,
-            "p_adjusted": _adjust(p_value),
-        }
+    slots = (
+        touched.join(contracts.select("contract_id", "active"), on="contract_id")
+        .group_by("contract_id", "slot_id", "active")
+        .len("n")
+        .sort("contract_id", "slot_id")
     )
+    code = np.searchsorted(contracts["contract_id"].to_numpy(), slots["contract_id"].to_numpy())
+    share = slots["n"].to_numpy() / slots["active"].to_numpy()
+    active = contracts["active"].to_numpy()
+    total, squares = (np.bincount(code, share**power, len(active)) for power in (1, 2))
+    expected = _seen(code, share, len(active)) * (total**2 - squares) / 2 * active
+    table = contracts.with_columns(
+        slots=pl.Series(np.bincount(code, minlength=len(active))), expected=pl.Series(expected)
+    ).filter((pl.col("slots") >= 2) & (pl.col("expected") > 1e-9))
+    return table.select(
+        "contract_id",
+        "slots",
+        "active",
+        "observed",
+        "expected",
+        lift=pl.col("observed") / pl.col("expected"),
+    )
+
+
+def _seen(code: np.ndarray, share: np.ndarray, contracts: int) -> np.ndarray:
+    """Return the chance q that a call of each contract is seen, by bisection; 0 where no slots ever meet.
+
+    Parameters
+    ----------
+    code : array of int, shape (n,)
+        Contract of each slot.
+    share : array, shape (n,)
+        Share of the contract's active blocks that touch the slot.
+    contracts : int
+        Number of contracts.
+    """
+    low, high = np.zeros(contracts), np.ones(contracts)
+    for _ in range(50):
+        q = (low + high) / 2
+        # 1 - prod(1 - q share) is concave in q and 0 at 0: above q left of the root, below it right of it.
+        above = -np.expm1(np.bincount(code, np.log1p(-q[code] * share), contracts)) > q
+        low, high = np.where(above, q, low), np.where(above, high, q)
+    return (low + high) / 2
 
 
 def activity(trace: Trace, min_visits: int = 30, width: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -138,29 +157,49 @@ def autocorrelation(series: np.ndarray, max_lag: int) -> np.ndarray:
 
 
 def autocorrelation_test(
-    series: np.ndarray, max_lag: int, *, seed: int, draws: int = 200
+    series: np.ndarray, max_lag: int, *, seed: int, draws: int = 4_000
 ) -> tuple[np.ndarray, pl.DataFrame]:
     """Test each contract's series against shuffled time.
+
+    Every series is shuffled `FIRST_SHUFFLES` times. Where more than `FEW` shuffles reach the observed value, the series
+    is not told from noise at any useful level; the others are shuffled on, up to `draws` times or until all of them are
+    clear of the 5 % level after adjustment by a factor of five.
 
     Returns
     -------
     p_adjusted : array, shape (c,)
         Adjusted p-values of the largest absolute autocorrelation over the lags.
     by_lag : polars.DataFrame
-        ``lag``, ``mean`` autocorrelation over contracts, ``low`` and ``high`` of that mean under the null (95 %).
+        ``lag``, ``mean`` autocorrelation over contracts, ``low`` and ``high``: 95 % of that mean in shuffled time, by
+        its mean and standard deviation over the first shuffles.
     """
     observed = autocorrelation(series, max_lag)
+    largest = np.abs(observed).max(1, initial=0)
     rng = np.random.default_rng(seed)
-    exceed = np.ones(len(series))
-    means = np.empty((draws, max_lag))
-    for draw in range(draws):
+    reached, shuffles = np.zeros(len(series)), np.full(len(series), min(FIRST_SHUFFLES, draws))
+    means = np.empty((shuffles.max(initial=1), max_lag))
+    for draw in range(len(means)):
         shuffled = autocorrelation(rng.permuted(series, axis=1), max_lag)
-        exceed += np.abs(shuffled).max(1) >= np.abs(observed).max(1)
+        reached += np.abs(shuffled).max(1, initial=0) >= largest
         means[draw] = shuffled.mean(0)
-    low, high = np.quantile(means, [0.025, 0.975], axis=0)
+    open_ = np.flatnonzero(reached <= FEW)
+    done = len(means)
+    while len(open_) and done < draws:
+        for _ in range(min(done, draws - done)):
+            shuffled = autocorrelation(rng.permuted(series[open_], axis=1), max_lag)
+            reached[open_] += np.abs(shuffled).max(1) >= largest[open_]
+        done += min(done, draws - done)
+        shuffles[open_] = done
+        open_ = open_[reached[open_] <= FEW]
+        p = (reached[open_] + 1) / (done + 1)
+        if len(open_) and p.max() * len(series) / len(open_) < 0.01:
+            break
+    middle, spread = means.mean(0), stats.norm.ppf(0.975) * means.std(0)
     lags = np.arange(1, max_lag + 1)
-    by_lag = pl.DataFrame({"lag": lags, "mean": observed.mean(0), "low": low, "high": high})
-    return _adjust(exceed / (draws + 1)), by_lag
+    by_lag = pl.DataFrame(
+        {"lag": lags, "mean": observed.mean(0), "low": middle - spread, "high": middle + spread}
+    )
+    return _adjust((reached + 1) / (shuffles + 1)), by_lag
 
 
 def _adjust(p: np.ndarray) -> np.ndarray:

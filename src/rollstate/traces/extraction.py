@@ -10,7 +10,6 @@ for again; chunks of a branch that the chain has left are extracted anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -22,11 +21,15 @@ from tqdm import tqdm
 from rollstate.errors import InputError
 from rollstate.traces import prestate, transfer_logs
 from rollstate.traces.chunks import Chunks, Job
+from rollstate.traces.endpoint_errors import SLOW, EndpointError, GaveUpError, TooLargeError
 from rollstate.traces.json_values import ResponseError, mapping, octets, quantity, sequence
-from rollstate.traces.rpc import Client, GaveUpError, Limits, TooLargeError, together
+from rollstate.traces.rpc import Client, Limits, together
+from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
 TRACE_BATCH = 4
 """Traces in one request: the answers for one busy mainnet block are megabytes."""
+TRACER_SECONDS = (60, 300, 1200)
+"""Time limits of the tracer, one after the other: geth's own is five seconds."""
 ROUNDS = 6
 """How often a chunk is asked for again whose answers contradict each other, as they do while a chain reorganizes."""
 HEADERS_SCHEMA = pl.Schema(
@@ -35,6 +38,7 @@ HEADERS_SCHEMA = pl.Schema(
         "timestamp": pl.Int64,
         "gas_used": pl.Int64,
         "tx_count": pl.Int32,
+        "observed": pl.Boolean,
         "hash": pl.Binary,
         "parent": pl.Binary,
     }
@@ -160,50 +164,61 @@ class _Source:
         raise AssertionError
 
     async def _chunk(self, start: int, stop: int) -> dict[str, pl.DataFrame]:
-        view: Callable[[int, int], Awaitable[Any]] = (
-            self._traces if self.job.view == "prestate" else self._logs
-        )
-        headers = self.client.calls([_header_call(number) for number in range(start, stop)], _header)
-        receipts = self._receipts(start, stop) if self.job.receipts else _nothing()
-        found, seen, paid = await together([headers, view(start, stop), receipts])
-        hashes = _linked(found, start)
+        calls = [_header_call(number) for number in range(start, stop)]
+        headers = self.client.calls(calls, _header)
         if self.job.view == "prestate":
-            touches = self._touches(start, found, seen)
+            # Blocks without transactions need no trace, and some, as the first one, have none.
+            found = await headers
+            busy = [start + at for at, header in enumerate(found) if header[3]]
+            seen, paid = await together([self._traces(busy), self._receipts(busy)])
+        else:
+            found, seen = await together([headers, self._logs(start, stop)])
+            paid = await self._receipts([start + at for at, header in enumerate(found) if header[3]])
+        hashes = _linked(found, start)
+        frames: dict[str, pl.DataFrame] = {}
+        skipped: dict[int, str] = {}
+        if self.job.view == "prestate":
+            skipped = {number: why for number, why in seen.items() if isinstance(why, str)}
+            frames["touches"], frames["accounts"] = _traced(found, seen)
         else:
             if any(log.block_hash != hashes[log.block_number] for log in seen):
                 raise ResponseError(f"blocks [{start}, {stop}): a log is of a block that the chain has left")
-            touches = transfer_logs.touches(transfer_logs.transfers(seen), self.job.token_layouts())
-        blocks = pl.DataFrame(
-            [(*row[:3], len(row[3]), *row[4:]) for row in found], HEADERS_SCHEMA, orient="row"
-        )
-        frames = {"touches": touches, "blocks": blocks}
-        if paid is not None:
+            frames["touches"] = transfer_logs.touches(transfer_logs.transfers(seen), self.job.token_layouts())
+        rows = [(*row[:3], len(row[3]), row[0] not in skipped, *row[4:]) for row in found]
+        frames["blocks"] = pl.DataFrame(rows, HEADERS_SCHEMA, orient="row")
+        if self.job.receipts:
             frames["transactions"] = _transactions(found, paid)
         return frames
 
-    async def _traces(self, start: int, stop: int) -> list[Any]:
-        calls = [
-            (prestate.METHOD, [hex(number), prestate.tracer(diff)])
-            for number in range(start, stop)
-            for diff in (False, True)
-        ]
-        return await self.client.calls(
-            calls, lambda result: sequence(result, prestate.METHOD), batch=TRACE_BATCH
-        )
-
-    @staticmethod
-    def _touches(start: int, headers: list[tuple], traces: list[Any]) -> pl.DataFrame:
-        frames = []
-        for at, header in enumerate(headers):
-            for answer in traces[2 * at : 2 * at + 2]:
-                hashes = [entry.get("txHash") if isinstance(entry, dict) else None for entry in answer]
-                named = [octets(value, "txHash", 32) for value in hashes if value is not None]
-                if len(answer) != len(header[3]) or (named and named != header[3]):
-                    raise ResponseError(
-                        f"block {start + at}: its trace is not of its {len(header[3])} transactions"
-                    )
-            frames.append(prestate.block_touches(start + at, *traces[2 * at : 2 * at + 2]))
-        return pl.concat(frames)
+    async def _traces(self, numbers: list[int]) -> dict[int, Any]:
+        """Return both answers of each block, or the reason why it cannot be traced."""
+        out: dict[int, Any] = {}
+        due = list(numbers)
+        for seconds in TRACER_SECONDS:
+            calls = [
+                (prestate.METHOD, [hex(number), prestate.tracer(diff, seconds)])
+                for number in due
+                for diff in (False, True)
+            ]
+            # A slow block keeps those waiting that share its request.
+            batch = TRACE_BATCH if seconds == TRACER_SECONDS[0] else 1
+            answers = await self.client.calls(
+                calls, _trace, batch=batch, refused=str, timeout=batch * seconds + self.client.limits.timeout
+            )
+            out |= {number: _both(number, *answers[2 * at : 2 * at + 2]) for at, number in enumerate(due)}
+            due = [number for number in due if isinstance(out[number], str) and SLOW.search(out[number])]
+            if not due:
+                break
+        failed = {number: why for number, why in out.items() if isinstance(why, str)}
+        if failed and not self.job.skip_untraceable:
+            number, why = min(failed.items())
+            slow = f", with {TRACER_SECONDS[-1]} s to do it in" if number in due else ""
+            raise EndpointError(
+                f"block {number} cannot be traced{slow}: {why}. Ask another client, or an archive node with a longer "
+                "limit (geth: --rpc.evmtimeout), or leave such blocks out with --skip-untraceable: they are then "
+                "stamped as not observed"
+            )
+        return out
 
     async def _logs(self, start: int, stop: int) -> list[transfer_logs.Log]:
         """Ask for the logs in spans that shrink where the endpoint refuses or stalls, and grow back."""
@@ -230,15 +245,50 @@ class _Source:
             self.span = min(self.job.chunk_blocks, max(self.span, 2 * span))
         return logs
 
-    async def _receipts(self, start: int, stop: int) -> list[Any]:
-        calls = [("eth_getBlockReceipts", [hex(number)]) for number in range(start, stop)]
-        return await self.client.calls(
+    async def _receipts(self, numbers: list[int]) -> dict[int, Any]:
+        """Return the receipts of some blocks with transactions; of the others some nodes say null."""
+        if not self.job.receipts:
+            return {}
+        calls = [("eth_getBlockReceipts", [hex(number)]) for number in numbers]
+        found = await self.client.calls(
             calls, lambda answer: sequence(answer, "eth_getBlockReceipts"), batch=10
         )
+        return dict(zip(numbers, found, strict=True))
 
 
-async def _nothing() -> None:
-    return None
+def _trace(answer: object) -> Any:
+    """Return the answer of the tracer, or what it says it failed on."""
+    found = sequence(answer, prestate.METHOD)
+    return prestate.tracer_error(found) or found
+
+
+def _both(number: int, full: Any, diff: Any) -> Any:
+    """Return the two answers of a block, or the reason why one of them is none."""
+    return next((why for why in (full, diff) if isinstance(why, str)), (full, diff))
+
+
+def _traced(headers: list[tuple], traces: dict[int, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return touches and changes of accounts of the blocks that could be traced."""
+    touches, accounts = [prestate.TOUCHES_SCHEMA.to_frame()], [ACCOUNTS_SCHEMA.to_frame()]
+    for header in headers:
+        number, hashes = header[0], header[3]
+        answers = traces.get(number)
+        if answers is None or isinstance(answers, str):
+            continue
+        for answer in answers:
+            named = [
+                octets(one["txHash"], "txHash", 32)
+                for one in answer
+                if isinstance(one, dict) and one.get("txHash")
+            ]
+            if len(answer) != len(hashes) or (named and named != hashes):
+                raise ResponseError(
+                    f"block {number}: its trace, of {len(answer)} transactions, is not of its {len(hashes)} "
+                    "transactions; the chain reorganized, or the node has no trace of it"
+                )
+        touches.append(prestate.block_touches(number, *answers))
+        accounts.append(prestate.block_changes(number, answers[1]))
+    return pl.concat(touches), pl.concat(accounts)
 
 
 def _header_call(number: int) -> tuple[str, list[Any]]:
@@ -272,9 +322,10 @@ def _linked(headers: list[tuple], start: int) -> dict[int, bytes]:
     return {header[0]: header[4] for header in headers}
 
 
-def _transactions(headers: list[tuple], receipts: list[Any]) -> pl.DataFrame:
+def _transactions(headers: list[tuple], receipts: dict[int, Any]) -> pl.DataFrame:
     rows = []
-    for header, listed in zip(headers, receipts, strict=True):
+    for header in headers:
+        listed = receipts.get(header[0], [])
         where = f"eth_getBlockReceipts, block {header[0]}"
         block = []
         for entry in listed:

@@ -27,6 +27,7 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.json_values import ResponseError, mapping, octets, sequence, word
+from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
 TOUCHES_SCHEMA = pl.Schema(
     {
@@ -45,9 +46,21 @@ ZERO = bytes(32)
 Storage = dict[tuple[bytes, bytes], bytes]
 
 
-def tracer(diff: bool) -> dict[str, Any]:
-    """Return the second parameter of the call; ``diff`` says which of its two modes."""
-    return {"tracer": "prestateTracer", "tracerConfig": {"diffMode": diff, "disableCode": True}}
+def tracer(diff: bool, seconds: int = 60) -> dict[str, Any]:
+    """Return the second parameter of the call; ``diff`` says which of its two modes, `seconds` how long it may take.
+
+    Without a time limit geth stops after five seconds, which heavy blocks exceed.
+    """
+    config = {"diffMode": diff, "disableCode": True}
+    return {"tracer": "prestateTracer", "tracerConfig": config, "timeout": f"{seconds}s"}
+
+
+def tracer_error(answer: list[Any]) -> str | None:
+    """Return which transaction of an answer the tracer itself failed on, and what it said; None if it did not fail."""
+    for index, entry in enumerate(answer):
+        if isinstance(entry, dict) and entry.get("error") is not None:
+            return f"transaction {index}: {str(entry['error'])[:200]!a}"
+    return None
 
 
 def block_touches(block_number: int, full: object, diff: object) -> pl.DataFrame:
@@ -106,14 +119,57 @@ def changed_slots(result: object, where: str = "result") -> set[tuple[bytes, byt
     where : str
         Name of the input, for errors.
     """
+    before, after = _sides(result, where)
+    pre, post = _storage(before, f"{where}, pre"), _storage(after, f"{where}, post")
+    return {key for key in pre.keys() | post.keys() if pre.get(key, ZERO) != post.get(key, ZERO)}
+
+
+def block_changes(block_number: int, diff: object) -> pl.DataFrame:
+    """Return the changes of balances, nonces and code of one block.
+
+    Parameters
+    ----------
+    block_number : int
+        The block.
+    diff : list
+        The ``result`` of the call with diffMode true, as parsed from JSON.
+
+    Returns
+    -------
+    polars.DataFrame
+        `rollstate.traces.schema.ACCOUNTS_SCHEMA`. An account that is in ``pre`` alone was removed, and so changed all
+        that it had. Code is compared by ``code`` or ``codeHash``; an endpoint told ``disableCode`` may send neither.
+    """
+    where = f"block {block_number}"
+    rows: set[tuple[int, int, bytes, str]] = set()
+    for index, (_, result) in enumerate(_results(diff, f"{where}, diffMode true")):
+        here = f"{where}, transaction {index}, diffMode true"
+        pre, post = (mapping(side, here) for side in _sides(result, here))
+        for text in {**pre, **post}:
+            address = octets(text, f"{here}, an address", 20)
+            old, new = (mapping(side.get(text, {}), f"{here}, {text}") for side in (pre, post))
+            gone = text not in post
+            for kind, names in _FIELDS.items():
+                changed = (name in new and new[name] != old.get(name, _NOTHING.get(name)) for name in names)
+                removed = gone and any(name in old and old[name] != _NOTHING.get(name) for name in names)
+                if any(changed) or removed:
+                    rows.add((block_number, index, address, kind))
+    return pl.DataFrame(sorted(rows), ACCOUNTS_SCHEMA, orient="row")
+
+
+_FIELDS = {"balance": ("balance",), "nonce": ("nonce",), "code": ("code", "codeHash")}
+_NOTHING: dict[str, object] = {"balance": "0x0", "nonce": 0, "code": "0x"}
+
+
+def _sides(result: object, where: str) -> tuple[object, object]:
+    """Return ``pre`` and ``post`` of one transaction."""
     sides = mapping(result, where)
     if not {"pre", "post"} <= sides.keys():
         raise ResponseError(
             f"{where} must have pre and post; without them the endpoint does not know diffMode: "
             "use one with geth's prestateTracer"
         )
-    pre, post = (_storage(sides[side], f"{where}, {side}") for side in ("pre", "post"))
-    return {key for key in pre.keys() | post.keys() if pre.get(key, ZERO) != post.get(key, ZERO)}
+    return sides["pre"], sides["post"]
 
 
 def _results(answer: object, where: str) -> list[tuple[bytes | None, object]]:
@@ -124,8 +180,8 @@ def _results(answer: object, where: str) -> list[tuple[bytes | None, object]]:
         found = mapping(entry, here)
         if found.get("error") is not None or "result" not in found:
             raise ResponseError(
-                f"{here}: the endpoint could not trace it ({str(found.get('error', 'no result'))[:80]!a}); "
-                "ask again, or use an endpoint with the full state of that block"
+                f"{here}: the tracer failed on it ({str(found.get('error', 'no result'))[:80]!a}); "
+                "ask again with a longer time limit, or ask another endpoint"
             )
         tx_hash = found.get("txHash")
         name = None if tx_hash is None else octets(tx_hash, f"{here}, txHash", 32)

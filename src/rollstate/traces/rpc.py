@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -27,51 +26,23 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from rollstate.errors import InputError, RollstateError
+from rollstate.errors import InputError
+from rollstate.traces import endpoint_errors
+from rollstate.traces.endpoint_errors import (
+    CallRefusedError,
+    EndpointError,
+    GaveUpError,
+    TooLargeError,
+    TransientError,
+    name_call,
+)
 from rollstate.traces.json_values import ResponseError, shown
 
 Call = tuple[str, list[Any]]
 Check = Callable[[Any], Any]
-
-METHOD_MISSING = -32601
-REQUEST_INVALID = -32600
-_MISSING = re.compile(
-    r"method .*(not found|not available|not supported|not allowed|does not exist)|unsupported method|not whitelisted",
-    re.I,
-)
-_RATE = re.compile(
-    r"\brate|too many requests|throttl|capacity|quota|per second|timed? ?out|try again|overload|busy|header not found",
-    re.I,
-)
-_LARGE = re.compile(
-    r"more than \d+ (results|logs)|too many (results|logs)|max results|block range|range is|limited to|response size"
-    r"|too large|results? limit|query timeout",
-    re.I,
-)
-_PRUNED = re.compile(r"missing trie node|historical|pruned|state .*not available", re.I)
-REMEDIES = {
-    "debug_traceBlockByNumber": "use an archive node that serves the debug methods (geth: --http.api "
-    "eth,debug); the view `transfers` needs none, but sees token transfers only",
-    "eth_getBlockReceipts": "use a newer node",
-}
-
-
-class EndpointError(RollstateError):
-    """The endpoint cannot or will not answer; asking again does not help."""
-
-
-class TooLargeError(EndpointError):
-    """The endpoint refuses the size of one answer; a smaller request may pass."""
-
-
-class GaveUpError(EndpointError):
-    """The endpoint kept failing; the last failure is named."""
-
-
-class _TransientError(Exception):
-    def __init__(self, said: str, wait: float = 0.0) -> None:
-        super().__init__(said)
-        self.wait = wait
+Refused = Callable[[EndpointError], Any]
+FIRST_TRIES = 3
+"""How often an endpoint is tried that has never answered: its address may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +100,7 @@ class Client:
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._ids = count(1)
         self._random = random.Random()
+        self._answered = False
 
     async def __aenter__(self) -> Client:
         timeout = aiohttp.ClientTimeout(total=self.limits.timeout)
@@ -157,6 +129,8 @@ class Client:
         *,
         batch: int | None = None,
         attempts: int | None = None,
+        refused: Refused | None = None,
+        timeout: float | None = None,
     ) -> list[Any]:
         """Return the checked results of many calls, in their order.
 
@@ -171,6 +145,11 @@ class Client:
             Calls in one request, where answers are too large for the limit of the session.
         attempts : int, optional
             How often a call is tried, where that is not the limit of the session.
+        refused : callable, optional
+            Takes the error of a call that the endpoint cannot answer, and returns what stands in the place of its
+            result; without it that error is raised.
+        timeout : float, optional
+            Seconds for one request, where the limit of the session is too short.
 
         Raises
         ------
@@ -180,72 +159,103 @@ class Client:
         size = min(batch or self._batch, self._batch)
         groups = [calls[at : at + size] for at in range(0, len(calls), size)]
         most = attempts or self.limits.attempts
-        done = await together([self._group(group, check, most) for group in groups])
+        done = await together([self._group(group, check, most, refused, timeout) for group in groups])
         return [result for group in done for result in group]
 
-    async def _group(self, calls: Sequence[Call], check: Check, attempts: int) -> list[Any]:
+    async def _group(
+        self,
+        calls: Sequence[Call],
+        check: Check,
+        attempts: int,
+        refused: Refused | None,
+        timeout: float | None,
+    ) -> list[Any]:
         results: dict[int, Any] = {}
         pending = dict(enumerate(calls))
         for attempt in range(1, attempts + 1):
-            failures: list[_TransientError] = []
+            failures: list[TransientError] = []
             # An endpoint that has refused batches gets single calls from then on.
             step = min(len(pending), self._batch)
             keys = list(pending)
             for at in range(0, len(keys), step):
-                failures += await self._attempt(keys[at : at + step], pending, results, check)
+                failures += await self._attempt(
+                    keys[at : at + step], pending, results, check, refused, timeout
+                )
             if not pending:
                 return [results[key] for key in range(len(calls))]
+            if not self._answered and attempt >= FIRST_TRIES:
+                raise GaveUpError(
+                    f"the endpoint has never answered ({failures[-1]}): check its address, and that it runs"
+                )
             if attempt < attempts:
                 told = max(failure.wait for failure in failures)
                 scale = min(self.limits.longest_pause, self.limits.pause * 2 ** (attempt - 1))
                 await asyncio.sleep(
                     min(told, 10 * self.limits.longest_pause) + self._random.uniform(0, scale)
                 )
-        method = next(iter(pending.values()))[0]
-        raise GaveUpError(f"{method} failed {attempts} times, the last time so: {failures[-1]}")
+        named = name_call(*next(iter(pending.values())))
+        raise GaveUpError(f"{named}: failed {attempts} times, the last time so: {failures[-1]}")
 
     async def _attempt(
-        self, keys: list[int], pending: dict[int, Call], results: dict[int, Any], check: Check
-    ) -> list[_TransientError]:
+        self,
+        keys: list[int],
+        pending: dict[int, Call],
+        results: dict[int, Any],
+        check: Check,
+        refused: Refused | None,
+        timeout: float | None,
+    ) -> list[TransientError]:
         """Ask some pending calls in one request; move what came right to the results, return what failed."""
         failures = []
         try:
-            answers = await self._post([pending[key] for key in keys])
+            answers = await self._post([pending[key] for key in keys], timeout)
             for key, answer in zip(keys, answers, strict=True):
                 try:
-                    results[key] = check(self._result(pending[key][0], answer))
+                    results[key] = check(self._result(pending[key], answer))
                     del pending[key]
                 except ResponseError as error:
-                    failures.append(_TransientError(str(error)))
-                except _TransientError as failure:
+                    failures.append(TransientError(str(error)))
+                except TransientError as failure:
                     failures.append(failure)
-        except _TransientError as failure:
+                except CallRefusedError as error:
+                    if refused is None:
+                        raise
+                    results[key] = refused(error)
+                    del pending[key]
+        except TransientError as failure:
             failures.append(failure)
         except TooLargeError as error:
             if len(keys) == 1:
-                raise
+                named = TooLargeError(f"{name_call(*pending[keys[0]])}: {error}")
+                if refused is None:
+                    raise named from error
+                results[keys[0]] = refused(named)
+                del pending[keys[0]]
+                return failures
             self._batch = max(1, len(keys) // 2)
-            failures.append(_TransientError(str(error)))
+            failures.append(TransientError(str(error)))
         return failures
 
-    async def _post(self, calls: Sequence[Call]) -> list[Any]:
+    async def _post(self, calls: Sequence[Call], timeout: float | None = None) -> list[Any]:
         """Return the answer object of each call; None where the endpoint left it out."""
         ids = [next(self._ids) for _ in calls]
         body = [
             {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             for number, (method, params) in zip(ids, calls, strict=True)
         ]
+        wait = aiohttp.ClientTimeout(total=max(self.limits.timeout, timeout or 0.0))
         try:
             async with (
                 self._slots,
-                self._session.post(self._url, json=body if len(body) > 1 else body[0]) as reply,
+                self._session.post(self._url, json=body if len(body) > 1 else body[0], timeout=wait) as reply,
             ):
+                self._answered = True
                 status, retry_after, text = reply.status, reply.headers.get("Retry-After"), await reply.read()
         except TimeoutError:
-            raise _TransientError("no answer in time") from None
+            raise TransientError("no answer in time") from None
         except (aiohttp.ClientError, OSError) as error:
             # The text of the error may hold the address.
-            raise _TransientError(f"the connection failed ({type(error).__name__})") from None
+            raise TransientError(f"the connection failed ({type(error).__name__})") from None
         parsed = self._parse(status, retry_after, text)
         if len(body) == 1:
             return [parsed]
@@ -258,49 +268,38 @@ class Client:
 
     def _parse(self, status: int, retry_after: str | None, text: bytes) -> Any:
         wait = _seconds(retry_after)
-        if status in {401, 403, 404}:
-            raise EndpointError(f"the endpoint answers HTTP {status}: check its address and key")
-        if status == 413:
-            raise TooLargeError("the endpoint answers HTTP 413: the request is too large")
+        if error := endpoint_errors.of_status(status, text):
+            raise error
         if status in {408, 429} or status >= 500:
-            raise _TransientError(f"HTTP {status}", wait)
+            raise TransientError(f"HTTP {status}", wait)
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
-            raise _TransientError(
+            raise TransientError(
                 f"HTTP {status} with an answer that is no JSON, or cut short", wait
             ) from None
 
     def _refused_batch(self, parsed: Any, status: int) -> list[Any]:
         error = parsed.get("error") if isinstance(parsed, dict) else None
-        if isinstance(error, dict) and not _RATE.search(str(error.get("message", ""))):
-            self._batch = 1
-            raise _TransientError("the endpoint takes no batches")
-        raise _TransientError(f"HTTP {status} with {shown(parsed)} in place of a batch of answers")
+        if isinstance(error, dict):
+            said = endpoint_errors.message(error)[1]
+            if endpoint_errors.is_too_large(said):
+                raise TooLargeError(f"the endpoint refuses a batch of this size ({said[:120]!a})")
+            if not endpoint_errors.is_rate_limit(said):
+                self._batch = 1
+                raise TransientError("the endpoint takes no batches")
+        raise TransientError(f"HTTP {status} with {shown(parsed)} in place of a batch of answers")
 
     @staticmethod
-    def _result(method: str, answer: Any) -> Any:
+    def _result(call: Call, answer: Any) -> Any:
         if not isinstance(answer, dict):
-            raise _TransientError("the answer to one call is missing")
+            raise TransientError("the answer to one call is missing")
         error = answer.get("error")
         if error is None:
             if answer.get("result") is None:
-                raise _TransientError("the result is null")
+                raise TransientError("the result is null")
             return answer["result"]
-        code, said = (
-            (error.get("code"), str(error.get("message"))) if isinstance(error, dict) else (None, str(error))
-        )
-        named = f"{method}: error {shown(code)}, {said[:120]!a}"
-        if code == METHOD_MISSING or _MISSING.search(said):
-            remedy = REMEDIES.get(method, "use an endpoint that serves it")
-            raise EndpointError(f"{named}: the endpoint does not serve this method; {remedy}")
-        if _PRUNED.search(said):
-            raise EndpointError(f"{named}: the endpoint has not kept that state; use an archive node")
-        if _LARGE.search(said):
-            raise TooLargeError(f"{named}: the endpoint refuses an answer of this size")
-        if code in {429, -32005, -32029, -32603} or _RATE.search(said):
-            raise _TransientError(named)
-        raise EndpointError(named)
+        raise endpoint_errors.meaning(*call, error)
 
 
 def _is_id(value: object) -> bool:

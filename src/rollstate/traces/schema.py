@@ -11,7 +11,15 @@ Three frames and one stamp make a trace:
     A slot may be listed and never touched: it existed, and that it stayed idle is information.
 ``blocks``
     ``block_number`` int64 (every block of the window, in order), ``timestamp`` int64 seconds (null if
-    unknown), ``gas_used`` int64 (null if unknown), ``tx_count`` int32 (null if unknown).
+    unknown), ``gas_used`` int64 (null if unknown), ``tx_count`` int32 (null if unknown), ``observed`` bool (false
+    where the source did not look: a block without accesses is then unseen, not idle).
+
+A source that shows more than storage adds a fourth frame, which is empty for all others:
+
+``accounts``
+    ``block_number`` int64, ``tx_index`` int32 (null for what happens outside of transactions), ``address`` 20 bytes,
+    ``kind`` one of ``balance``, ``nonce``, ``code``. One row per change, sorted and unique. Transactions that touch
+    no storage are seen here alone, and engines conflict on these too.
 
 Any figure or number computed from a trace carries its `Capability`.
 """
@@ -43,8 +51,19 @@ SLOTS_SCHEMA = pl.Schema(
     }
 )
 BLOCKS_SCHEMA = pl.Schema(
-    {"block_number": pl.Int64, "timestamp": pl.Int64, "gas_used": pl.Int64, "tx_count": pl.Int32}
+    {
+        "block_number": pl.Int64,
+        "timestamp": pl.Int64,
+        "gas_used": pl.Int64,
+        "tx_count": pl.Int32,
+        "observed": pl.Boolean,
+    }
 )
+ACCOUNTS_SCHEMA = pl.Schema(
+    {"block_number": pl.Int64, "tx_index": pl.Int32, "address": pl.Binary, "kind": pl.String}
+)
+ACCOUNT_KINDS = ("balance", "nonce", "code")
+"""What of an account can change beside its storage."""
 ACCESS_ORDER = ("slot_id", "block_number", "tx_index", "is_write")
 
 KEY_FORMS = ("slot", "slot_hash", "holder", "synthetic")
@@ -59,6 +78,8 @@ NEEDS = {
     "all_writes": "it does not see every write",
     "tx_of_writes": "it does not say which transaction wrote",
     "storage_keys": "its keys are not storage keys",
+    "account_changes": "it does not see changes of balances, nonces and code",
+    "every_block": "it did not observe every block",
 }
 """What an analysis may need of a source, and how to say that a source lacks it."""
 
@@ -95,6 +116,12 @@ class Capability:
         EIP-155 chain id, None if the source does not say.
     extractor_version : str
         Version of the code that wrote the trace.
+    account_changes : bool
+        Whether ``accounts`` lists the changes of balances, nonces and code.
+    observed_every : int
+        The trace's clock counts every k-th block of the chain, k being this; the blocks between were not observed.
+    unobserved_blocks : int
+        Blocks of the window that were not observed; ``blocks.observed`` says which.
     """
 
     source: str
@@ -106,8 +133,13 @@ class Capability:
     window_stop: int
     chain_id: int | None
     extractor_version: str
+    account_changes: bool = False
+    observed_every: int = 1
+    unobserved_blocks: int = 0
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_type(field.name, str(field.type), getattr(self, field.name))
         if self.tx_level not in TX_LEVELS:
             raise InputError(f"capability: tx_level {self.tx_level!r} is not one of {TX_LEVELS}")
         if self.key_form not in KEY_FORMS:
@@ -116,6 +148,12 @@ class Capability:
             raise InputError(
                 f"capability: window [{self.window_start}, {self.window_stop}) is empty; "
                 "window_stop must be larger than window_start"
+            )
+        if self.observed_every < 1:
+            raise InputError(f"capability: observed_every must be at least 1, not {self.observed_every}")
+        if not 0 <= self.unobserved_blocks < self.n_blocks:
+            raise InputError(
+                f"capability: unobserved_blocks is {self.unobserved_blocks}, the window has {self.n_blocks} blocks"
             )
 
     def lacks(self, needs: Iterable[str]) -> list[str]:
@@ -131,8 +169,20 @@ class Capability:
             "all_writes": self.observes_all_writes,
             "tx_of_writes": self.tx_level != "none",
             "storage_keys": self.key_form in {"slot", "synthetic"},
+            "account_changes": self.account_changes,
+            "every_block": self.sees_every_block,
         }
         return [NEEDS[name] for name in needs if not met[name]]
+
+    @property
+    def sees_every_block(self) -> bool:
+        """Whether no block of the chain between the first and the last was left out."""
+        return self.observed_every == 1 and self.unobserved_blocks == 0
+
+    def require(self, need: str, what: str) -> None:
+        """Raise `InputError` where the source cannot meet a need of `NEEDS`; `what` names the analysis."""
+        if lacking := self.lacks([need]):
+            raise InputError(f"{what} cannot be had from the source {self.source!r}: {lacking[0]}")
 
     @property
     def n_blocks(self) -> int:
@@ -149,12 +199,22 @@ class Capability:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Capability:
-        """Read a stamp written by `as_dict`; unknown or missing fields are an `InputError`."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(data) != names:
+        """Read a stamp written by `as_dict`, or by an earlier version that knew fewer fields.
+
+        Raises
+        ------
+        InputError
+            For an unknown field, a missing one without a default, or a value of another type.
+        """
+        if not isinstance(data, dict):
+            raise InputError(f"capability stamp: must be an object, not {data!r}")
+        fields = dataclasses.fields(cls)
+        names = {field.name for field in fields}
+        required = {field.name for field in fields if field.default is dataclasses.MISSING}
+        if wrong := sorted((set(data) - names) | (required - set(data))):
             raise InputError(
-                f"capability stamp: fields {sorted(set(data) ^ names)} are missing or unknown; "
-                f"a stamp has exactly {sorted(names)}"
+                f"capability stamp: fields {wrong} are missing or unknown; "
+                f"a stamp has {sorted(required)} and may have {sorted(names - required)}"
             )
         return cls(**data)
 
@@ -169,17 +229,35 @@ class Capability:
         if not self.observes_all_writes:
             sees = "some writes only"
         tx = {"none": "no transaction index", "writes": "transaction index on writes only"}
+        every = "" if self.observed_every == 1 else f", one of every {self.observed_every} blocks"
+        unseen = "" if not self.unobserved_blocks else f", {self.unobserved_blocks} of them not observed"
         return (
             f"{self.source}: {sees}, {tx.get(self.tx_level, 'transaction index on all touches')}, "
-            f"blocks [{self.window_start}, {self.window_stop})"
+            f"blocks [{self.window_start}, {self.window_stop}){every}{unseen}"
         )
+
+
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "text"),
+    "bool": ((bool,), "true or false"),
+    "int": ((int,), "an integer"),
+    "int | None": ((int, type(None)), "an integer or null"),
+}
+
+
+def _check_type(name: str, annotation: str, value: object) -> None:
+    """Refuse a value of another type: a text "false" is true, and no chain has the id "8453"."""
+    types, said = _TYPES[annotation]
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise InputError(f"capability: {name} must be {said}, not {value!r}")
 
 
 @dataclass(frozen=True)
 class Trace:
-    """An access trace in memory: frames ``accesses``, ``slots``, ``blocks`` and a `Capability`."""
+    """An access trace in memory: frames ``accesses``, ``slots``, ``blocks``, ``accounts`` and a `Capability`."""
 
     accesses: pl.DataFrame
     slots: pl.DataFrame
     blocks: pl.DataFrame
     capability: Capability
+    accounts: pl.DataFrame = dataclasses.field(default_factory=ACCOUNTS_SCHEMA.to_frame)

@@ -2,7 +2,8 @@
 
 ``<trace>/accesses/part-NNNNN.parquet`` holds the slots whose id is congruent to the part's number modulo the
 number of parts, so that intervals are built part by part, without a shuffle and in bounded memory.
-``slots.parquet``, ``blocks.parquet`` and ``capability.json`` lie beside it.
+``slots.parquet``, ``blocks.parquet`` and ``capability.json`` lie beside it, and ``accounts.parquet`` where the source
+sees changes of balances, nonces and code.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from rollstate.errors import InputError
+from rollstate.traces import rules
 from rollstate.traces.schema import (
     ACCESS_ORDER,
     ACCESSES_SCHEMA,
+    ACCOUNTS_SCHEMA,
     BLOCKS_SCHEMA,
     SLOTS_SCHEMA,
     Capability,
@@ -28,6 +31,7 @@ from rollstate.traces.schema import (
 )
 
 CAPABILITY_FILE = "capability.json"
+ACCOUNTS_FILE = "accounts.parquet"
 ROWS_PER_PART = 2_000_000
 
 
@@ -37,6 +41,7 @@ def assemble(
     *,
     slots: pl.DataFrame | None = None,
     blocks: pl.DataFrame | None = None,
+    accounts: pl.DataFrame | None = None,
 ) -> Trace:
     """Make a trace of raw touches: give slots and contracts dense ids, sort, drop repeats, validate.
 
@@ -51,6 +56,8 @@ def assemble(
         ``contract_type``, ``slot_type``.
     blocks : polars.DataFrame, optional
         ``block_number`` and any of ``timestamp``, ``gas_used``, ``tx_count``.
+    accounts : polars.DataFrame, optional
+        ``block_number``, ``tx_index``, ``address``, ``kind`` of the changes outside of storage.
 
     Returns
     -------
@@ -67,21 +74,25 @@ def assemble(
     if blocks is None:
         blocks = pl.DataFrame({"block_number": range(capability.window_start, capability.window_stop)})
     trace = Trace(
-        accesses=_conform(accesses, ACCESSES_SCHEMA).unique().sort(ACCESS_ORDER),
-        slots=_conform(table, SLOTS_SCHEMA),
-        blocks=_conform(blocks, BLOCKS_SCHEMA).sort("block_number"),
+        accesses=conform(accesses, ACCESSES_SCHEMA).unique().sort(ACCESS_ORDER),
+        slots=conform(table, SLOTS_SCHEMA),
+        blocks=conform(blocks, BLOCKS_SCHEMA).sort("block_number"),
         capability=capability,
+        accounts=conform(ACCOUNTS_SCHEMA.to_frame() if accounts is None else accounts, ACCOUNTS_SCHEMA).pipe(
+            rules.in_order
+        ),
     )
     validate(trace)
     return trace
 
 
-def _conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """Return the frame with exactly the columns of `schema`; absent ones are null."""
-    return frame.select(
+def conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Return the frame with exactly the columns of `schema`; absent ones are null, absent blocks' ``observed`` true."""
+    frame = frame.select(
         (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name))
         for name, dtype in schema.items()
     )
+    return frame.with_columns(pl.col("observed").fill_null(True)) if "observed" in schema else frame
 
 
 def validate(trace: Trace) -> None:
@@ -92,61 +103,27 @@ def validate(trace: Trace) -> None:
     InputError
         Naming the frame, the rule and the first row that breaks it.
     """
-    stamp, accesses, slots, blocks = trace.capability, trace.accesses, trace.slots, trace.blocks
-    for name, frame, schema in (
-        ("accesses", accesses, ACCESSES_SCHEMA),
-        ("slots", slots, SLOTS_SCHEMA),
-        ("blocks", blocks, BLOCKS_SCHEMA),
+    stamp, blocks = trace.capability, trace.blocks
+    frames = {"accesses": trace.accesses, "slots": trace.slots, "blocks": blocks, "accounts": trace.accounts}
+    for name, frame in frames.items():
+        _refuse(name, rules.shape(name, frame))
+    _refuse("blocks", rules.of_blocks(blocks, stamp))
+    _refuse("accounts", rules.of_accounts(trace.accounts, stamp))
+    unseen = blocks.filter(~pl.col("observed"))["block_number"]
+    for name, wanted in (
+        ("accesses", rules.access_rules(stamp, trace.slots.height, unseen)),
+        ("slots", rules.slot_rules(stamp)),
+        ("blocks", rules.block_rules(stamp)),
+        ("accounts", rules.account_rules(stamp)),
     ):
-        if frame.schema != schema:
-            raise InputError(f"{name}: columns are {dict(frame.schema)}, must be {dict(schema)}")
-    for name in ("block_number", "slot_id", "is_write"):
-        _require(accesses, "accesses", pl.col(name).is_not_null(), f"{name} must not be null")
-    inside = pl.col("block_number").is_between(stamp.window_start, stamp.window_stop, closed="left")
-    window = f"must lie in the window [{stamp.window_start}, {stamp.window_stop})"
-    _require(accesses, "accesses", inside, f"block_number {window}")
-    _require(accesses, "accesses", pl.col("slot_id") < slots.height, f"slot_id must be below {slots.height}")
-    _require(accesses, "accesses", pl.col("tx_index").fill_null(0) >= 0, "tx_index must not be negative")
-    if stamp.tx_level == "none":
-        _require(
-            accesses, "accesses", pl.col("tx_index").is_null(), "tx_index must be null: tx_level is none"
-        )
-    if stamp.tx_level == "writes":
-        only_writes = pl.col("is_write") | pl.col("tx_index").is_null()
-        _require(accesses, "accesses", only_writes, "reads must have no tx_index: tx_level is writes")
-    if not stamp.observes_reads:
-        _require(accesses, "accesses", pl.col("is_write"), "there must be no reads: the source sees none")
-    # Sorting a sorted frame is cheap; comparing whole frames finds repeats and disorder at once.
-    if not accesses.equals(accesses.unique(maintain_order=True).sort(ACCESS_ORDER, maintain_order=True)):
-        raise InputError(f"accesses: rows must be unique and sorted by {', '.join(ACCESS_ORDER)}")
-    ids = pl.int_range(0, pl.len(), dtype=pl.UInt32)
-    _require(slots, "slots", pl.col("slot_id") == ids, "slot_id must count up from zero")
-    _require(slots, "slots", pl.col("contract_id").is_not_null(), "contract_id must not be null")
-    for name, length in (("address", 20), ("slot", 32)):
-        right = pl.col(name).is_not_null() & (pl.col(name).bin.size() == length)
-        _require(slots, "slots", right, f"{name} must have {length} bytes")
-    _require(
-        slots, "slots", pl.struct("address", "slot").is_unique(), "address and slot must be unique together"
-    )
-    born = pl.col("created_block").fill_null(stamp.window_start) < stamp.window_stop
-    _require(slots, "slots", born, "created_block must lie before the end of the window")
-    if blocks.height != stamp.n_blocks:
-        raise InputError(
-            f"blocks: must have one row for each of {stamp.n_blocks} blocks, has {blocks.height}"
-        )
-    counts = pl.int_range(stamp.window_start, stamp.window_start + pl.len(), dtype=pl.Int64)
-    _require(blocks, "blocks", pl.col("block_number") == counts, f"block_number must count up and {window}")
-    later = pl.col("timestamp").diff().fill_null(0) >= 0
-    _require(blocks, "blocks", later, "timestamp must not go back")
+        for said, _, row in rules.broken(frames[name], wanted):
+            raise InputError(f"{name}: {said}; row {row.pop('row')} is {row}")
+    _refuse("accesses", rules.order_of_accesses(trace.accesses))
 
 
-def _require(frame: pl.DataFrame, name: str, rule: pl.Expr, said: str) -> None:
-    """Raise for the first row for which `rule` is not true."""
-    bad = frame.with_row_index("row").filter(~rule.fill_null(False)).head(1)
-    if bad.height:
-        row = bad.to_dicts()[0]
-        shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in row.items()}
-        raise InputError(f"{name}: {said}; row {shown.pop('row')} is {shown}")
+def _refuse(name: str, said: str | None) -> None:
+    if said:
+        raise InputError(f"{name}: {said}")
 
 
 def write_trace(trace: Trace, folder: Path, *, overwrite: bool = False, parts: int | None = None) -> None:
@@ -166,7 +143,15 @@ def write_trace(trace: Trace, folder: Path, *, overwrite: bool = False, parts: i
     validate(trace)
     parts = parts or max(1, -(-trace.accesses.height // ROWS_PER_PART))
     chunks = [(trace.accesses, trace.slots)]
-    write_chunks(chunks, trace.blocks, trace.capability, folder, overwrite=overwrite, parts=parts)
+    write_chunks(
+        chunks,
+        trace.blocks,
+        trace.capability,
+        folder,
+        overwrite=overwrite,
+        parts=parts,
+        accounts=[trace.accounts] if trace.capability.account_changes else None,
+    )
 
 
 def write_chunks(
@@ -177,6 +162,7 @@ def write_chunks(
     *,
     parts: int,
     overwrite: bool = False,
+    accounts: Iterable[pl.DataFrame] | None = None,
 ) -> None:
     """Write a trace that arrives in pieces, in memory bounded by the largest piece; whole or not at all.
 
@@ -212,6 +198,10 @@ def write_chunks(
                 for part, file in enumerate(files):
                     file.write_table(accesses.filter(pl.col("slot_id") % parts == part).to_arrow())
             writer(work / "blocks.parquet", BLOCKS_SCHEMA).write_table(blocks.to_arrow())
+            if accounts is not None:
+                file = writer(work / ACCOUNTS_FILE, ACCOUNTS_SCHEMA)
+                for piece in accounts:
+                    file.write_table(piece.to_arrow())
         (work / CAPABILITY_FILE).write_text(capability.to_json(), encoding="utf-8")
         swap(work, folder)
     except BaseException:
@@ -269,7 +259,7 @@ def count_parts(folder: Path) -> int:
 def read_part(folder: Path, part: int) -> Trace:
     """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)
-    slots, blocks = (_read(folder / f"{name}.parquet") for name in ("slots", "blocks"))
+    slots, blocks = _read(folder / "slots.parquet"), _read_blocks(folder)
     mine = slots.filter(pl.col("slot_id") % len(files) == part)
     return Trace(_read(files[part]), mine, blocks, read_capability(folder))
 
@@ -278,9 +268,16 @@ def read_trace(folder: Path) -> Trace:
     """Read and validate a whole trace."""
     stamp = read_capability(folder)
     accesses = pl.concat([_read(file) for file in _parts(folder)]).sort(ACCESS_ORDER)
-    trace = Trace(accesses, _read(folder / "slots.parquet"), _read(folder / "blocks.parquet"), stamp)
+    accounts = _read(folder / ACCOUNTS_FILE) if stamp.account_changes else ACCOUNTS_SCHEMA.to_frame()
+    trace = Trace(accesses, _read(folder / "slots.parquet"), _read_blocks(folder), stamp, accounts)
     validate(trace)
     return trace
+
+
+def _read_blocks(folder: Path) -> pl.DataFrame:
+    """Read the blocks; an earlier version, which wrote no column ``observed``, took all as observed."""
+    blocks = _read(folder / "blocks.parquet")
+    return blocks if "observed" in blocks.columns else blocks.with_columns(observed=pl.lit(True))
 
 
 def _read(path: Path) -> pl.DataFrame:

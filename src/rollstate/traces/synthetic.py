@@ -243,7 +243,9 @@ def generate(parameters: SyntheticParameters) -> tuple[Trace, Truth]:
         {"block_number": np.arange(parameters.first_block, parameters.window[1])},
         schema={"block_number": pl.Int64},
     ).with_columns(
-        pl.lit(None, dtype).alias(name) for name, dtype in BLOCKS_SCHEMA.items() if name != "block_number"
+        pl.lit(True if name == "observed" else None, dtype).alias(name)
+        for name, dtype in BLOCKS_SCHEMA.items()
+        if name != "block_number"
     )
     return Trace(accesses, slots, blocks, parameters.capability()), Truth(parameters, truth)
 

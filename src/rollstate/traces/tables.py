@@ -1,9 +1,10 @@
 """A trace of the reader's own: one Parquet or CSV table, with its stamp beside it.
 
-Columns: ``block_number``, ``address`` and ``slot`` (bytes, or hexadecimal text), ``kind`` (``read`` or ``write``),
-and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``. What is known of the blocks may
-lie in ``<table>.blocks.csv`` or ``.blocks.parquet``: ``block_number`` for every block of the window, and any of
-``timestamp``, ``gas_used``, ``tx_count``.
+Columns: ``block_number``, ``address`` (bytes, or hexadecimal text), ``slot`` (bytes, or a number in text, all of them
+in the base that `rollstate.traces.formats.columns.Spelling` tells by the column's content), ``kind`` (``read`` or
+``write``), and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``. What is known of the
+blocks may lie in ``<table>.blocks.csv`` or ``.blocks.parquet``: ``block_number`` for every block of the window, and any
+of ``timestamp``, ``gas_used``, ``tx_count``, ``observed`` (true or false).
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import polars as pl
 
 from rollstate import __version__
 from rollstate.errors import InputError
+from rollstate.traces.formats import columns
+from rollstate.traces.formats.columns import Place
 from rollstate.traces.schema import BLOCKS_SCHEMA, Capability, Trace
 from rollstate.traces.store import assemble
 
+ENDINGS = frozenset({".parquet", ".csv"})
 _COLUMNS = ("block_number", "address", "slot", "kind")
 
 
@@ -37,7 +41,7 @@ def read_table(path: Path, capability: Capability | None = None) -> Trace:
         Naming the file and the column or row that breaks the contract. Where the stamp is missing, the message
         shows the one to fill in.
     """
-    if path.suffix not in {".parquet", ".csv"}:
+    if path.suffix not in ENDINGS:
         raise InputError(f"{path}: a trace table must end in .parquet or .csv")
     frame = _read(path)
     missing = [name for name in _COLUMNS if name not in frame.columns]
@@ -47,26 +51,26 @@ def read_table(path: Path, capability: Capability | None = None) -> Trace:
         )
     if frame.is_empty():
         raise InputError(f"{path} holds no rows")
-    kinds = set(frame["kind"].unique().to_list())
-    if kinds - {"read", "write"}:
-        raise InputError(
-            f"{path}: kind must be 'read' or 'write', found {sorted(map(str, kinds - {'read', 'write'}))}"
-        )
+    place = _place(path)
     tx = (
-        _integers(frame, "tx_index", path, pl.Int32)
+        columns.integers(frame["tx_index"], "tx_index", place, pl.Int32, empty=True)
         if "tx_index" in frame.columns
         else pl.lit(None, pl.Int32)
     )
+    slots = frame["slot"]
+    base = columns.spelling(slots, place).base("slot", str(path))
     touches = frame.select(
-        _integers(frame, "block_number", path).alias("block_number"),
+        columns.integers(frame["block_number"], "block_number", place).alias("block_number"),
         tx.alias("tx_index"),
-        _bytes(frame, "address", 20, path).alias("address"),
-        _bytes(frame, "slot", 32, path).alias("slot"),
-        (pl.col("kind") == "write").alias("is_write"),
+        columns.addresses(frame["address"], "address", place).alias("address"),
+        columns.words(slots, "slot", place, base).alias("slot"),
+        columns.writes(frame["kind"], "kind", place).alias("is_write"),
     )
-    stamp = capability or _read_stamp(path, touches)
+    stamp = capability or read_stamp(path)
+    if stamp is None:
+        raise InputError(_template(path, touches))
     try:
-        return assemble(touches, stamp, blocks=_read_blocks(path))
+        return assemble(touches, stamp, blocks=read_blocks(path))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -81,7 +85,8 @@ def _read(path: Path) -> pl.DataFrame:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
-def _read_blocks(path: Path) -> pl.DataFrame | None:
+def read_blocks(path: Path) -> pl.DataFrame | None:
+    """Return what is known of the blocks beside a table, None if nothing is."""
     found = [
         file for end in ("csv", "parquet") if (file := path.with_name(f"{path.name}.blocks.{end}")).exists()
     ]
@@ -96,49 +101,36 @@ def _read_blocks(path: Path) -> pl.DataFrame | None:
             f"{found[0]}: columns must be block_number and any of {', '.join(list(BLOCKS_SCHEMA)[1:])}, "
             f"not {', '.join(frame.columns)}"
         )
-    return frame.select(
-        _integers(frame, name, found[0], BLOCKS_SCHEMA[name]).alias(name) for name in frame.columns
-    )
+    place = _place(found[0])
+    return frame.select(_known(frame[name], name, place).alias(name) for name in frame.columns)
 
 
-def _integers(frame: pl.DataFrame, name: str, path: Path, dtype: pl.DataType | type = pl.Int64) -> pl.Series:
-    values = frame[name]
-    # A cast would cut the fraction of a float off, and make 0 and 1 of truth values.
-    if values.dtype not in (pl.String, pl.Null) and not values.dtype.is_integer():
-        raise InputError(f"{path}: {name} must hold integers, not {values.dtype}")
+def _known(values: pl.Series, name: str, place: Place) -> pl.Series:
+    if name == "observed":
+        return columns.truths(values, name, place)
+    return columns.integers(values, name, place, BLOCKS_SCHEMA[name], empty=name != "block_number")
+
+
+def _place(path: Path) -> Place:
+    return Place(str(path), lines=path.suffix == ".csv")
+
+
+def _stamp_file(path: Path) -> Path:
+    return path.with_name(path.name + ".capability.json")
+
+
+def read_stamp(path: Path) -> Capability | None:
+    """Return the stamp beside a table, None if there is none."""
+    stamp = _stamp_file(path)
+    if not stamp.exists():
+        return None
     try:
-        # An empty field of a CSV is a null, which only block_number may not be.
-        values = values.replace("", None) if values.dtype == pl.String else values
-        return values.cast(dtype, strict=True)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path}: {name} must hold integers: {error}") from error
+        return Capability.from_dict(json.loads(stamp.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{stamp}: {error}") from error
 
 
-def _bytes(frame: pl.DataFrame, name: str, length: int, path: Path) -> pl.Series:
-    values = frame[name]
-    if values.dtype == pl.String:
-        try:
-            text = values.str.strip_prefix("0x").str.to_lowercase()
-            # Slot numbers are often written short: 0x0 is slot zero. A short address is a cut one.
-            text = text.str.zfill(2 * length) if name == "slot" else text
-            values = text.str.decode("hex", strict=True)
-        except pl.exceptions.PolarsError as error:
-            raise InputError(f"{path}: {name} must be hexadecimal text: {error}") from error
-    if values.dtype != pl.Binary:
-        raise InputError(f"{path}: {name} must be {length} bytes or hexadecimal text, not {values.dtype}")
-    bad = frame.with_row_index("row").filter(values.is_null() | (values.bin.size() != length))["row"]
-    if len(bad):
-        raise InputError(f"{path}: {name} must have {length} bytes; row {bad[0]} has not")
-    return values
-
-
-def _read_stamp(path: Path, touches: pl.DataFrame) -> Capability:
-    stamp = path.with_name(path.name + ".capability.json")
-    if stamp.exists():
-        try:
-            return Capability.from_dict(json.loads(stamp.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{stamp}: {error}") from error
+def _template(path: Path, touches: pl.DataFrame) -> str:
     template = Capability(
         source="name of your extractor",
         observes_reads=not touches["is_write"].all(),
@@ -150,7 +142,7 @@ def _read_stamp(path: Path, touches: pl.DataFrame) -> Capability:
         chain_id=None,
         extractor_version=__version__,
     )
-    raise InputError(
-        f"{stamp} is missing: say what the source of this trace can see. A template, to check and save:\n"
-        + template.to_json()
+    return (
+        f"{_stamp_file(path)} is missing: say what the source of this trace can see, or let `rollstate import` say "
+        "what can be told of it. A template, to check and save:\n" + template.to_json()
     )

@@ -25,3 +25,7 @@ class KeyRangeError(InputError):
 
 class TraceError(InputError):
     """A trace of storage queries contradicts itself; the message names the slot and the query."""
+
+
+class WorldError(InputError):
+    """A world lacks a method of `world.World`, or one of them answers with something that cannot be kept."""

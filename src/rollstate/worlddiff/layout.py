@@ -1,7 +1,8 @@
 """Bytes of a batch's bookkeeping, by version of the original and for our columns, from counts alone.
 
 The original is Rust on a 64-bit machine: growing lists double, ordered maps are B-trees. Sizes of its records are
-those of https://github.com/matter-labs/vm2 (``crates/vm2/src/world_diff.rs``, pull request 109); list growth, the
+those of https://github.com/matter-labs/vm2 (``crates/vm2/src/world_diff.rs`` at commit
+9a378c1 and the stages of pull request 109, a6bb2db to 4270ec4); list growth, the
 sort's buffer and nodes are those of ``RawVec``, ``slice::sort`` (driftsort) and ``alloc::collections::btree``
 (https://github.com/rust-lang/rust). Five versions:
 
@@ -17,17 +18,20 @@ merged    with the trace on, initial values of written slots only, as before the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollstate.errors import InputError
 from rollstate.worlddiff import columnar
-from rollstate.worlddiff.interning import index_size
+from rollstate.worlddiff.chunks import CHUNK
+from rollstate.worlddiff.interning import grown, index_size, larger
 
 MIB = 2**20
 
 QUERY, ENUMERATED_QUERY, SLOT_KEY = 128, 136, 56
 """Bytes of a trace entry, of one with its position as the sort makes it, and of address and key with padding."""
 REFUND, COST = 4, 4
+HEAP_GROUP = 72
+"""Bytes of a group of heap pages in the list of them, as the reservation's hint counts it."""
 NODE_KEYS, EDGES = 11, 96
 """Keys of a B-tree node, and bytes of the edges that an inner node has besides."""
 VALUE_BYTES = {"set": 0, "flags": 1, "paid": 4, "value": 32, "slot": 40, "write": 40}
@@ -35,6 +39,9 @@ VALUE_BYTES = {"set": 0, "flags": 1, "paid": 4, "value": 32, "slot": 40, "write"
 _LEAF_BYTES = {"set": 632, "flags": 640, "paid": 672, "value": 984, "slot": 1_072, "write": 1_072}
 _NODES_PER_KEY = {"random": (0.1182, 0.0156), "ascending": (0.14286, 0.0238)}
 """Leaves and inner nodes per key, after insertion in random and in ascending order (splits at 4 to 6 of 11 keys)."""
+
+FIRST_ROWS = 1_024
+"""Rows with which the tables of our columns begin."""
 
 VERSIONS = ("before", "gate", "group B", "group A", "merged")
 FULL_BUFFER_BYTES = 8_000_000
@@ -102,8 +109,8 @@ class BatchCounts:
 
     def scaled(self, share: float) -> BatchCounts:
         """Return the counts of a batch `share` times as large, slots too."""
-        return BatchCounts(
-            **{name: None if value is None else round(value * share) for name, value in vars(self).items()}
+        return replace(
+            self, **{name: round(value * share) for name, value in vars(self).items() if value is not None}
         )
 
 
@@ -179,7 +186,12 @@ def _map(name: str, keys: int, holds: str, order: str) -> Structure:
 
 
 def structures(
-    counts: BatchCounts, version: str, *, recording: bool, reserve: bool = False, order: str = "random"
+    counts: BatchCounts,
+    version: str,
+    *,
+    recording: bool,
+    reserve: bool | Mapping[str, int] = False,
+    order: str = "random",
 ) -> list[Structure]:
     """Return the structures of one version of the original.
 
@@ -191,9 +203,10 @@ def structures(
         One of `VERSIONS`; before the gate the trace cannot be switched off.
     recording : bool
         Whether the trace is kept.
-    reserve : bool
-        Whether lists are reserved from a witness: costs and, if kept, trace for each access plus each refund (as if
-        every refund were undone), refunds exactly. The bound is inferred from a measured total.
+    reserve : bool or mapping of str to int
+        Whether the lists of refunds and of pubdata costs are reserved, as ``reserve_auxiliary_log_capacity`` does from
+        a witness that knows both lengths exactly. A mapping names lists and the entries reserved for each. No public
+        revision reserves the trace.
     order : {"random", "ascending"}
         Order in which slots come.
     """
@@ -203,13 +216,18 @@ def structures(
         raise InputError("version 'before' always records; ask for recording=True, or for 'gate'")
     slots, written = counts.slots, counts.slots_written
     protective = slots if counts.slots_protective is None else counts.slots_protective
-    bound = counts.costs + counts.refunds if reserve else None
-    found = []
+    lists = [("refunds", counts.refunds, REFUND), ("pubdata costs", counts.costs, COST)]
     if recording:
-        found.append(_list("trace", counts.trace, QUERY, bound))
-        found.append(_list("pending twins", counts.twins, QUERY, counts.writes if reserve else None))
-    found.append(_list("refunds", counts.refunds, REFUND, counts.refunds if reserve else None))
-    found.append(_list("pubdata costs", counts.costs, COST, bound))
+        lists = [("trace", counts.trace, QUERY), ("pending twins", counts.twins, QUERY), *lists]
+    if isinstance(reserve, Mapping):
+        room = dict(reserve)
+    else:
+        room = {"refunds": counts.refunds, "pubdata costs": counts.costs} if reserve else {}
+    if unknown := sorted(room.keys() - {name for name, _, _ in lists}):
+        raise InputError(
+            f"reserve: {unknown} are no lists of this version; it has {[name for name, _, _ in lists]}"
+        )
+    found = [_list(name, entries, item, room.get(name)) for name, entries, item in lists]
     if version in ("before", "gate"):
         found.append(_map("slots read", slots, "set", order))
         found.append(_map("slots written", written, "set", order))
@@ -227,8 +245,30 @@ def structures(
     return found
 
 
+def heap_groups(counts: BatchCounts, *, reserved: int | None = None) -> Structure:
+    """Return the list of heap pages by far call, which the virtual machine holds beside the bookkeeping of storage.
+
+    Each far call adds a group (one per code-hash read here). ``reserve_dynamic_heap_capacity`` of vm2 at commit 9a378c1
+    allocates it once instead of letting it double.
+
+    Parameters
+    ----------
+    counts : BatchCounts
+        What the batch did.
+    reserved : int, optional
+        Groups reserved; the list doubles if not given.
+
+    Examples
+    --------
+    >>> batch = BatchCounts(0, 0, 600_000, 0, 0, 1, 0)
+    >>> [heap_groups(batch, reserved=n).bytes / MIB for n in (None, 2**19 + 2**17)]
+    [72.0, 45.0]
+    """
+    return _list("heap groups", counts.code_reads, HEAP_GROUP, reserved)
+
+
 def columns(
-    counts: BatchCounts, values: int, *, reserve: bool = False, chunk: int = columnar.CHUNK
+    counts: BatchCounts, values: int, *, reserve: bool = False, chunk: int = CHUNK
 ) -> list[Structure]:
     """Return the structures of `columnar.ColumnarWorldDiff`; journals are those of a batch of short transactions.
 
@@ -239,7 +279,7 @@ def columns(
     values : int
         Distinct values, 0 included.
     reserve : bool
-        Whether slots and values are reserved; else their tables double from 1,024 rows.
+        Whether slots and values are reserved; else their tables grow by a quarter from 1,024 rows.
     chunk : int
         Entries per chunk.
     """
@@ -249,28 +289,34 @@ def columns(
         return Structure(name, entries, lambda n: (int(n) // chunk + 1) * chunk * item)
 
     def table(name: str, rows: int, item: int, indexed: bool) -> Structure:
-        def size(n: float) -> float:
-            capacity = rows if reserve else doubled(max(n, 1), 1_024)
-            return capacity * item + (4 * index_size(capacity) if indexed else 0)
+        def parts(capacity: int) -> tuple[int, int]:
+            return capacity * item, 4 * index_size(capacity) if indexed else 0
 
-        # The old index is there until the new table is, and the new index after the old table has gone.
-        return Structure(
-            name,
-            rows,
-            size,
-            () if reserve else _doublings(rows, 1_024),
-            lambda full: size(full) + 2 * full * item,
-        )
+        def size(n: float) -> float:
+            return sum(parts(rows if reserve else grown(max(n, 1), FIRST_ROWS)))
+
+        def moving(full: float) -> float:
+            (old, old_index), (new, new_index) = parts(int(full)), parts(larger(int(full)))
+            return max(old + old_index + new, new + old_index + new_index)
+
+        return Structure(name, rows, size, () if reserve else _growths(rows), moving)
 
     return [
-        chunked("trace", counts.trace, columnar.TRACE_ENTRY_BYTES),
-        chunked("refunds", counts.refunds, REFUND),
-        chunked("pubdata costs", counts.costs, COST),
-        table("slot keys", counts.slots, SLOT_KEY, True),
+        chunked("log", counts.trace + counts.transients, columnar.LOG_ENTRY_BYTES),
+        chunked("written values and costs", counts.writes, columnar.WRITE_BYTES),
+        table("slot keys", counts.slots, columnar.SLOT_BYTES, True),
         table("slot state", counts.slots, columnar.STATE_BYTES, False),
         table("values", values, columnar.VALUE_BYTES, True),
         Structure("slice", columnar.SLICE, lambda _: columnar.SLICE * columnar.SLICE_BYTES),
     ]
+
+
+def _growths(rows: int) -> tuple[int, ...]:
+    steps, capacity = [], FIRST_ROWS
+    while capacity < rows:
+        steps.append(capacity)
+        capacity = larger(capacity)
+    return tuple(steps)
 
 
 def live(found: list[Structure]) -> float:

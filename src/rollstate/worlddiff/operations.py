@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rollstate.worlddiff.errors import FrameError, KeyRangeError, TraceError
+from rollstate.worlddiff.errors import FrameError, TraceError
+from rollstate.worlddiff.ranges import integer, storage_slot
 from rollstate.worlddiff.storage_queries import Slot
 from rollstate.worlddiff.world_diff import Frame, WorldDiff
 
@@ -111,23 +112,23 @@ def slot_of(row: np.ndarray) -> Slot:
 
 def slot_rows(slots: Iterable[Slot]) -> np.ndarray:
     """Return slots as 52 bytes each, shape (s, 52), uint8."""
-    return _rows([_bytes("address", address, 20) + _bytes("key", key, 32) for address, key in slots], 52)
+    checked = (storage_slot(address, key) for address, key in slots)
+    return _rows([address.to_bytes(20, "big") + key.to_bytes(32, "big") for address, key in checked], 52)
 
 
 def value_rows(values: Iterable[int]) -> np.ndarray:
-    """Return values as 32 bytes each, shape (v, 32), uint8."""
-    return _rows([_bytes("value", value, 32) for value in values], 32)
+    """Return values as 32 bytes each, shape (v, 32), uint8.
+
+    Examples
+    --------
+    >>> value_rows([0, 258])[:, -2:].tolist()
+    [[0, 0], [1, 2]]
+    """
+    return _rows([integer("value", value, 256).to_bytes(32, "big") for value in values], 32)
 
 
 def _rows(items: list[bytes], width: int) -> np.ndarray:
     return np.frombuffer(b"".join(items), np.uint8).reshape(-1, width)
-
-
-def _bytes(what: str, value: int, width: int) -> bytes:
-    try:
-        return value.to_bytes(width, "big")
-    except (AttributeError, OverflowError):
-        raise KeyRangeError(f"{what} {value!r} is not an integer of {width} bytes") from None
 
 
 def replay(world_diff: WorldDiff, operations: Iterable[Sequence[Any]]) -> list[list[int]]:

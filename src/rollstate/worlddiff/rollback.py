@@ -4,18 +4,22 @@ A snapshot is a position in a journal. A bare position is a hazard: after the jo
 grown again, it points at something else. Here a snapshot also carries the *epoch* (raised by `Journal.commit`) and
 the *generation* (raised by `Journal.rollback`) in which it was taken, and raises `StaleSnapshotError` instead of
 undoing the wrong entries. What each collection does on rollback and commit follows ``RollbackableMap``,
-``RollbackableSet`` and ``RollbackableLog`` of https://github.com/matter-labs/vm2 (``crates/vm2/src/rollback.rs``).
+``RollbackableSet`` and ``RollbackableLog`` of https://github.com/matter-labs/vm2 (``crates/vm2/src/rollback.rs`` at
+commit 9a378c1).
 """
 
 from __future__ import annotations
 
 import bisect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from rollstate.worlddiff.errors import StaleSnapshotError
+
+_ABSENT = object()
+"""What a journal holds for a key that was not there; None is a value like any other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,12 +97,22 @@ class Journal(ABC):
 
 
 class JournalMap(Journal):
-    """A map whose journal holds the value that each change replaced, None where there was none."""
+    """A map whose journal holds the value that each change replaced.
+
+    Examples
+    --------
+    >>> balances = JournalMap()
+    >>> before = balances.snapshot()
+    >>> balances.insert("alice", 5)
+    >>> balances.rollback(before)
+    >>> balances.entries
+    {}
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.entries: dict[Hashable, Any] = {}
-        self._journal: list[tuple[Hashable, Any]] = []
+        self.entries: dict[Any, Any] = {}
+        self._journal: list[tuple[Any, Any]] = []
 
     def _length(self) -> int:
         return len(self._journal)
@@ -106,7 +120,7 @@ class JournalMap(Journal):
     def _undo_to(self, length: int) -> None:
         while len(self._journal) > length:
             key, previous = self._journal.pop()
-            if previous is None:
+            if previous is _ABSENT:
                 del self.entries[key]
             else:
                 self.entries[key] = previous
@@ -114,39 +128,40 @@ class JournalMap(Journal):
     def _forget(self) -> None:
         self._journal.clear()
 
-    def get(self, key: Hashable, default: Any = None) -> Any:
+    def get(self, key: Any, default: Any = None) -> Any:
         """Return the value of `key`, or `default`."""
         return self.entries.get(key, default)
 
-    def insert(self, key: Hashable, value: Any) -> Any:
-        """Set `key` and return what it replaced, None if nothing."""
-        previous = self.entries.get(key)
+    def insert(self, key: Any, value: Any, default: Any = None) -> Any:
+        """Set `key` and return what it replaced, `default` if it was not there."""
+        previous = self.entries.get(key, _ABSENT)
         self._journal.append((key, previous))
         self.entries[key] = value
-        return previous
+        return default if previous is _ABSENT else previous
 
-    def update(self, key: Hashable, change: Callable[[Any], Any]) -> None:
-        """Replace the value of `key` (None if absent) by ``change(value)``; journals always."""
-        self.insert(key, change(self.entries.get(key)))
+    def update(self, key: Any, change: Callable[[Any], Any], default: Any = None) -> None:
+        """Replace the value of `key` (absent: `default`) by ``change(value)``; journals always."""
+        self.insert(key, change(self.entries.get(key, default)))
 
-    def add_flags(self, key: Hashable, bits: int) -> bool:
+    def add_flags(self, key: Any, bits: int) -> bool:
         """Set `bits` in the flags of `key` (absent: 0); journal, and return True, only if one was not set."""
-        previous = self.entries.get(key)
-        flags = (previous or 0) | bits
-        if flags == (previous or 0):
+        previous = self.entries.get(key, 0)
+        if previous | bits == previous:
             return False
-        self._journal.append((key, previous))
-        self.entries[key] = flags
+        self.insert(key, previous | bits)
         return True
 
-    def changes_after(self, snapshot: Snapshot) -> dict[Hashable, tuple[Any, Any]]:
+    def changes_after(self, snapshot: Snapshot, default: Any = None) -> dict[Any, tuple[Any, Any]]:
         """Return ``key -> (value at the snapshot, value now)`` of the keys that were set since, sorted by key.
 
-        A key set back to its old value is listed too.
+        A key set back to its old value is listed too; `default` stands for one that was not there.
         """
         self.check(snapshot)
         before = dict(reversed(self._journal[snapshot.length :]))
-        return {key: (before[key], self.entries[key]) for key in sorted(before)}
+        return {
+            key: (default if before[key] is _ABSENT else before[key], self.entries[key])
+            for key in sorted(before)
+        }
 
 
 class JournalSet(Journal):
@@ -154,8 +169,8 @@ class JournalSet(Journal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.members: set[Hashable] = set()
-        self._journal: list[Hashable] = []
+        self.members: set[Any] = set()
+        self._journal: list[Any] = []
 
     def _length(self) -> int:
         return len(self._journal)
@@ -167,7 +182,7 @@ class JournalSet(Journal):
     def _forget(self) -> None:
         self._journal.clear()
 
-    def add(self, key: Hashable) -> bool:
+    def add(self, key: Any) -> bool:
         """Add `key` and return True if it was new."""
         if key in self.members:
             return False

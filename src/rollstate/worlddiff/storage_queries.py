@@ -3,8 +3,8 @@
 A storage argument in a circuit consumes one entry per slot: a *protective read* (the slot was read, or written and
 brought back, and its value must be proved) or a *net write*. The reference algorithm sorts every query of the batch
 by slot and time and replays each slot with a stack of undone and pending writes
-(``sort_storage_access_queries``, https://github.com/matter-labs/zksync-protocol). The same set follows from three
-maps: pending writes, slots read while no write was pending, and initial values.
+(``sort_storage_access_queries``, https://github.com/matter-labs/zksync-protocol at commit 8ba377e). The same set
+follows from three maps: pending writes, slots read while no write was pending, and initial values.
 
 Why they agree, per slot: the depth of the stack is the number of writes not undone; the map of pending writes holds
 the slot exactly while that number is positive. So "read with an empty stack" is "read with no pending write".
@@ -55,6 +55,14 @@ def sort_storage_queries(queries: Sequence[StorageQuery]) -> list[StorageAccess]
     TraceError
         If a query does not read the slot's current value, a slot begins with a twin, or a twin does not undo the
         newest write that is still pending.
+
+    Examples
+    --------
+    >>> write, twin = (StorageQuery(1, 0, 0, 7, True, undone) for undone in (False, True))
+    >>> sort_storage_queries([write])
+    [StorageAccess(address=1, key=0, rw=True, read_value=0, written_value=7)]
+    >>> sort_storage_queries([write, twin])
+    []
     """
     order = sorted(range(len(queries)), key=lambda i: (queries[i].address, queries[i].key, i))
     accesses, begin = [], 0

@@ -1,19 +1,21 @@
 """The bookkeeping of one batch: what its storage accesses were, cost, and would undo.
 
-Semantics are those of ``WorldDiff`` in https://github.com/matter-labs/vm2 (``crates/vm2/src/world_diff.rs``). State
-falls into groups by what a failed frame and a failed transaction take back:
+Semantics are those of ``WorldDiff`` in https://github.com/matter-labs/vm2 (``crates/vm2/src/world_diff.rs`` at commit
+9a378c1; outcomes of decommits are as in a later one, which keeps attempts that ran out of gas). State falls into groups
+by what a failed frame and a failed transaction take back:
 
-==================================  =======  ===========
+==================================  =======  ====================================
 state                               frame    transaction
-==================================  =======  ===========
-pending writes, transient storage,
-events, pubdata                     undone   undone
+==================================  =======  ====================================
+pending writes, events,
+messages to L1, pubdata             undone   undone
+transient storage                   undone   back to the last clearing or commit
 flags, refunds, pubdata costs,
-decommitted hashes                  kept     undone
+decommits                           kept     undone
 trace                               twins    cut back
                                     appended
 initial values                      kept     kept
-==================================  =======  ===========
+==================================  =======  ====================================
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
-from rollstate.worlddiff.errors import FrameError, KeyRangeError, ModeError, TransactionError
-from rollstate.worlddiff.rollback import JournalLog, JournalMap, JournalSet, Snapshot
+from rollstate.worlddiff.errors import FrameError, ModeError, TransactionError
+from rollstate.worlddiff.ranges import integer, storage_slot
+from rollstate.worlddiff.rollback import JournalLog, JournalMap, Snapshot
 from rollstate.worlddiff.storage_queries import (
     Slot,
     StorageAccess,
@@ -76,6 +79,7 @@ class Frame:
     writes: Snapshot = field(repr=False)
     transient: Snapshot = field(repr=False)
     events: Snapshot = field(repr=False)
+    l1_logs: Snapshot = field(repr=False)
     twins: Snapshot = field(repr=False)
     pubdata: int
 
@@ -107,11 +111,12 @@ class WorldDiff:
         self.storage_writes = JournalMap()
         self.transient_storage = JournalMap()
         self.events = JournalLog()
+        self.l1_logs = JournalLog()
         self.pubdata = 0
         self.slot_flags = JournalMap()
         self.storage_refunds = JournalLog()
         self.pubdata_costs = JournalLog()
-        self.decommitted_hashes = JournalSet()
+        self.decommitted_hashes = JournalMap()
         self.trace = JournalLog()
         self.pending_twins = JournalLog()
         self.initial_values: dict[Slot, StorageSlot] = {}
@@ -138,7 +143,7 @@ class WorldDiff:
 
     def read(self, address: int, key: int) -> tuple[int, int]:
         """Read a slot as SLOAD does; return its value and the gas refunded."""
-        slot = _slot(address, key)
+        slot = storage_slot(address, key)
         value, first = self._read(slot)
         refund = REFUND_WARM_READ if not first or self.world.is_free(slot) else 0
         self.storage_refunds.append(refund)
@@ -146,18 +151,18 @@ class WorldDiff:
 
     def read_without_refund(self, address: int, key: int) -> int:
         """Read a slot as a far call looks up a code hash: traced and flagged, but not refunded."""
-        return self._read(_slot(address, key))[0]
+        return self._read(storage_slot(address, key))[0]
 
     def peek(self, address: int, key: int) -> int:
         """Return a slot's value and leave no mark."""
-        slot = _slot(address, key)
+        slot = storage_slot(address, key)
         pending = self.storage_writes.get(slot)
         return self.world.read(slot).value if pending is None else pending.value
 
     def write(self, address: int, key: int, value: int) -> int:
         """Write a slot as SSTORE does; return the gas refunded."""
-        slot = _slot(address, key)
-        _check_range("value", value, 256)
+        slot = storage_slot(address, key)
+        value = integer("value", value, 256)
         if self._mode is Mode.RECORDING:
             query = StorageQuery(*slot, self.peek(*slot), value, True, False)
             self.trace.append(query)
@@ -183,14 +188,14 @@ class WorldDiff:
 
     def read_transient(self, address: int, key: int) -> int:
         """Read a slot of transient storage, 0 if never set."""
-        slot = _slot(address, key)
+        slot = storage_slot(address, key)
         self.pubdata_costs.append(0)
         return self.transient_storage.get(slot, 0)
 
     def write_transient(self, address: int, key: int, value: int) -> None:
         """Write a slot of transient storage."""
-        slot = _slot(address, key)
-        _check_range("value", value, 256)
+        slot = storage_slot(address, key)
+        value = integer("value", value, 256)
         self.pubdata_costs.append(0)
         self.transient_storage.insert(slot, value)
 
@@ -206,10 +211,28 @@ class WorldDiff:
         """Append an event."""
         self.events.append(event)
 
-    def decommit(self, code_hash: int) -> bool:
-        """Mark a code hash as loaded and return whether it was new; a failed frame does not take that back."""
-        _check_range("code hash", code_hash, 256)
-        return self.decommitted_hashes.add(code_hash)
+    def send_to_l1(self, log: Any) -> None:
+        """Append a log for L1."""
+        self.l1_logs.append(log)
+
+    def decommit(self, code_hash: int, *, paid: bool = True) -> bool:
+        """Load code by its hash and return whether that is to be paid for: it is free once it has succeeded.
+
+        A failed frame does not take it back. An attempt that runs out of gas (``paid=False``) stays visible in
+        `decommitted_hashes` as False and does not make the next one free.
+
+        Examples
+        --------
+        >>> from rollstate.worlddiff.world import FixedCostWorld
+        >>> diff = WorldDiff(FixedCostWorld({}))
+        >>> [diff.decommit(5, paid=False), diff.decommit(5), diff.decommit(5)]
+        [True, True, False]
+        """
+        code_hash = integer("code hash", code_hash, 256)
+        if self.decommitted_hashes.get(code_hash, False):
+            return False
+        self.decommitted_hashes.insert(code_hash, bool(paid))
+        return True
 
     def _read(self, slot: Slot) -> tuple[int, bool]:
         first = self.slot_flags.add_flags(slot, READ)
@@ -272,6 +295,7 @@ class WorldDiff:
             self.storage_writes.snapshot(),
             self.transient_storage.snapshot(),
             self.events.snapshot(),
+            self.l1_logs.snapshot(),
             self.pending_twins.snapshot(),
             self.pubdata,
         )
@@ -293,6 +317,7 @@ class WorldDiff:
         self.storage_writes.rollback(frame.writes)
         self.transient_storage.rollback(frame.transient)
         self.events.rollback(frame.events)
+        self.l1_logs.rollback(frame.l1_logs)
         self.pubdata = frame.pubdata
 
     # Transactions
@@ -326,6 +351,7 @@ class WorldDiff:
         self.transient_storage.rollback(self.transient_storage.start())
         self.storage_writes.rollback(transaction.frame.writes)
         self.events.rollback(transaction.frame.events)
+        self.l1_logs.rollback(transaction.frame.l1_logs)
         self.pubdata = transaction.frame.pubdata
         self._transaction = None
         self._forget()
@@ -358,6 +384,7 @@ class WorldDiff:
             self.storage_writes,
             self.transient_storage,
             self.events,
+            self.l1_logs,
             self.slot_flags,
             self.storage_refunds,
             self.pubdata_costs,
@@ -379,7 +406,7 @@ class WorldDiff:
         for slot in sorted(self.storage_writes.entries):
             initial, after = self._initial(slot), self.storage_writes.get(slot).value
             if initial.value != after:
-                found.append(StorageChange(*slot, initial.value, after, initial.is_initial))
+                found.append(StorageChange(slot[0], slot[1], initial.value, after, initial.is_initial))
         return found
 
     def changes_after(self, frame: Frame) -> list[StorageChange]:
@@ -388,8 +415,15 @@ class WorldDiff:
         for slot, (before, after) in self.storage_writes.changes_after(frame.writes).items():
             initial = self._initial(slot)
             value = initial.value if before is None else before.value
-            found.append(StorageChange(*slot, value, after.value, initial.is_initial))
+            found.append(StorageChange(slot[0], slot[1], value, after.value, initial.is_initial))
         return found
+
+    def initial_storage_value(self, address: int, key: int) -> StorageSlot | None:
+        """Return a slot as it was before the batch, None if it is not held.
+
+        Held are the slots written, and in opt-out mode those read too; a rollback does not take them back.
+        """
+        return self.initial_values.get(storage_slot(address, key))
 
     def storage_accesses(self) -> list[StorageAccess]:
         """Return the deduplicated set, from the trace or from the maps as the mode demands."""
@@ -400,14 +434,3 @@ class WorldDiff:
             self.protective_reads(),
             {slot: initial.value for slot, initial in self.initial_values.items()},
         )
-
-
-def _check_range(what: str, value: int, bits: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << bits:
-        raise KeyRangeError(f"{what} {value!r} is not an integer of {bits} bits (0 to 2**{bits} - 1)")
-
-
-def _slot(address: int, key: int) -> Slot:
-    _check_range("address", address, 160)
-    _check_range("key", key, 256)
-    return address, key

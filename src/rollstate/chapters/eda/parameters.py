@@ -32,6 +32,9 @@ class Eda(Parameters):
     lags: tuple[int, ...] = parameter(
         (1, 5, 10, 25), unit="blocks", low=1, doc="how far back the working set is seen"
     )
+    min_active: int = parameter(
+        5, unit="blocks", low=2, doc="blocks in which a contract must be active to judge its pairs of slots"
+    )
     max_lag: int = parameter(12, unit="blocks", low=1, doc="lags of the autocorrelation")
     min_visits: int = parameter(30, unit="visits", low=5, doc="visits of a contract for its autocorrelation")
     peer: str = parameter(

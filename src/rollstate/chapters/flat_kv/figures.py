@@ -1,93 +1,162 @@
-"""Figures of the chapter on flat key-value execution; each takes the tidy frame that goes beside it."""
+"""Figures of the chapter ``flat_kv``."""
+
+from __future__ import annotations
 
 import polars as pl
-from matplotlib.figure import Figure
+import seaborn as sns
 
 from rollstate.compendium import style
+from rollstate.compendium.style import Drawing
+
+_MODES = ("root per update", "root per batch", "root per checkpoint", "flat")
 
 
-def counts(frame: pl.DataFrame) -> Figure:
-    """Draw reads per update by size of the state: columns ``mode``, ``keys``, ``reads``, ``fit`` (null if none)."""
-    fig, ax = style.subplots(width="column", height=2.9)
-    for i, (mode,) in enumerate(frame.select("mode").unique(maintain_order=True).iter_rows()):
-        rows = frame.filter(pl.col("mode") == mode)
-        colour = style.COLOURS[i]
-        ax.plot(
-            rows["keys"], rows["reads"], style.MARKERS[i], linestyle="none" if rows["fit"][0] else style.LINES[i % 4],
-            color=colour, label=mode,
+def counts(frame: pl.DataFrame, *, merged_batches: int) -> Drawing:
+    """Draw reads per update by size of the state: ``mode``, ``keys``, ``reads``, ``fit``."""
+    figure, ax = style.subplots(height=3.0)
+    colours = style.palette(_MODES)
+    sns.lineplot(
+        frame.to_pandas(), x="keys", y="reads", hue="mode", hue_order=_MODES, palette=colours, style="mode",
+        style_order=_MODES, markers=list(style.MARKERS[:4]), dashes=False, legend=False, ax=ax,
+    )  # fmt: skip
+    last = frame.filter(pl.col("keys") == frame["keys"].max())
+    at = dict(last.select("mode", "reads").iter_rows())
+    for mode, reads in at.items():
+        ax.annotate(
+            mode, (last["keys"][0], reads), xytext=(-4, 5 if mode != _MODES[2] else -13), textcoords="offset points", ha="right",
+            fontsize=7, color=colours[mode],
         )  # fmt: skip
-        if rows["fit"][0] is not None:
-            ax.plot(rows["keys"], rows["fit"], color=colour, linewidth=1)
-    ax.set_xscale("log")
-    ax.set_ylim(0, frame["reads"].max() * 1.42)
-    ax.set_xlabel("keys in the state")
-    ax.set_ylabel("database reads (= writes) per update")
-    ax.legend(loc="upper left", ncols=1, fontsize=6.8)
-    return fig
+    style.log_axis(ax, "x")
+    ax.set(xlabel="keys in the state", ylabel="database reads (= writes) per update")
+    ax.set_ylim(0, at["root per update"] * 1.15)
+    first = frame.filter((pl.col("mode") == "root per batch") & (pl.col("keys") == frame["keys"].min()))[
+        "reads"
+    ][0]
+    style.title(
+        figure,
+        f"A root per batch costs {first:.1f} reads per update in a small state, {at['root per batch']:.1f} in a large one",
+    )
+    return Drawing(
+        figure,
+        caption="Database reads per update, which equal writes, by size of the state, with a root after every update, per "
+        f"batch, per checkpoint of {merged_batches} batches, and for a flat store. Exact counts over one draw of keys and updates.",
+        alt="Reads per update against keys, at the largest state: "
+        + "; ".join(f"{mode} {reads:.2f}" for mode, reads in at.items())
+        + f". With a root per batch they begin at {first:.2f}.",
+    )
 
 
-def choices(frame: pl.DataFrame) -> Figure:
-    """Draw reads per update by how keys are chosen: columns ``choice``, ``mode``, ``reads``."""
-    fig, ax = style.subplots(width="column", height=2.4)
+def choices(frame: pl.DataFrame, *, keys: int, blocks: int) -> Drawing:
+    """Draw reads per update by how keys are chosen: ``choice``, ``mode``, ``reads``."""
+    figure, ax = style.subplots(height=2.8)
     names = frame["choice"].unique(maintain_order=True).to_list()
     modes = frame["mode"].unique(maintain_order=True).to_list()
-    width = 0.8 / len(modes)
-    for i, mode in enumerate(modes):
-        rows = frame.filter(pl.col("mode") == mode)
-        at = [names.index(name) + (i - (len(modes) - 1) / 2) * width for name in rows["choice"]]
-        bars = ax.bar(
-            at, rows["reads"], width * 0.92, color=style.COLOURS[i], label=mode,
-            hatch=("", "////", "....")[i % 3], edgecolor="white",
-        )  # fmt: skip
-        ax.bar_label(bars, fmt="%.2f", fontsize=6)
-    ax.set_xticks(range(len(names)), names)
-    ax.set_ylabel("database reads per update")
-    ax.set_ylim(0, frame["reads"].max() * 1.35)
-    ax.grid(axis="x", visible=False)
-    ax.legend(loc="upper center", ncols=len(modes), fontsize=6.8)
-    return fig
+    sns.stripplot(
+        frame.to_pandas(), x="reads", y="choice", hue="mode", order=names, hue_order=modes, jitter=False, size=6,
+        palette=style.palette(modes), ax=ax,
+    )  # fmt: skip
+    for choice, _, reads in frame.iter_rows():
+        ax.annotate(
+            f"{reads:.2f}",
+            (reads, names.index(choice)),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+        )
+    ax.set(xlabel="database reads per update", ylabel="", xlim=(0, frame["reads"].max() * 1.12))
+    ax.set_ylim(len(names) - 0.5, -0.6)
+    sns.move_legend(ax, "upper center", bbox_to_anchor=(0.4, -0.22), ncols=1, title=None)
+    block = frame.filter(pl.col("mode") == "root per block")
+    at = dict(block.select("choice", "reads").iter_rows())
+    style.title(figure, "Within a block, real writes cost nearly what uniformly chosen ones do")
+    return Drawing(
+        figure,
+        caption=f"Reads per update on a state of {keys:,} keys over {blocks} blocks, by how the updated keys are chosen and how "
+        "often the root is renewed.",
+        alt="Reads per update with a root per block: "
+        + "; ".join(f"{choice} {reads:.2f}" for choice, reads in at.items())
+        + ". With one root for all blocks: "
+        + "; ".join(
+            f"{choice} {reads:.2f}"
+            for choice, reads in frame.filter(pl.col("mode") == modes[-1])
+            .select("choice", "reads")
+            .iter_rows()
+        )
+        + ".",
+    )
 
 
-def hashing(frame: pl.DataFrame) -> Figure:
-    """Draw Keccak permutations per update: columns ``what``, ``permutations``, ``kind``."""
-    fig, ax = style.subplots(width="column", height=2.7)
+def hashing(frame: pl.DataFrame, *, batch: int, keys: int) -> Drawing:
+    """Draw Keccak permutations per update: ``what``, ``permutations``, ``kind``."""
+    figure, ax = style.subplots(height=2.9)
     kinds = frame["kind"].unique(maintain_order=True).to_list()
-    for i, kind in enumerate(kinds):
-        rows = frame.with_row_index("at").filter(pl.col("kind") == kind)
-        ax.plot(
-            rows["permutations"], rows["at"], style.MARKERS[i], linestyle="none", markersize=6,
-            color=style.COLOURS[i], label=kind,
-        )  # fmt: skip
-        for at, number in rows.select("at", "permutations").iter_rows():
-            ax.annotate(
-                f"{number:.1f}",
-                (number, at),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=6.5,
-            )
-    ax.set_yticks(range(frame.height), frame["what"].to_list())
-    ax.invert_yaxis()
-    ax.set_xscale("log")
-    ax.set_xlim(right=frame["permutations"].max() * 4)
-    ax.set_xlabel("Keccak permutations per update")
-    ax.legend(loc="lower right", fontsize=6.8)
-    return fig
+    sns.stripplot(
+        frame.to_pandas(), x="permutations", y="what", hue="kind", hue_order=kinds, jitter=False, size=6,
+        palette=style.palette(kinds), ax=ax,
+    )  # fmt: skip
+    for row, number in enumerate(frame["permutations"]):
+        ax.annotate(
+            f"{number:.1f}", (number, row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7
+        )
+    style.log_axis(ax, "x")
+    ax.set(xlabel="Keccak permutations per update", ylabel="", xlim=(None, frame["permutations"].max() * 6))
+    sns.move_legend(ax, "lower right", title=None)
+    at = dict(frame.select("what", "permutations").iter_rows())
+    trie = at["root per batch"]
+    trees = frame.filter(pl.col("kind") == kinds[-1])
+    most = trees["permutations"].max()
+    style.title(
+        figure,
+        f"A plain tree over the difference hashes up to {most / trie:.0f} times what a root per batch does",
+    )
+    return Drawing(
+        figure,
+        caption=f"Keccak permutations (136 bytes each) per update: the state trie of {keys:,} keys, and the difference of a "
+        f"batch of {batch:,} updates as a sparse tree or as a sorted list.",
+        alt="Points on a log scale: "
+        + "; ".join(f"{what} {number:.1f}" for what, number in at.items())
+        + ".",
+    )
 
 
-def merging(frame: pl.DataFrame) -> Figure:
-    """Draw what hashing once per K blocks saves: columns ``blocks``, ``what``, ``ratio``, ``low``, ``high``."""
-    fig, ax = style.subplots(width="column", height=2.4)
-    for i, (what,) in enumerate(frame.select("what").unique(maintain_order=True).iter_rows()):
-        rows = frame.filter(pl.col("what") == what)
-        ax.plot(
-            rows["blocks"], rows["ratio"], marker=style.MARKERS[i], linestyle=style.LINES[i],
-            color=style.COLOURS[i], label=what,
+def merging(frame: pl.DataFrame) -> Drawing:
+    """Draw what hashing once per K blocks saves: ``blocks``, ``what``, ``ratio``, ``low``, ``high``."""
+    figure, ax = style.subplots(height=2.7)
+    kept = frame.with_columns(
+        saved=1 - 1 / pl.col("ratio"), least=1 - 1 / pl.col("low"), most=1 - 1 / pl.col("high")
+    )
+    kinds = ("leaves", "nodes")
+    colours = style.palette(kinds)
+    sns.lineplot(
+        kept.to_pandas(), x="blocks", y="saved", hue="what", hue_order=kinds, palette=colours, style="what",
+        style_order=kinds, markers=list(style.MARKERS[:2]), dashes=False, legend=False, ax=ax,
+    )  # fmt: skip
+    last = kept.filter(pl.col("blocks") == kept["blocks"].max())
+    for what in kinds:
+        part = kept.filter(pl.col("what") == what)
+        style.band(ax, part["blocks"], part["least"], part["most"], color=colours[what])
+        ax.annotate(
+            what, (part["blocks"][-1], part["saved"][-1]), xytext=(-4, 5), textcoords="offset points", ha="right",
+            fontsize=7, color=colours[what],
         )  # fmt: skip
-        style.band(ax, rows["blocks"], rows["low"], rows["high"])
-    ax.axhline(1, color="#555555", linewidth=0.8, linestyle=":")
-    ax.set_xlabel("blocks per checkpoint, K")
-    ax.set_ylabel("updates without merging\n/ with merging")
-    ax.legend(loc="upper left")
-    return fig
+    style.percent(ax, "y")
+    ax.set(xlabel="blocks per root, K", ylabel="share of rehashing saved", ylim=(0, None))
+    nodes = dict(last.select("what", "saved").iter_rows())["nodes"]
+    blocks = last["blocks"][0]
+    style.title(
+        figure,
+        f"One root for {blocks} blocks saves {style.share(nodes)} of the nodes; the rest is only deferred",
+    )
+    return Drawing(
+        figure,
+        caption="Share of leaves and of nodes (down to 8 nibbles) that need not be rehashed when the root is renewed once per "
+        "K blocks instead of after each. Mean over disjoint runs of K blocks; the band spans them.",
+        alt="Two rising curves. "
+        + " ".join(
+            f"{what} at K = {k}: {style.share(saved)} saved."
+            for k, what, saved in kept.filter(pl.col("blocks").is_in([10, blocks]))
+            .select("blocks", "what", "saved")
+            .iter_rows()
+        ),
+    )

@@ -1,0 +1,365 @@
+"""What the chapter ``eda`` computes: frequencies, gaps, their tail, working sets, pairs of slots, interval rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from lifelines import KaplanMeierFitter, NelsonAalenFitter
+
+from rollstate import intervals, tails
+from rollstate.bootstrap import cluster_samples, cluster_weights, percentile_interval
+from rollstate.chapters.eda import bands
+from rollstate.chapters.eda.parameters import Eda
+from rollstate.errors import InputError
+from rollstate.product_limit import cumulative_hazard
+from rollstate.risk_table import ClusteredRiskTable, RiskTable
+from rollstate.traces import datasets, dependence, summary, working_set
+from rollstate.traces.schema import Trace
+
+ALL, COMPLETED = "all spells", "completed gaps alone"
+MOST_STRATA = 5
+_ACTIVITY = {"first": "1st access", "few": "2nd to 4th access", "many": "5th access or later"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one section found.
+
+    Attributes
+    ----------
+    numbers : dict
+        Results by name.
+    frame : polars.DataFrame or None
+        What is drawn; None where the trace gives nothing to draw.
+    facts : dict
+        What the figure wants to know beside its frame.
+    missing : tuple of str
+        Results that this trace cannot give, and `why`, in a sentence.
+    """
+
+    numbers: dict[str, Any] = field(default_factory=dict)
+    frame: pl.DataFrame | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The window of a trace and its spells."""
+
+    trace: Trace
+    spells: pl.DataFrame
+
+    @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Duration, event, entry and contract of each spell."""
+        return columns(self.spells)
+
+
+def window(p: Eda) -> Window:
+    """Return the window that the parameters name; an `InputError` says so where it holds no spell."""
+    trace = summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
+    spells = intervals.build(trace)
+    if spells.is_empty():
+        raise InputError(
+            "the window holds no spell: it needs two blocks and an access before the last of them"
+        )
+    return Window(trace, spells)
+
+
+def frequency(seen: Window, p: Eda) -> Answer:
+    """Return the share of touched slots that at least so many blocks touch: ``visits``, ``share``, ``low``, ``high``."""
+    touched = summary.visits(seen.trace).filter(pl.col("visits") > 0)
+    visits, contract = touched["visits"].to_numpy(), touched["contract_id"].to_numpy()
+    levels = np.unique(np.append(np.geomspace(1, visits.max(), 30).astype(int), 2))
+    # Slots of each contract by their highest level, then at each level or a higher one.
+    _, code = np.unique(contract, return_inverse=True)
+    reached = np.zeros((code.max() + 1, len(levels)))
+    np.add.at(reached, (code, np.searchsorted(levels, visits, "right") - 1), 1)
+    reached = reached[:, ::-1].cumsum(1)[:, ::-1]
+    low, high = bands.ends(
+        (
+            (weights @ reached) / (weights @ reached[:, 0])
+            for weights in cluster_weights(len(reached), p.draws, p.seed)
+        ),
+        len(reached),
+    )
+    share = reached.sum(0) / len(visits)
+    frame = bands.frame({"visits": levels, "share": share, "low": low, "high": high})
+    again = frame.row(1, named=True)
+    return Answer({"touched_again": bands.estimate(again["share"], again["low"], again["high"])}, frame)
+
+
+def strata(spells: pl.DataFrame, wanted: str) -> tuple[pl.DataFrame, str]:
+    """Return the spells with a column ``stratum``, in order, and what it is.
+
+    Activity takes the place of a label that the trace does not give to every spell. Of many labels the most frequent
+    ones are kept, the others are one stratum.
+    """
+    if wanted == "activity" or spells[wanted].null_count():
+        order = list(_ACTIVITY.values())
+        named = pl.col("activity").cast(pl.String).replace_strict(_ACTIVITY)
+        wanted = "activity"
+    else:
+        counts = spells[wanted].cast(pl.String).value_counts(sort=True)[wanted].to_list()
+        order = sorted(counts[:MOST_STRATA]) + (["other"] if len(counts) > MOST_STRATA else [])
+        label = pl.col(wanted).cast(pl.String)
+        named = pl.when(label.is_in(order)).then(label).otherwise(pl.lit("other"))
+    return spells.with_columns(stratum=named.cast(pl.Enum(order))).sort(
+        "stratum", maintain_order=True
+    ), wanted
+
+
+def gaps(seen: Window, p: Eda) -> Answer:
+    """Return survival curves of the gap by stratum, by lifelines, and what completed gaps alone would say.
+
+    Returns
+    -------
+    Answer
+        Its frame has ``stratum``, ``gap`` from 0 on, ``survival``, ``low``, ``high``, and the spells ``at_risk`` after
+        that gap, and the ``events`` and ``censored`` ones up to it. The stratum `COMPLETED` has the survival alone.
+    """
+    duration, event, entry, contract = seen.columns
+    spells, by = strata(seen.spells, p.strata)
+    grid = _grid(int(duration.max()))
+    parts = []
+    for (name,), part in spells.group_by("stratum", maintain_order=True):
+        *one, cluster = columns(part)
+        begun = bands.begun(*one)
+        fit = KaplanMeierFitter().fit(*begun[:2], entry=begun[2])
+        low, high = bands.survival(*one, cluster, grid, draws=p.draws, seed=p.seed)
+        curve = {"stratum": [str(name)] * len(grid), "gap": grid, "survival": fit.predict(grid).to_numpy()}
+        parts.append(bands.frame({**curve, "low": low, "high": high, **_counts(fit.event_table, grid)}))
+    completed = 1 - np.searchsorted(np.sort(duration[event]), grid, "right") / max(1, event.sum())
+    naive = pl.DataFrame({"stratum": np.full(len(grid), COMPLETED), "gap": grid, "survival": completed})
+    horizon = int(duration.max() // 2)
+    low, high = bands.survival(
+        duration, event, entry, contract, np.array([horizon]), draws=p.draws, seed=p.seed
+    )
+    begun = bands.begun(duration, event, entry)
+    whole = KaplanMeierFitter().fit(*begun[:2], entry=begun[2]).predict(horizon)
+    numbers = {
+        "spells": len(duration),
+        "censored_share": float((~event).mean()),
+        "horizon": horizon,
+        "open_share": bands.estimate(float(whole), low[0], high[0]),
+    }
+    lacks: tuple[str, ...] = ("naive_open_share",)
+    if event.any():
+        numbers["naive_open_share"] = float((duration[event] > horizon).mean())
+        lacks = ()
+    return Answer(
+        numbers,
+        pl.concat([*parts, *([naive] if event.any() else [])], how="diagonal"),
+        {"by": by.replace("_", " ")},
+        lacks,
+        "No gap is completed in this window.",
+    )
+
+
+def _counts(table: Any, grid: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the spells at risk after each gap time, and those with and without an event up to it, of lifelines' table."""
+    table = table.reindex(table.index.union(grid)).sort_index()
+    return {
+        "at_risk": (table["at_risk"] - table["removed"]).ffill()[grid].to_numpy().astype(int),
+        "events": table["observed"].fillna(0).cumsum()[grid].to_numpy().astype(int),
+        "censored": table["censored"].fillna(0).cumsum()[grid].to_numpy().astype(int),
+    }
+
+
+def _grid(longest: int) -> np.ndarray:
+    """Return the gap times at which curves are drawn: each one, or some three hundred."""
+    every = np.arange(longest + 1)
+    return every if longest <= 400 else np.unique(np.linspace(0, longest, 300).astype(int))
+
+
+def hazard(seen: Window, p: Eda) -> Answer:
+    """Return the chance of another access per block, by gap time and stratum.
+
+    The increments of lifelines' Nelson-Aalen estimate over runs of gap times that double in length, over that length.
+
+    Returns
+    -------
+    Answer
+        Its frame has ``stratum``, ``above`` and ``to`` (gap times), ``hazard``, ``low``, ``high``; runs without a spell
+        at risk throughout are left out, and nothing is drawn where no gap ends.
+    """
+    duration, event, entry, contract = seen.columns
+    longest = int(duration.max())
+    edges = np.append(2 ** np.arange(longest.bit_length()) - 1, longest)
+    spells, _ = strata(seen.spells, p.strata)
+    named = [(ALL, seen.spells), *spells.group_by("stratum", maintain_order=True)]
+    parts = []
+    for name, part in named:
+        *one, cluster = columns(part)
+        until = edges[edges <= one[0].max()]
+        if len(until) < 2:
+            continue
+        fit = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(*one[:2], entry=one[2])
+        rate = np.diff(fit.cumulative_hazard_at_times(until).to_numpy()) / np.diff(until)
+        low, high = _rates(ClusteredRiskTable.of(*one, cluster), until, p)
+        runs = {"above": until[:-1], "to": until[1:], "hazard": rate, "low": low, "high": high}
+        parts.append(bands.frame({"stratum": [name if name == ALL else str(name[0])] * len(rate), **runs}))
+    late = np.array([longest // 2, longest])
+    if not parts or late[0] < 1:
+        names = ("hazard_first", "hazard_late")
+        return Answer(missing=names, why="The window is too short for a gap to be followed.")
+    table = ClusteredRiskTable.of(duration, event, entry, contract)
+    low, high = _rates(table, late, p)
+    first = parts[0].row(0, named=True)
+    numbers = {
+        "hazard_first": bands.estimate(first["hazard"], first["low"], first["high"]),
+        "hazard_late": bands.estimate(_rate(table.whole, late)[0], low[0], high[0]),
+    }
+    return Answer(numbers, pl.concat(parts) if event.any() else None)
+
+
+def _rates(table: ClusteredRiskTable, until: np.ndarray, p: Eda) -> tuple[np.ndarray, np.ndarray]:
+    drawn = (_rate(one, until) for one in table.draws(p.draws, p.seed))
+    return bands.ends(drawn, table.clusters, (len(until) - 1,))
+
+
+def _rate(table: RiskTable, until: np.ndarray) -> np.ndarray:
+    return np.diff(cumulative_hazard(table, until)) / np.diff(until)
+
+
+def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
+    """Return the Hill plot and the verdict on a power-law tail, and the comparison with other tails."""
+    duration, event, entry, contract = seen.columns
+    given = {"entry": entry, "cluster": contract}
+    completed = duration[event]
+    naive: dict[str, Any] = {}
+    for name, k in (
+        ("naive_alpha_small_k", min(50, len(completed) // 20)),
+        ("naive_alpha_large_k", min(2_000, len(completed) // 4)),
+    ):
+        try:
+            naive[name] = tails.completed_hill(completed, k)
+        except InputError:
+            continue
+    lacks = tuple({"naive_alpha_small_k", "naive_alpha_large_k"} - set(naive))
+    why = "The window holds too few completed gaps of different lengths for a Hill estimate."
+    try:
+        plot = tails.hill_plot(duration, event, **given)
+        found = tails.assess(duration, event, k=p.k_rule, seed=p.seed, draws=min(p.draws, 40), **given)
+    except InputError as error:
+        said = {"tail_verdict": tails.UNIDENTIFIED, "tail_reasons": _sentence(str(error))}
+        return Answer({**said, **naive}, missing=lacks, why=why), None
+    numbers = {
+        "tail_verdict": found.verdict,
+        "tail_reasons": _sentence("; ".join(found.reasons) or "no objection was found"),
+        **naive,
+    }
+    low, high = found.k_interval
+    facts = {"chosen_k": found.fit.exceedances, "k_low": low, "k_high": high, "drift": found.drift}
+    return Answer(numbers, plot, facts, lacks, why), found.alternatives
+
+
+def reuse(seen: Window, p: Eda) -> Answer:
+    """Return the share of a block's slots that the blocks before it touched: ``lag``, ``share``, ends, ``touches``."""
+    lags = [lag for lag in p.lags if lag < seen.trace.capability.n_blocks]
+    if not lags:
+        names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
+        return Answer(missing=names, why="The window is shorter than the shortest look back.")
+    shares = pl.concat(
+        [
+            working_set.reuse_share(
+                working_set.reuse(seen.trace, lags, writes_only=only), seed=p.seed, draws=p.draws
+            ).with_columns(touches=pl.lit(name))
+            for name, only in (("all touches", False), ("writes alone", True))
+        ]
+    )
+    every = shares.filter(pl.col("touches") == "all touches")
+    numbers: dict[str, Any] = {}
+    for name, at in (("short", min(1, len(lags) - 1)), ("long", -1)):
+        row = every.row(at, named=True)
+        numbers |= {
+            f"lag_{name}": row["lag"],
+            f"reuse_{name}": bands.estimate(row["share"], row["low"], row["high"]),
+        }
+    return Answer(numbers, shares)
+
+
+def co_access(seen: Window, p: Eda) -> Answer:
+    """Return how often slots of a contract meet in a block over what its calls alone would do, by active blocks.
+
+    Returns
+    -------
+    Answer
+        Its frame has ``active`` (class in words), ``contracts``, ``quantile`` ("median" or "90th percentile"),
+        ``value``, ``low``, ``high``.
+    """
+    pairs = dependence.co_access(seen.trace, min_active=p.min_active)
+    numbers: dict[str, Any] = {"co_access_contracts": pairs.height}
+    if pairs.height < 2:
+        return Answer(
+            numbers,
+            missing=("co_access_lift", "co_access_upper"),
+            why="Fewer than two contracts are active often enough for their pairs of slots to be judged.",
+        )
+    edges = p.min_active * 2 ** np.arange(40)
+    edges = edges[edges <= pairs["active"].max()][:5]
+    rows = []
+    for first, behind in zip(edges, [*edges[1:], None], strict=True):
+        inside = (pl.col("active") >= first) & (pl.lit(True) if behind is None else pl.col("active") < behind)
+        lift = pairs.filter(inside)["lift"].to_numpy()
+        words = f"{first} or more" if behind is None else f"{first} to {behind - 1}"
+        rows += [(words, len(lift), *one) for one in _quantiles(lift, p)] if len(lift) >= 2 else []
+    whole = _quantiles(pairs["lift"].to_numpy(), p)
+    rows += [("all of these", pairs.height, *one) for one in whole]
+    for name, (_, *ends) in zip(("co_access_lift", "co_access_upper"), whole, strict=True):
+        numbers[name] = bands.estimate(*ends)
+    schema = ["active", "contracts", "quantile", "value", "low", "high"]
+    return Answer(numbers, pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+def _quantiles(values: np.ndarray, p: Eda) -> list[tuple[str, float, float, float]]:
+    """Return median and 90th percentile with their bootstrap intervals."""
+    rows = []
+    for name, level in (("median", 0.5), ("90th percentile", 0.9)):
+        drawn = [
+            np.quantile(values[picked], level)
+            for picked in cluster_samples(np.arange(len(values)), p.draws, p.seed)
+        ]
+        rows.append((name, float(np.quantile(values, level)), *percentile_interval(drawn)))
+    return rows
+
+
+def autocorrelation(seen: Window, p: Eda) -> Answer:
+    """Return the mean autocorrelation of busy contracts by lag, and how many of them differ from noise.
+
+    A long window is read in runs of blocks: shuffling each block of each contract would say no more.
+    """
+    width = -(-seen.trace.capability.n_blocks // 1_000)
+    _, series = dependence.activity(seen.trace, p.min_visits, width)
+    max_lag = min(p.max_lag, series.shape[1] // 3)
+    numbers: dict[str, Any] = {"periodic_contracts": len(series)}
+    if not len(series) or max_lag < 1:
+        return Answer(
+            numbers,
+            missing=("periodic_share", "lags_outside", "lags_tried"),
+            why="No contract has enough visits in enough blocks for an autocorrelation.",
+        )
+    adjusted, by_lag = dependence.autocorrelation_test(series, max_lag, seed=p.seed, draws=p.permutations)
+    outside = by_lag.filter(~pl.col("mean").is_between(pl.col("low"), pl.col("high"))).height
+    numbers |= {
+        "periodic_share": float((adjusted < 0.05).mean()),
+        "lags_outside": outside,
+        "lags_tried": max_lag,
+    }
+    frame = by_lag.with_columns(pl.col("lag") * width)
+    return Answer(numbers, frame, {"width": width, "contracts": len(series)})
+
+
+def columns(spells: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return duration, event, entry and contract of each spell."""
+    names = ("duration", "event", "entry", "contract_id")
+    return tuple(spells[name].to_numpy() for name in names)  # type: ignore[return-value]
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,156 @@
+"""The frames of the chapter on gaps: by hand, against lifelines, and on traces that hold nearly nothing."""
+
+import numpy as np
+import polars as pl
+import pytest
+from lifelines import NelsonAalenFitter
+from tests.strategies import make_trace
+
+from rollstate import intervals
+from rollstate.chapters.eda import bands, figures, rules, study
+from rollstate.chapters.eda.parameters import Eda
+from rollstate.compendium import bundles
+from rollstate.errors import InputError
+from rollstate.product_limit import cumulative_hazard
+from rollstate.risk_table import ClusteredRiskTable
+from rollstate.traces import datasets
+
+P = Eda(draws=30, permutations=100, min_active=2, min_visits=5)
+
+
+def window(touches, **options):
+    trace = make_trace(touches, **options)
+    return study.Window(trace, intervals.build(trace))
+
+
+@pytest.fixture(scope="module")
+def sample():
+    trace = datasets.load_trace("sample")
+    return study.Window(trace, intervals.build(trace))
+
+
+def test_frequencies_are_counted_by_hand():
+    # Slots touched in 1, 1, 2 and 4 blocks; the transactions within a block do not count.
+    blocks = {(1, 0): [100], (1, 1): [101], (2, 0): [100, 103], (2, 1): [100, 101, 102, 103]}
+    touches = [(block, tx, *slot, True) for slot, at in blocks.items() for block in at for tx in (0, 1)]
+    found = study.frequency(window(touches), P)
+    shares = dict(found.frame.select("visits", "share").rows())
+    assert (shares[1], shares[2], shares[4]) == (1, 0.5, 0.25)
+    assert found.numbers["touched_again"].value == 0.5
+    assert found.numbers["touched_again"].interval[0] == 0
+
+
+def test_frequency_of_slots_that_are_touched_once_is_drawn():
+    found = study.frequency(window([(100, 0, 1, 0, True), (101, 0, 2, 1, True)]), P)
+    assert found.numbers["touched_again"].value == 0
+
+
+def test_curves_start_at_one_with_all_spells_and_count_those_at_risk(sample):
+    found = study.gaps(sample, P)
+    drawn = found.frame.filter(pl.col("stratum") != study.COMPLETED)
+    start = drawn.filter(pl.col("gap") == 0)
+    assert (start["survival"] == 1).all()
+    assert start["at_risk"].sum() == sample.spells.filter(pl.col("entry") == 0).height
+    for (name,), part in drawn.group_by("stratum"):
+        spells = study.strata(sample.spells, "activity")[0].filter(pl.col("stratum") == name)
+        for row in part.gather_every(40).iter_rows(named=True):
+            gap = row["gap"]
+            assert row["events"] == spells.filter(pl.col("event") & (pl.col("duration") <= gap)).height
+            assert row["at_risk"] == spells.filter(pl.col("entry") <= gap, pl.col("duration") > gap).height
+
+
+def test_hazards_are_those_of_nelson_and_aalen(sample):
+    duration, event, entry, contract = sample.columns
+    table = ClusteredRiskTable.of(duration, event, entry, contract).total()
+    peer = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(duration, event, entry=entry)
+    at = np.arange(0, 40, 3)
+    assert cumulative_hazard(table, at) == pytest.approx(peer.cumulative_hazard_at_times(at).to_numpy())
+    found = study.hazard(sample, P)
+    first = found.frame.row(0, named=True)
+    at_risk = (entry < 1).sum()
+    assert (first["above"], first["to"]) == (0, 1)
+    assert first["hazard"] == pytest.approx((event & (duration == 1)).sum() / at_risk)
+    assert found.numbers["hazard_first"].value == first["hazard"]
+
+
+def test_many_labels_become_a_few_strata_and_a_missing_one_activity():
+    spells = pl.DataFrame(
+        {
+            "contract_type": [f"type {n}" for n in range(8) for _ in range(8 - n)],
+            "slot_type": [None] + ["balance"] * 35,
+            "activity": ["first"] * 36,
+        }
+    )
+    labelled, by = study.strata(spells, "contract_type")
+    assert by == "contract_type"
+    assert labelled["stratum"].dtype.categories.to_list() == [*(f"type {n}" for n in range(5)), "other"]
+    assert (labelled["stratum"] == "other").sum() == 3 + 2 + 1
+    assert study.strata(spells, "slot_type")[1] == "activity"
+
+
+def test_difference_of_the_rules_is_bootstrapped_in_pairs():
+    rng = np.random.default_rng(1)
+    contract = np.repeat(np.arange(20), 30)
+    duration = rng.geometric(1 / rng.uniform(5, 60, 20)[contract])
+    right = pl.DataFrame(
+        {"duration": duration, "event": duration < 60, "entry": np.zeros(600, int), "contract_id": contract}
+    )
+    at = np.array([1, 10, 20])
+    curves = rules.paired_curves(right, right, at, P)
+    difference = curves.filter(pl.col("panel") == "difference")
+    # The same spells by both rules: each draw gives the same curve twice, and the difference has no spread at all.
+    assert difference.select("survival", "low", "high").to_numpy() == pytest.approx(np.zeros((3, 3)))
+    share = curves.filter(pl.col("panel") == "share")
+    assert (share["high"] - share["low"]).max() > 0.05
+
+
+def test_rule_needs_known_creations_and_says_so():
+    found = rules.peer_rule(make_trace([(100, 0, 1, 0, True), (105, 0, 1, 0, True)]), P)
+    assert found.frame is None
+    assert "created_block" in found.why
+    assert "peer_hill" in found.missing
+
+
+def test_curves_begin_where_enough_spells_are_at_risk():
+    duration, event = np.r_[2.0, np.full(50, 9.0)], np.ones(51, bool)
+    entry = np.r_[0.0, np.full(50, 3.0)]
+    kept, _, begins = bands.begun(duration, event, entry)
+    assert len(kept) == 50
+    assert (begins == 3).all()
+    assert bands.begun(duration, event, np.zeros(51))[0] is duration
+
+
+EDGES = {
+    "two blocks, one slot": [(100, 0, 1, 0, True), (101, 0, 1, 0, False)],
+    "one contract": [(100 + n % 12, 0, 1, n % 7, n % 3 == 0) for n in range(60)],
+    "no slot twice": [(100 + n, 0, n % 3 + 1, n, True) for n in range(20)],
+    "reads alone": [(100 + n % 9, 0, n % 4 + 1, n % 5, False) for n in range(80)],
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_each_section_answers_or_says_why_not(name):
+    touches = EDGES[name]
+    seen = window(touches, stop=max(block for block, *_ in touches) + 1)
+    tail, _ = study.tail(seen, P)
+    sections = {
+        figures.frequency: study.frequency(seen, P),
+        figures.gaps: study.gaps(seen, P),
+        figures.hazard: study.hazard(seen, P),
+        figures.hill: tail,
+        figures.reuse: study.reuse(seen, P),
+        figures.co_access: study.co_access(seen, P),
+        figures.autocorrelation: study.autocorrelation(seen, P),
+    }
+    for draw, found in sections.items():
+        assert found.numbers or found.missing
+        assert not found.missing or len(found.why.split()) > 4
+        if found.frame is not None:
+            drawing = draw(bundles.from_csv(bundles.to_csv(found.frame)), **found.facts)
+            assert len(bundles.render(drawing.figure, "svg")) > 1_000
+
+
+def test_a_window_without_spells_is_refused(monkeypatch):
+    monkeypatch.setattr(datasets, "load_trace", lambda name: make_trace([(129, 0, 1, 0, True)]))
+    with pytest.raises(InputError, match="no spell"):
+        study.window(P)
