@@ -96,6 +96,48 @@ def product_limit(
     )
 
 
+def nelson_aalen(duration: np.ndarray, event: np.ndarray, entry: np.ndarray | None = None) -> pl.DataFrame:
+    """Estimate the cumulative hazard of gap times by lifelines, events of a tie one after the other.
+
+    Parameters
+    ----------
+    duration, event, entry : array, shape (n,)
+        As in `kaplan_meier`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per distinct event time: ``time``, ``events``, ``hazard``.
+
+    Notes
+    -----
+    With d events among n at risk the step is 1/n + 1/(n - 1) + ... + 1/(n - d + 1): Fleming and Harrington (1984),
+    https://doi.org/10.1080/03610928408828837. Spells alike in everything are one row with a weight.
+    """
+    from lifelines import NelsonAalenFitter
+
+    duration, event, entry = check_spells(duration, event, entry)
+    cells = pl.DataFrame({"duration": duration, "event": event, "entry": entry})
+    cells = cells.group_by(cells.columns, maintain_order=True).len("weight")
+    duration, event, entry, weight = (cells[name].to_numpy() for name in cells.columns)
+    fitted = NelsonAalenFitter().fit(duration, event, entry=entry, weights=weight)
+    table = fitted.event_table[fitted.event_table["observed"] > 0]
+    return pl.DataFrame(
+        {
+            "time": table.index.to_numpy(),
+            "events": table["observed"].to_numpy(),
+            "hazard": fitted.cumulative_hazard_.loc[table.index].iloc[:, 0].to_numpy(),
+        }
+    )
+
+
+def at_risk(duration: np.ndarray, entry: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return how many spells are at risk at gap times `at`, shape (m,): entered before and not ended before."""
+    entered = np.searchsorted(np.sort(entry), at, "left")
+    entered = np.where(np.asarray(at) == 0, np.sum(np.asarray(entry) == 0), entered)
+    return entered - np.searchsorted(np.sort(duration), at, "left")
+
+
 def survival_at(curve: pl.DataFrame, at: np.ndarray) -> np.ndarray:
     """Return the right-continuous step curve's survival at gap times `at`, shape (m,)."""
     steps = np.r_[1.0, curve["survival"].to_numpy()]

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from rollstate.errors import InputError
 from rollstate.survival import cox
 from rollstate.survival.spells import make_spells
+from rollstate.survival.steps import access_probability
 
 from .conftest import SETS, simulate
 
@@ -107,8 +108,9 @@ def test_order_labels_and_units_do_not_matter(seed, shift, scale):
     )
     other = cox.fit(moved)
     assert_allclose(other.coefficients * [scale, 1], model.coefficients, rtol=1e-6)
-    p = model.access_probability(2.0, 6.0, spells.x, spells.stratum.astype(str), "flat")
-    q = other.access_probability(14.0, 42.0, moved.x, np.array(["z", "a"])[spells.stratum[rows]], "flat")
+    labels = np.array(["z", "a"])[spells.stratum[rows]]
+    p = access_probability(model, 2.0, 6.0, spells.x, stratum=spells.stratum.astype(str), beyond="flat")
+    q = access_probability(other, 14.0, 42.0, moved.x, stratum=labels, beyond="flat")
     assert_allclose(q, p[rows], rtol=1e-6)
 
 
@@ -247,7 +249,7 @@ def test_fitted_tail_recovers_a_pareto_hazard():
     gap = 10 * rng.random(20_000) ** (-1 / 0.7)
     model = cox.fit(make_spells(np.minimum(gap, 2_000), gap < 2_000))
     # P(T > 4000 | T > 2000) = 2^-0.7.
-    p = model.access_probability(np.array([2_000.0]), 2_000, np.zeros((1, 0)), beyond="tail")
+    p = access_probability(model, np.array([2_000.0]), 2_000, np.zeros((1, 0)), beyond="tail")
     assert p[0] == pytest.approx(1 - 2**-0.7, abs=0.04)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import rollstate
-from rollstate.compendium import import_command, options, profile_commands, publishing
+from rollstate.compendium import check_command, import_command, options, profile_commands, publishing
 from rollstate.errors import InputError, RollstateError
 
 
@@ -236,5 +236,10 @@ def lint() -> None:
         sys.exit(f"{len(lines)} findings")
 
 
-for _command in (*publishing.COMMANDS, *profile_commands.COMMANDS, import_command.import_):
+for _command in (
+    *publishing.COMMANDS,
+    *profile_commands.COMMANDS,
+    check_command.check,
+    import_command.import_,
+):
     main.add_command(_command)

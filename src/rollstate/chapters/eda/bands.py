@@ -53,7 +53,7 @@ def begun(
     """
     if not entry.any():
         return duration, event, entry
-    table = ClusteredRiskTable.of(duration, event, entry, np.zeros(len(duration))).total()
+    table = ClusteredRiskTable.of(duration, event, entry, np.zeros(len(duration))).whole
     enough = np.flatnonzero(table.at_risk >= MIN_AT_RISK)
     first = table.time[enough[0] - 1] if len(enough) else 0
     kept = duration > first

@@ -70,7 +70,7 @@ def paired_curves(wrong: pl.DataFrame, right: pl.DataFrame, at: np.ndarray, p: E
         one, other = (survival_of(table, at, min_at_risk=bands.MIN_AT_RISK) for table in pair)
         return np.stack([one, other, one - other])
 
-    found = curves((tables[0].total(), tables[1].total()))
+    found = curves((tables[0].whole, tables[1].whole))
     drawn = zip(*(table.draws(p.draws, p.seed) for table in tables), strict=True)
     low, high = bands.ends((curves(pair) for pair in drawn), tables[0].clusters, found.shape)
     series = (("share", RESTARTED), ("share", DELAYED), ("difference", RESTARTED))

@@ -213,7 +213,7 @@ def hazard(seen: Window, p: Eda) -> Answer:
     first = parts[0].row(0, named=True)
     numbers = {
         "hazard_first": bands.estimate(first["hazard"], first["low"], first["high"]),
-        "hazard_late": bands.estimate(_rate(table.total(), late)[0], low[0], high[0]),
+        "hazard_late": bands.estimate(_rate(table.whole, late)[0], low[0], high[0]),
     }
     return Answer(numbers, pl.concat(parts) if event.any() else None)
 

@@ -48,7 +48,9 @@ def is_remote(path: str) -> bool:
 
 
 def expand(sources: Sequence[str]) -> list[str]:
-    """Return the files that some files, folders and patterns name, in order, each once; hidden files and traces are left out.
+    """Return the files that some files, folders and patterns name, in order, each once.
+
+    Hidden files and traces are left out.
 
     Raises
     ------
@@ -88,10 +90,10 @@ def _remote(source: str) -> list[str]:
 
     try:
         system, root = fsspec.core.url_to_fs(source)
-        if "*" in root:
-            found = system.glob(root)
+        if "*" in root or system.isdir(root):
+            found = system.glob(root) if "*" in root else system.find(root)
         else:
-            found = system.find(root) if system.isdir(root) else [root]
+            found = [root]
         return [system.unstrip_protocol(path) for path in sorted(found)]
     except Exception as error:  # Each plug-in has errors of its own.
         raise InputError(
@@ -231,7 +233,10 @@ class Table:
 
 
 def _plain(batch: pa.RecordBatch) -> pl.DataFrame:
-    """Return a batch with dictionaries unpacked."""
+    """Return a batch with dictionaries unpacked; a damaged one, whose offsets or text are wrong, is an error."""
+    batch.validate(full=True)
+    # Without the metadata of the schema, which may be anything.
+    batch = pa.RecordBatch.from_arrays(batch.columns, names=batch.schema.names)
     frame = pl.DataFrame(pl.from_arrow(batch))
     coded = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
     return frame.with_columns(pl.col(name).cast(pl.String) for name in coded)
