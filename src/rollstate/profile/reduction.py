@@ -149,7 +149,9 @@ class _Total:
 
         most = 2 * borders.size * (starts.size - 1)
         key, before, after = (np.empty(most, np.int64) for _ in range(3))
-        n = kernels.hot(at, kind, begins, borders, cut.hot_blocks, window, TOUCHES.bits, key, before, after)
+        n = kernels.hot(
+            at, kind, begins, borders, cut.hot_blocks, window, TOUCHES.bits, LAGS.bits, key, before, after
+        )
         cells = _cells(key[:n], sum_before=before[:n], sum_after=after[:n])
         self.frames["hot"].append(_unpacked_hot(cells))
 
@@ -345,5 +347,5 @@ def _unpacked_groups(cells: pl.DataFrame) -> pl.DataFrame:
 
 def _unpacked_hot(cells: pl.DataFrame) -> pl.DataFrame:
     k = kernels
-    widths = {"border": 4, "near": 1, "before": k.GAP, "idle": k.OCTAVE, "after": k.GAP}
+    widths = {"border": 4, "near": 1, "before": k.GAP, "idle": k.GAP, "after": k.GAP}
     return _fields(cells, widths).cast(TABLES["hot"])

@@ -31,7 +31,7 @@ over parts of a chain that share no contract. No column holds an address or a ke
     visits).
 ``hot``
     Slots on both sides of a border: ``border``, ``near`` (counted over the plan's ``hot_blocks`` on each side instead
-    of all), ``before`` and ``after`` (bins of touches by `grid.TOUCHES`), ``idle`` (octave of the time since the last
+    of all), ``before`` and ``after`` (bins of touches by `grid.TOUCHES`), ``idle`` (bin of `grid.LAGS` of the time since the last
     touch, 0 if none); ``rows``, ``sum_before``, ``sum_after``.
 """
 
@@ -101,7 +101,7 @@ TABLES: dict[str, dict[str, type[pl.DataType]]] = {
         "border": _U8,
         "near": pl.Boolean,
         "before": _U16,
-        "idle": _U8,
+        "idle": _U16,
         "after": _U16,
         "rows": _I64,
         "sum_before": _I64,
