@@ -66,5 +66,6 @@ def test_a_difference_keeps_last_values_alone():
     idle = AccountAccess(b"\x02" * 20, (), (word(4),), (), (), ())
     (left,) = list_sizes.difference((busy, idle))
     assert left.storage_changes == (SlotChanges(word(1), ((2, word(6)),)),)
-    assert left.balance_changes == ((3, 8),) and not left.storage_reads
+    assert left.balance_changes == ((3, 8),)
+    assert not left.storage_reads
     assert list_sizes.difference_bytes((busy, idle)) < list_sizes.list_bytes((busy, idle))

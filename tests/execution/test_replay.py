@@ -1,4 +1,4 @@
-"""Replay does what the chain does: hand-made blocks with known effects, and mainnet blocks whose header says the gas."""
+"""Replay does what the chain does: hand-made blocks with known effects, mainnet blocks whose header says the gas."""
 
 import json
 
@@ -47,12 +47,16 @@ def state():
 
 def test_a_transfer_moves_value_fee_and_nonce(state):
     (one,) = replay.replay(block(transaction(ALICE, CAROL, value=5)), state).transactions
-    assert one.success and one.plain and one.gas_used == one.intrinsic_gas == 21_000
+    assert one.success
+    assert one.plain
+    assert one.gas_used == one.intrinsic_gas == 21_000
     assert one.balances[CAROL] == (0, 5)
     assert one.balances[ALICE] == (10**18, 10**18 - 5 - 21_000 * PRICE)
     assert one.balances[MINER] == (0, 21_000 * (PRICE - BASE)) == (0, one.fee)
     assert one.nonces == {ALICE: (0, 1)}
-    assert not one.reads and not one.writes and not one.balance_reads
+    assert not one.reads
+    assert not one.writes
+    assert not one.balance_reads
 
 
 def test_state_passes_from_one_transaction_to_the_next_and_is_cold_again(state):
@@ -65,7 +69,8 @@ def test_state_passes_from_one_transaction_to_the_next_and_is_cold_again(state):
     assert state[COUNTER].storage == {0: 41}, "the given state must stay as it is"
     difference = found.state_difference()
     slots = difference.filter(kind="storage")
-    assert slots["before"].to_list() == [f"0x{41:064x}"] and slots["after"].to_list() == [f"0x{43:064x}"]
+    assert slots["before"].to_list() == [f"0x{41:064x}"]
+    assert slots["after"].to_list() == [f"0x{43:064x}"]
     assert difference.filter(kind="nonce", address=ALICE).height == 1
 
 
@@ -80,8 +85,10 @@ def test_a_balance_that_code_looks_at_is_a_read_and_another_one_is_not(state):
 
 def test_a_failed_transaction_pays_and_changes_nothing_else(state):
     (one,) = replay.replay(block(transaction(ALICE, WITNESS, value=3)), state).transactions
-    assert not one.success and not one.writes
-    assert set(one.balances) == {ALICE, MINER} and one.nonces == {ALICE: (0, 1)}
+    assert not one.success
+    assert not one.writes
+    assert set(one.balances) == {ALICE, MINER}
+    assert one.nonces == {ALICE: (0, 1)}
 
 
 def test_opcodes_add_up_to_the_gas_and_show_what_a_failed_call_read(state):
@@ -90,7 +97,8 @@ def test_opcodes_add_up_to_the_gas_and_show_what_a_failed_call_read(state):
     for one in found.transactions:
         assert one.intrinsic_gas + sum(one.gas_by_class.values()) - one.refund == one.gas_used
     good, failed = found.transactions
-    assert good.gas_by_class["storage"] == 2_100 + 2_900 and good.operations["storage"] == 2
+    assert good.gas_by_class["storage"] == 2_100 + 2_900
+    assert good.operations["storage"] == 2
     assert failed.reads == {(WITNESS, 5)}
     plain = replay.replay(block(*calls), state)
     assert [one.gas_used for one in plain.transactions] == [one.gas_used for one in found.transactions]
@@ -100,22 +108,26 @@ def test_a_created_contract_has_its_address_and_its_code(state):
     # Returns one byte, a STOP, as the contract's code.
     made = transaction(ALICE, None, data="0x60016000f3")
     (one,) = replay.replay(block(made), state).transactions
-    assert one.success and not one.plain
+    assert one.success
+    assert not one.plain
     # First contract of a new account: keccak of RLP [sender, 0].
-    assert one.codes.keys() == {one.to} and one.nonces == {ALICE: (0, 1), one.to: (0, 1)}
+    assert one.codes.keys() == {one.to}
+    assert one.nonces == {ALICE: (0, 1), one.to: (0, 1)}
 
 
 def test_an_access_list_is_paid_and_is_no_touch(state):
     listed = [{"address": COUNTER, "storageKeys": ["0x0", "0x7"]}]
     (one,) = replay.replay(block(transaction(ALICE, COUNTER, accessList=listed)), state).transactions
     assert one.intrinsic_gas == 21_000 + 2_400 + 2 * 1_900
-    assert one.writes == {(COUNTER, 0): (41, 42)} and not one.reads
+    assert one.writes == {(COUNTER, 0): (41, 42)}
+    assert not one.reads
 
 
 def test_acceptance_is_a_comparison_with_the_header(state):
     assert replay.replay(block(transaction(ALICE, CAROL), gas_used=21_010), state).accepted
     off = replay.replay(block(transaction(ALICE, CAROL), gas_used=21_100), state)
-    assert not off.accepted and off.deviation == pytest.approx(21_000 / 21_100 - 1)
+    assert not off.accepted
+    assert off.deviation == pytest.approx(21_000 / 21_100 - 1)
 
 
 def test_touches_leave_out_the_fee_and_follow_the_rules(state):
@@ -139,11 +151,13 @@ def test_inputs_come_in_three_forms(tmp_path, state):
     (tmp_path / "pre_state.json").write_text(json.dumps(accounts))
     _, read = block_inputs.read_folder(tmp_path)
     assert read == {ALICE: Account(5, 1), COUNTER: Account(0, 1, COUNT, {0: 41})}
+    before = {"balance": "0x0", "nonce": 1, "code": "0x" + COUNT.hex(), "storage": {"0x0": "0x29"}}
+    # A later transaction sees later values, which are not those before the block.
+    after = {"balance": "0x0", "nonce": 1, "storage": {"0x0": "0x2a", "0x1": "0x7"}}
     answers = [
-        {"result": {ALICE: {"balance": "0x5", "nonce": 1}, COUNTER: {"balance": "0x0", "nonce": 1, "code": "0x" + COUNT.hex(), "storage": {"0x0": "0x29"}}}},
-        # A later transaction sees later values, which are not those before the block.
-        {"result": {ALICE: {"balance": "0x1", "nonce": 2}, COUNTER: {"balance": "0x0", "nonce": 1, "storage": {"0x0": "0x2a", "0x1": "0x7"}}}},
-    ]  # fmt: skip
+        {"result": {ALICE: {"balance": "0x5", "nonce": 1}, COUNTER: before}},
+        {"result": {ALICE: {"balance": "0x1", "nonce": 2}, COUNTER: after}},
+    ]
     assert block_inputs.from_tracer(answers) == {
         ALICE: Account(5, 1),
         COUNTER: Account(0, 1, COUNT, {0: 41, 1: 7}),

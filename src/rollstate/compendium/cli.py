@@ -11,7 +11,14 @@ from typing import Any
 import click
 
 import rollstate
-from rollstate.compendium import check_command, import_command, options, profile_commands, publishing
+from rollstate.compendium import (
+    check_command,
+    import_command,
+    options,
+    profile_commands,
+    publishing,
+    replay_command,
+)
 from rollstate.errors import InputError, RollstateError
 
 
@@ -236,5 +243,6 @@ for _command in (
     *profile_commands.COMMANDS,
     check_command.check,
     import_command.import_,
+    replay_command.replay,
 ):
     main.add_command(_command)

@@ -1,7 +1,7 @@
 """Models of parallel engines, fitted to measured speed-ups and judged on blocks that they have not seen.
 
-A model is a conflict rule, a measure of cost, and overheads; `Engine.speedup` is what it says of a block. Parameters come
-from a grid, by least mean absolute log error on training blocks.
+A model is a conflict rule, a measure of cost, and overheads; `Engine.speedup` is what it says of a block. Parameters
+come from a grid, by least mean absolute log error on training blocks.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ COSTS = ("unit", "access gas", "gas less intrinsic")
 BASE_GAS = 5_500
 """What a transaction costs before its code runs, in gas that code would use in that time.
 
-From pevm's published blocks of one gigagas (https://github.com/risechain/pevm, crates/pevm/benches/README.md): 3.34 µs for a
-transfer, 6.64 µs for an ERC-20 transfer with about 5,400 gas of execution, so 3.34 / (3.30 / 5,400).
+From pevm's published blocks of one gigagas (https://github.com/risechain/pevm, crates/pevm/benches/README.md): 3.34 µs
+for a transfer, 6.64 µs for an ERC-20 transfer with about 5,400 gas of execution, so 3.34 / (3.30 / 5,400).
 """
 
 

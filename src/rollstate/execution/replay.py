@@ -8,8 +8,8 @@ calls: fees, nonces, and state that passes from one transaction to the next.
     >>> found = replay(block, state)                                    # doctest: +SKIP
     >>> found.accepted, found.gas_used, found.transactions[0].writes    # doctest: +SKIP
 
-What is not as in the chain, because pyrevm leaves no choice: BASEFEE gives zero, BLOCKHASH other hashes than the
-true ones, and a sender's balance includes its fee while its transaction runs. `BlockReplay.accepted` compares gas with the
+What is not as in the chain, because pyrevm leaves no choice: BASEFEE gives zero, BLOCKHASH other hashes than the true
+ones, and a sender's balance includes its fee while its transaction runs. `BlockReplay.accepted` compares gas with the
 header's, where such a difference would show.
 """
 
@@ -284,6 +284,7 @@ class _Replayer:
         )
 
     def is_precompile(self, address: str) -> bool:
+        """Say whether an address is one of the contracts that come with the EVM."""
         return 0 < int(address, 16) <= 10
 
     def call(self, index: int, tx: dict[str, Any]) -> _Call:
@@ -511,7 +512,7 @@ def _tell(evm: pyrevm.EVM, address: str, account: Account) -> None:
 
 
 def _store(evm: pyrevm.EVM, values: list[tuple[str, int, int]]) -> None:
-    """Put storage into an EVM's database: there it goes while its account is not loaded, so that each load is undone."""
+    """Put storage into an EVM's database, where it goes while its account is not loaded: each load is undone."""
     for address, slot, value in values:
         mark = evm.snapshot()
         evm.insert_account_storage(address, slot, value)

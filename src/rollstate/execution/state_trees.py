@@ -132,11 +132,11 @@ def witness_verkle_bytes(
 ) -> float:
     """Return the bytes of a Verkle witness with the values after the block, after EIP-6800.
 
-    Each stem takes 31 bytes, one for its depth, and two commitments (its own, and that of the half its values lie in); each
-    value a suffix and 32 bytes, a written one 32 more; inner commitments 32 each. An account has two values in its stem
-    (basic data and the code's hash); slots lie in stems of their own; code comes in pieces of 31 bytes. The opening has 18
-    elements of 32 bytes (Feist 2021, https://dankradfeist.de/ethereum/2021/06/18/pcs-multiproofs.html). Format:
-    https://eips.ethereum.org/EIPS/eip-6800.
+    Each stem takes 31 bytes, one for its depth, and two commitments (its own, and that of the half its values lie in);
+    each value a suffix and 32 bytes, a written one 32 more; inner commitments 32 each. An account has two values in its
+    stem (basic data and the code's hash); slots lie in stems of their own; code comes in pieces of 31 bytes. The
+    opening has 18 elements of 32 bytes (Feist 2021,
+    https://dankradfeist.de/ethereum/2021/06/18/pcs-multiproofs.html). Format: https://eips.ethereum.org/EIPS/eip-6800.
 
     Parameters
     ----------
