@@ -221,17 +221,30 @@ class Proportional:
     clusters: str
 
 
-def proportional(found: Study) -> Proportional:
-    """Fit a Cox model and test it, over contracts if there are enough of them, else over slots, else model-based."""
+NO_COX = "A Cox model with covariates cannot be fitted on the training blocks: they are too few."
+
+
+def proportional(found: Study) -> Proportional | None:
+    """Fit a Cox model and test it, over contracts if there are enough of them, else over slots, else model-based.
+
+    None where the training blocks cannot carry the model: too few accesses, or covariates that cannot be told apart.
+    """
     used = forecasts.affordable(found.known, forecasts.COVARIATES)
-    if not used:
-        raise InputError("the training blocks have too few accesses for a Cox model with covariates")
     way = proportionality.clusters_that_suffice(found.known, ("contract_id", "slot_id"))
     spells = from_frame(found.known, used, cluster=way)
-    model = cox.fit(spells)
-    test = proportionality.score_test(model, spells, "km", cluster=spells.cluster)
+    try:
+        model = cox.fit(spells)
+        test = proportionality.score_test(model, spells, "km", cluster=spells.cluster)
+    except (InputError, cox.ConvergenceError):
+        return None
     words = {"contract_id": "contracts", "slot_id": "slots", None: "spells taken as independent"}
     return Proportional(model, spells, test, words[way])
+
+
+COX_CAPTION = (
+    "Cox model with Efron ties on the training blocks: robust standard errors over {clusters}, and the test of "
+    "proportional hazards."
+)
 
 
 def cox_table(fit: Proportional) -> pl.DataFrame:
