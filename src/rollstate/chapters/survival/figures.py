@@ -12,9 +12,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
 
+
 def _ends(frame: pl.DataFrame, value: str, low: str, high: str) -> pl.DataFrame:
     """Return a frame whose intervals are drawn: an estimate without one, over a single cluster, is its own."""
-    return frame.with_columns(pl.coalesce(pl.col(name).cast(pl.Float64), value).alias(name) for name in (low, high))
+    return frame.with_columns(
+        pl.coalesce(pl.col(name).cast(pl.Float64), value).alias(name) for name in (low, high)
+    )
 
 
 RISK_TIMES = 6
