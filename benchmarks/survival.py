@@ -80,7 +80,7 @@ def bands(n: int, draws: int = 20) -> tuple[float, float]:
     """Return the seconds of `draws` bootstrap samples of a survival curve over 300 clusters, here and by lifelines."""
     from lifelines import KaplanMeierFitter
 
-    gap = simulate(n, 1)
+    gap = simulate(n, 2)
     duration = np.ceil(gap.duration / 100)
     cluster = np.arange(n) % 300
     spells = make_spells(duration, gap.event, cluster=cluster)
