@@ -134,3 +134,9 @@ def test_curves_of_samples_are_those_of_the_copied_spells(cells, monkeypatch):
         curve = kaplan_meier(spells.duration[rows], spells.event[rows], spells.entry[rows])
         with np.errstate(divide="ignore"):
             assert row == pytest.approx(np.log(survival_at(curve, at)), abs=1e-12)
+
+
+def test_one_cluster_has_no_band():
+    spells = dataclasses.replace(simulate(5, n=50), cluster=np.zeros(50, int))
+    with pytest.raises(InputError, match="at least two clusters"):
+        km.cluster_simultaneous_band(spells, np.array([5.0]), seed=1)

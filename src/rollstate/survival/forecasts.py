@@ -109,7 +109,7 @@ class CoxForecast:
 
     def access_probability(self, rows: pl.DataFrame, horizon: np.ndarray | float) -> np.ndarray:
         """See `Forecaster.access_probability`."""
-        labels, x = stratum_labels(rows, self.strata), matrix(rows, self.model.names)
+        labels, x = self._labels(rows), matrix(rows, self.model.names)
         return access_probability(self.model, idle_times(rows), horizon, x, stratum=labels, beyond="tail")
 
     def curves(self, rows: pl.DataFrame, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

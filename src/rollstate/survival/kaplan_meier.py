@@ -151,6 +151,8 @@ def cluster_simultaneous_band(
     """
     if spells.cluster is None:
         raise InputError("a cluster band needs spells with clusters; pass cluster= when making them")
+    if len(np.unique(spells.cluster)) < 2:
+        raise InputError("a cluster band needs at least two clusters; resample something narrower")
     at = np.asarray(at, float)
     samples = resampling(spells.cluster, draws, seed)
     once = np.ones((1, samples.clusters), np.uint8)
