@@ -21,7 +21,11 @@ from rollstate.profile.reduction import make_stored
 from rollstate.traces import store
 from rollstate.traces.schema import Capability
 
-SHAPES = {"few": (20_000, 400, 1.2, 10_000), "many": (3_000_000, 30_000, 1.05, 10_000), "long": (300_000, 4_000, 1.1, 2_000_000)}  # fmt: skip
+SHAPES = {
+    "few": (20_000, 400, 1.2, 10_000),
+    "many": (3_000_000, 30_000, 1.05, 10_000),
+    "long": (300_000, 4_000, 1.1, 2_000_000),
+}
 """Slots, contracts, exponent of Zipf's law, blocks."""
 
 

@@ -44,6 +44,33 @@ def test_a_long_trace_stays_small(tmp_path):
     assert file.stat().st_size < LARGEST
 
 
+def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatch):
+    from rollstate.profile import curves, files, rows
+
+    trace = generate(SyntheticParameters(contracts=40, window_blocks=2_000, seed=2))[0]
+    made = make(trace)
+    # What is left with two columns merged just fits.
+    limit = save(made.coarsened(2), tmp_path / "two.profile").stat().st_size
+    monkeypatch.setattr(files, "LARGEST", limit)
+    small = load_file(save(made, tmp_path / "small.profile"))
+    assert small.merged == 2
+    assert small.equals(made.coarsened(small.merged))
+    assert not small.equals(made)
+    assert "gap merged in pieces" in small.describe()
+    assert curves.kaplan_meier(small).equals(curves.kaplan_meier(made))
+    assert small.sums.equals(made.sums)
+    with pytest.raises(InputError, match="without 'gap' in pieces"):
+        rows.regression_rows(small)
+    with pytest.raises(InputError, match="columns merged"):
+        small + made
+    with pytest.raises(InputError, match="without 'activity'"):
+        curves.band(made.coarsened(3), [5], activity=1, seed=1)
+    monkeypatch.setattr(files, "LARGEST", 1000)
+    with pytest.raises(InputError, match="would take"):
+        save(made, tmp_path / "none.profile")
+    assert not list(tmp_path.glob("*none*"))
+
+
 def test_no_address_and_no_key_in_the_file(tmp_path):
     trace = generate(SyntheticParameters(contracts=5, window_blocks=500, seed=2))[0]
     data = save(make(trace), tmp_path / "c.profile").read_bytes()

@@ -7,8 +7,8 @@ r"""Reuse by lag: the chance that a slot touched in block b is touched in block 
 over blocks b of which both b and b + L were observed, :math:`A_b` being the slots touched in b. Pooled over the lags of
 a bin, it is pairs over chances. Blocks of one day depend on each other, so intervals resample whole periods of the
 profile (days, where its clock allows). At lags so long that fewer than `LEAST_PERIODS` of them have a chance, they
-resample the random groups of contracts or slots instead, which cover the slots' spread, not the days'. Being a share of pairs of observed blocks, R(L) is not biased by blocks that
-were not observed.
+resample the random groups of contracts or slots instead, which cover the slots' spread, not the days'. Being a share of
+pairs of observed blocks, R(L) is not biased by blocks that were not observed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def by_lag(
     -------
     polars.DataFrame
         ``lag_low``, ``lag_high`` (blocks), ``lag_s`` (seconds of the middle; null where the clock is unknown),
-        ``pairs``, ``chances``, ``reuse``, ``low``, ``high``, ``interval_over`` (``periods`` or ``groups``). The interval
-        is null where there are too few periods and groups cannot take their place, as in a selection.
+        ``pairs``, ``chances``, ``reuse``, ``low``, ``high``, ``interval_over`` (``periods`` or ``groups``). The
+        interval is null where there are too few periods and groups cannot take their place, as in a selection.
     """
     table = profile.pairs if where is None else profile.pairs.filter(where)
     if table.is_empty():

@@ -1,4 +1,4 @@
-"""Make the profiles that come with the package, from the data sets at hand: ``python -m rollstate.profile.shipping``."""
+"""Make the profiles that come with the package, of the data at hand: ``python -m rollstate.profile.shipping``."""
 
 from __future__ import annotations
 

@@ -27,9 +27,8 @@ def convert(folder: Path) -> Trace:
     born = pl.concat([_births(path) for path in files(folder, "[0-9]*/*.csv")])
     start, blocks = binned_clock(born["time"], BIN_S)
     number = ((pl.col("time") - start) // BIN_S).alias("block_number")
-    events = pl.concat(
-        [born.select("id", number), born.filter(pl.col("matron_id") > 0).select(number, id="matron_id").select("id", "block_number")]
-    )  # fmt: skip
+    mothers = born.filter(pl.col("matron_id") > 0).select(pl.col("matron_id").alias("id"), number)
+    events = pl.concat([born.select("id", number), mothers])
     keys = events.select(pl.col("id").unique().sort()).with_columns(
         address=pl.lit(CONTRACT),
         slot=pl.col("id").map_elements(
