@@ -131,6 +131,13 @@ def nelson_aalen(duration: np.ndarray, event: np.ndarray, entry: np.ndarray | No
     )
 
 
+def at_risk(duration: np.ndarray, entry: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return how many spells are at risk at gap times `at`, shape (m,): entered before and not ended before."""
+    entered = np.searchsorted(np.sort(entry), at, "left")
+    entered = np.where(np.asarray(at) == 0, np.sum(np.asarray(entry) == 0), entered)
+    return entered - np.searchsorted(np.sort(duration), at, "left")
+
+
 def survival_at(curve: pl.DataFrame, at: np.ndarray) -> np.ndarray:
     """Return the right-continuous step curve's survival at gap times `at`, shape (m,)."""
     steps = np.r_[1.0, curve["survival"].to_numpy()]

@@ -135,7 +135,7 @@ class _Total:
         begins = np.empty(starts.size, np.int64)
         n = kernels.visits(block, wrote, starts, created, window, at, kind, begins)
         at, kind = at[:n], kind[:n]
-        cuts, borders = np.array(cut.cuts), np.array(cut.borders)
+        cuts, borders = np.array(cut.cuts, np.int64), np.array(cut.borders, np.int64)
 
         most = kernels.count_pieces(at, begins, cuts)
         key, by_group, entry, duration = (np.empty(most, np.int64) for _ in range(4))
@@ -149,7 +149,9 @@ class _Total:
 
         most = 2 * borders.size * (starts.size - 1)
         key, before, after = (np.empty(most, np.int64) for _ in range(3))
-        n = kernels.hot(at, kind, begins, borders, cut.hot_blocks, window, TOUCHES.bits, key, before, after)
+        n = kernels.hot(
+            at, kind, begins, borders, cut.hot_blocks, window, TOUCHES.bits, LAGS.bits, key, before, after
+        )
         cells = _cells(key[:n], sum_before=before[:n], sum_after=after[:n])
         self.frames["hot"].append(_unpacked_hot(cells))
 
@@ -345,5 +347,5 @@ def _unpacked_groups(cells: pl.DataFrame) -> pl.DataFrame:
 
 def _unpacked_hot(cells: pl.DataFrame) -> pl.DataFrame:
     k = kernels
-    widths = {"border": 4, "near": 1, "before": k.GAP, "idle": k.OCTAVE, "after": k.GAP}
+    widths = {"border": 4, "near": 1, "before": k.GAP, "idle": k.GAP, "after": k.GAP}
     return _fields(cells, widths).cast(TABLES["hot"])

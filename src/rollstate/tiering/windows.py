@@ -242,8 +242,8 @@ def literal_three(
 def access_within(survival: np.ndarray, grid: np.ndarray, tau: float) -> np.ndarray:
     """Return the probability of an access within tau blocks at each idle time of a grid, shape (n, g).
 
-    Between points of the grid the cumulative hazard rises on lines, or a horizon shorter than their distance would see no
-    hazard at all; beyond the grid there is none.
+    Between points of the grid the cumulative hazard rises on lines, or a horizon shorter than their distance would see
+    no hazard at all; beyond the grid there is none.
     """
     survival, grid = np.atleast_2d(np.asarray(survival, float)), np.asarray(grid, float)
     hazard = -np.log(np.maximum(survival, np.finfo(float).tiny))

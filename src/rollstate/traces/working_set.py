@@ -31,8 +31,17 @@ def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl
     Returns
     -------
     polars.DataFrame
-        ``lag``, ``block_number``, ``slots`` and ``seen``: slots of the block, and those touched before.
+        ``lag``, ``block_number``, ``slots`` and ``seen``: slots of the block, and those touched before. Of a trace with
+        unobserved blocks, those blocks whose last `lag` blocks were all observed.
+
+    Raises
+    ------
+    InputError
+        If a lag does not lie in the window, no block has that many observed blocks before it, or the source looked at
+        every k-th block alone, so that none has.
     """
+    if trace.capability.observed_every > 1:
+        trace.capability.require("every_block", "what the last blocks hold of a block's slots")
     n_blocks = trace.capability.n_blocks
     for lag in lags:
         if not 1 <= lag < n_blocks:
@@ -43,8 +52,9 @@ def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl
     touched = accesses.select("slot_id", "block_number").unique().sort("slot_id", "block_number")
     gap = touched.with_columns(pl.col("block_number").diff().over("slot_id").alias("gap"))
     start = trace.capability.window_start
+    total = np.append(0, np.cumsum(trace.blocks["observed"].to_numpy()))
     parts = [
-        gap.filter(pl.col("block_number") >= start + lag)
+        gap.filter(_looked_back(total, lag, start))
         .group_by("block_number")
         .agg(
             pl.len().cast(pl.Int64).alias("slots"), (pl.col("gap") <= lag).sum().cast(pl.Int64).alias("seen")
@@ -54,6 +64,14 @@ def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl
         for lag in lags
     ]
     return pl.concat(parts)
+
+
+def _looked_back(total: np.ndarray, lag: int, start: int) -> pl.Expr:
+    """Say of rows whether all of the last `lag` blocks before theirs were observed; `total` counts observed blocks."""
+    whole = np.flatnonzero(total[lag:-1] - total[: -1 - lag] == lag) + lag + start
+    if not whole.size:
+        raise InputError(f"no block has {lag} observed blocks before it; choose a shorter lag")
+    return pl.col("block_number").is_in(pl.Series(whole).implode())
 
 
 def reuse_share(counts: pl.DataFrame, *, seed: int, draws: int = 400, block_length: int = 5) -> pl.DataFrame:
