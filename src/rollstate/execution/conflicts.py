@@ -26,7 +26,6 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 
-
 RULES = ("strict", "lazy", "listed")
 MODES = ("locks", "versions")
 
