@@ -140,7 +140,7 @@ def search(size: Size, removed: str | None = None, most: int = 20_000_000) -> Se
     if removed is not None and removed not in RULES:
         raise InputError(f"unknown rule {removed!r}; known are {', '.join(RULES)}")
     model = Model(size, removed)
-    parents: dict[State, tuple[State | None, str]] = {start: (None, "") for start in model.starts()}
+    parents: dict[State, tuple[State | None, str]] = dict.fromkeys(model.starts(), (None, ""))
     layer = list(parents)
     while layer:
         following = []

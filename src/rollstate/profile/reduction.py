@@ -136,7 +136,7 @@ class _Total:
         begins = np.empty(starts.size, np.int64)
         n = kernels.visits(block, wrote, starts, created, window, at, kind, begins)
         at, kind = at[:n], kind[:n]
-        cuts, borders = np.array(cut.cuts), np.array(cut.borders)
+        cuts, borders = np.array(cut.cuts, np.int64), np.array(cut.borders, np.int64)
 
         most = kernels.count_pieces(at, begins, cuts)
         key, by_group, entry, duration = (np.empty(most, np.int64) for _ in range(4))

@@ -61,13 +61,13 @@ def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> Drawing:
         style.band(ax, part["lag"], part["low"], part["high"], color=colours[name])
     ax.axhline(level, color="black", linestyle=":", linewidth=0.9)
     ax.annotate(
-        "touches at random times", (1, level), (-2, -3), xycoords=("axes fraction", "data"),
-        textcoords="offset points", ha="right", va="top",
+        "touches at random times", (0.32, level), (0, -3), xycoords=("axes fraction", "data"),
+        textcoords="offset points", ha="left", va="top",
     )  # fmt: skip
     _time_axis(ax, unit)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("touched again exactly L later")
-    style.percent(ax, "y")
+    style.percent(ax, "y", decimals=0)
     ax.legend(title=None, loc="lower left")
     mine = frame.filter(pl.col("series") == names[0]).sort("lag")
     first, last = mine.row(0, named=True), mine.row(-1, named=True)
@@ -119,10 +119,12 @@ def by_class(frame: pl.DataFrame, *, unit: str) -> Drawing:
         for part in [shown.filter(pl.col("touches") == name)]
         if part.height
     }
-    top, bottom = names[0], names[-1]
+    drawn = list(ends)
+    (top, (before, after)), (bottom, (early, late)) = ((name, ends[name]) for name in (drawn[0], drawn[-1]))
     style.title(
         figure,
-        f"Slots with {top} touches keep their reuse at every lag; those with {bottom.removesuffix(' touches')} lose it",
+        f"From the shortest lag to the longest reuse goes from {before} to {after} for slots with {top}, from {early} to "
+        f"{late} for those with {bottom}",
     )
     said = "; ".join(f"{name} from {first} to {last}" for name, (first, last) in ends.items())
     return Drawing(
@@ -171,7 +173,7 @@ def hot_set(frame: pl.DataFrame, *, size: int, span: str) -> Drawing:
 
 def tails(frame: pl.DataFrame) -> Drawing:
     """Draw indices by how much of the tail is used: ``panel``, ``trace``, ``used``, ``index``."""
-    figure, axes = style.subplots(1, 3, width="page", height=2.8)
+    figure, axes = style.subplots(1, 3, width="page", height=2.8, sharey=True)
     names = frame["trace"].unique(maintain_order=True).to_list()
     labels = {
         "slots": ("touches of a slot", "busiest share of slots"),
@@ -198,7 +200,7 @@ def tails(frame: pl.DataFrame) -> Drawing:
     gaps = frame.filter(pl.col("panel") == "gaps")["index"]
     style.title(
         figure,
-        f"The index of the gap is anything from {gaps.min():.2g} to {gaps.max():.2g}; that of frequency levels off"
+        f"The index of the gap is anything from {gaps.min():.2g} to {gaps.max():.2g}"
         if len(gaps)
         else "No completed gap lies beyond a threshold",
     )

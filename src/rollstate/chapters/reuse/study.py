@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,8 +40,17 @@ class Answer:
 
 
 def profiles(p: Reuse) -> dict[str, Profile]:
-    """Return the profiles by name: the trace first, then the others."""
-    return {name: profile.load(name) for name in dict.fromkeys((p.trace, *p.others))}
+    """Return the profiles by name: the trace first, then the others.
+
+    Raises
+    ------
+    InputError
+        If the trace is a single block.
+    """
+    of = {name: profile.load(name) for name in dict.fromkeys((p.trace, *p.others))}
+    if of[p.trace].plan.n_blocks < 2:
+        raise InputError(f"{p.trace} holds a single block; reuse needs two")
+    return of
 
 
 def at_lags(one: Profile, short: Profile, p: Reuse) -> Answer:
@@ -154,9 +164,9 @@ def hot_sets(of: dict[str, Profile], p: Reuse) -> pl.DataFrame:
     return pl.concat(parts).rename({"slots": "hot"}).select(pl.exclude("hot"))
 
 
-def hot_curve(one: Profile) -> pl.DataFrame:
-    """Return the same as `hot_sets` for one trace by the number of ``slots`` in the set."""
-    sizes = np.unique(np.geomspace(10, max(10, one.n_touched), 30).astype(int))
+def hot_curve(one: Profile, p: Reuse) -> pl.DataFrame:
+    """Return the same as `hot_sets` for one trace by the number of ``slots`` in the set, `p.hot` among them."""
+    sizes = np.unique(np.append(np.geomspace(10, max(10, one.n_touched), 30).astype(int), p.hot))
     return pl.concat([_hot("the trace", one, int(k)) for k in sizes])
 
 
@@ -194,10 +204,11 @@ def hot_numbers(table: pl.DataFrame, trace: str) -> Answer:
     return Answer({**found, "hot_span": mine["span"][0]})
 
 
-def index_of_touches(one: Profile, k: int, unit: str) -> Callable[[np.ndarray], float]:
-    r"""Return Hill's index of the `k` busiest units as a function of weights of the groups, shape (groups,).
+def index_of_touches(one: Profile, unit: str) -> Callable[[int, np.ndarray], float]:
+    r"""Return Hill's index of the k busiest units as a function of k and of weights of the groups, shape (groups,).
 
-    :math:`k / \sum_{i \le k} \ln (x_i / x_{k+1})`, each unit as often as its group's weight says.
+    :math:`k / \sum_{i \le k} \ln (x_i / x_{k+1})`, each unit as often as its group's weight says; nan where there are no
+    k + 1 units or they are all alike.
     """
     table = (
         one.table(unit).filter(pl.col("touches") > 0).group_by("touches", "group").agg(pl.col("rows").sum())
@@ -205,7 +216,7 @@ def index_of_touches(one: Profile, k: int, unit: str) -> Callable[[np.ndarray], 
     table = table.sort("touches", "group", descending=True)
     x, rows, group = (table[name].to_numpy() for name in ("touches", "rows", "group"))
 
-    def index(weights: np.ndarray) -> float:
+    def index(k: int, weights: np.ndarray) -> float:
         many = rows * weights[group]
         until = np.cumsum(many)
         at = int(np.searchsorted(until, k, "right"))
@@ -233,15 +244,16 @@ def tails(of: dict[str, Profile], p: Reuse) -> pl.DataFrame:
         for unit in ("slots", "contracts"):
             units = int(one.table(unit).filter(pl.col("touches") > 0)["rows"].sum())
             sizes = np.unique(np.geomspace(20, max(20, units // 5), 25).astype(int)) if units >= 200 else []
-            rows += [(unit, name, k / units, index_of_touches(one, int(k), unit)(everyone)) for k in sizes]
+            index = index_of_touches(one, unit)
+            rows += [(unit, name, k / units, index(int(k), everyone)) for k in sizes]
         blocks = one.plan.n_blocks
         for threshold in np.unique(np.geomspace(1, max(1, 0.7 * blocks), 25).astype(int)):
             try:
-                index, events = counts.hill_of_gaps(one, int(threshold))
+                alpha, events = counts.hill_of_gaps(one, int(threshold))
             except InputError:
                 continue
             if events >= p.min_events:
-                rows.append(("gaps", name, threshold / blocks, index))
+                rows.append(("gaps", name, threshold / blocks, alpha))
     table = pl.DataFrame(rows, schema=["panel", "trace", "used", "index"], orient="row")
     return table.filter(pl.col("index").is_not_nan())
 
@@ -256,14 +268,12 @@ def tail_numbers(one: Profile, table: pl.DataFrame, p: Reuse) -> Answer:
         if least < 20:
             continue
         present = np.bincount(touched["group"].to_numpy(), minlength=GROUPS) > 0
+        index = index_of_touches(one, unit)
         found[f"{name}_index"] = estimate(
-            index_of_touches(one, middle, unit), present, draws=p.draws, seed=p.seed
+            functools.partial(index, middle), present, draws=p.draws, seed=p.seed
         )
-        everyone = np.ones(GROUPS)
-        indices = [
-            index_of_touches(one, int(k), unit)(everyone)
-            for k in np.unique(np.geomspace(least, most, 10).astype(int))
-        ]
+        sizes = np.unique(np.geomspace(least, most, 10).astype(int))
+        indices = [index(int(k), np.ones(GROUPS)) for k in sizes]
         found[f"{name}_drift"] = max(indices) / min(indices)
     gaps = table.filter(pl.col("panel") == "gaps")["index"]
     if len(gaps) > 1:
