@@ -29,7 +29,7 @@ def spells(seed, n=400, clusters=25):
 @settings(max_examples=20)
 def test_risk_sets_are_those_of_lifelines(seed):
     duration, event, entry, cluster = spells(seed)
-    table = ClusteredRiskTable.of(duration, event, entry, cluster).total()
+    table = ClusteredRiskTable.of(duration, event, entry, cluster).whole
     # lifelines' table counts those that enter at a time before those that leave at it.
     peer = KaplanMeierFitter().fit(duration, event, entry=entry)
     for time, n, d, c in zip(table.time, table.at_risk, table.events, table.censored, strict=True):
@@ -44,7 +44,7 @@ def test_risk_sets_are_those_of_lifelines(seed):
 
 def test_survival_without_entry_is_that_of_lifelines():
     duration, event, _, cluster = spells(3)
-    table = ClusteredRiskTable.of(duration, event, None, cluster).total()
+    table = ClusteredRiskTable.of(duration, event, None, cluster).whole
     peer = KaplanMeierFitter().fit(duration, event)
     at = np.arange(0, 400, 7)
     assert survival_of(table, at) == pytest.approx(peer.predict(at).to_numpy(), abs=1e-12)
@@ -56,7 +56,7 @@ def test_draws_are_the_samples_of_whole_clusters():
     samples = cluster_samples(cluster, 8, 11)
     at = np.arange(1, 100)
     for drawn, rows in zip(table.draws(8, 11), samples, strict=True):
-        again = ClusteredRiskTable.of(duration[rows], event[rows], entry[rows], cluster[rows]).total()
+        again = ClusteredRiskTable.of(duration[rows], event[rows], entry[rows], cluster[rows]).whole
         assert drawn.spells == again.spells == len(rows)
         assert survival_of(drawn, at) == pytest.approx(survival_of(again, at))
     rows = list(cluster_samples(cluster, 8, 11))
@@ -77,7 +77,7 @@ def test_a_number_for_each_spell_is_as_many_rows():
     count = np.random.default_rng(1).integers(1, 5, len(duration))
     weighted = ClusteredRiskTable.of(duration, event, entry, cluster, count)
     many = ClusteredRiskTable.of(*(np.repeat(x, count) for x in (duration, event, entry, cluster)))
-    assert weighted.total().at_risk.tolist() == many.total().at_risk.tolist()
+    assert weighted.whole.at_risk.tolist() == many.whole.at_risk.tolist()
     one, other = discrete_of(weighted, 4.0), discrete_of(many, 4.0)
     assert one.alpha == pytest.approx(other.alpha)
     assert one.se == pytest.approx(other.se)
@@ -85,7 +85,7 @@ def test_a_number_for_each_spell_is_as_many_rows():
 
 def test_thresholds_and_indices_of_counts_are_those_of_rows():
     duration, event, entry, cluster = spells(9)
-    table = ClusteredRiskTable.of(duration, event, entry, cluster).total()
+    table = ClusteredRiskTable.of(duration, event, entry, cluster).whole
     for k in (1, 10, 50, 200, len(duration) - 1):
         assert threshold_for(table, k) == tails.threshold_of(duration, k)
     # The likelihood of each spell by itself, with its own entry.
@@ -101,6 +101,6 @@ def test_thresholds_and_indices_of_counts_are_those_of_rows():
 
 
 def test_gaps_that_are_all_alike_have_no_index():
-    table = ClusteredRiskTable.of(np.full(20, 1.0), np.ones(20, bool)).total()
+    table = ClusteredRiskTable.of(np.full(20, 1.0), np.ones(20, bool)).whole
     with pytest.raises(InputError, match="no maximum"):
         index_of(table, 0.5)

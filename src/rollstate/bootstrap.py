@@ -7,10 +7,12 @@ https://doi.org/10.1017/CBO9780511802843.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from rollstate.errors import InputError
+from rollstate.estimate import Estimate
 
 
 def cluster_samples(cluster: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
@@ -45,6 +47,80 @@ def cluster_samples(cluster: np.ndarray, draws: int, seed: int) -> Iterator[np.n
         yield order[np.repeat(begins[picked], sizes[picked]) + inside]
 
 
+@dataclass(frozen=True)
+class Resampling:
+    """Samples of whole clusters with replacement, as how often each cluster is drawn; `resampling` makes one.
+
+    Sums over rows need the sum of each cluster only, so no row is copied, and every statistic that is computed from the
+    same object is paired: it has seen the same samples.
+
+    Attributes
+    ----------
+    code : array of int64, shape (n,)
+        Cluster of each row, numbered from 0.
+    counts : array of uint8, shape (draws, clusters)
+        How often each cluster is drawn.
+    """
+
+    code: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def clusters(self) -> int:
+        """Number of clusters."""
+        return self.counts.shape[1]
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Return the sum of values, shape (n,), in each sample, shape (draws,)."""
+        return self._drawn(np.bincount(self.code, np.asarray(values, float), self.clusters))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of values, shape (n,), in each sample, shape (draws,)."""
+        return self.sums(values) / self._drawn(np.bincount(self.code, minlength=self.clusters).astype(float))
+
+    def _drawn(self, by_cluster: np.ndarray) -> np.ndarray:
+        # Sample by sample: all counts as floats at once would take eight times their memory.
+        return np.array([drawn @ by_cluster for drawn in self.counts])
+
+    def weights(self) -> Iterator[np.ndarray]:
+        """Yield how often each row occurs in each sample, shape (n,), for statistics that are no sums."""
+        for drawn in self.counts:
+            yield drawn[self.code].astype(float)
+
+    def mean(self, values: np.ndarray, level: float = 0.95) -> Estimate:
+        """Return the mean of values, shape (n,), with its percentile interval; without one for a single cluster."""
+        values = np.asarray(values, float)
+        return self.estimate(values.mean(), self.means(values), level)
+
+    def estimate(self, value: float, draws: np.ndarray, level: float = 0.95) -> Estimate:
+        """Return a value with the percentile interval of its bootstrap values; without one for a single cluster."""
+        if self.clusters < 2:
+            return Estimate(float(value))
+        return Estimate(float(value), *percentile_interval(draws, level))
+
+
+def resampling(cluster: np.ndarray, draws: int, seed: int) -> Resampling:
+    """Draw as many clusters as there are, with replacement.
+
+    Parameters
+    ----------
+    cluster : array, shape (n,)
+        Which cluster each row belongs to.
+    draws : int
+        Number of samples.
+    seed : int
+        Seed; samples follow the order of the clusters' values alone.
+    """
+    code = np.unique(cluster, return_inverse=True)[1]
+    if not len(code):
+        raise InputError("there is nothing to resample")
+    n = int(code.max()) + 1
+    counts = np.empty((draws, n), np.uint8)
+    for row, drawn in zip(counts, cluster_weights(n, draws, seed), strict=True):
+        row[:] = drawn
+    return Resampling(code, counts)
+
+
 def cluster_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """Yield how often each cluster is drawn, for the samples of `cluster_samples` with the same seed.
 
@@ -77,5 +153,5 @@ def _picked(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
 def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Return the percentile interval of bootstrap values, shape (draws,)."""
     tail = (1 - level) / 2
-    low, high = np.quantile(np.asarray(values, float), [tail, 1 - tail])
+    low, high = np.nanquantile(np.asarray(values, float), [tail, 1 - tail])
     return float(low), float(high)

@@ -60,6 +60,21 @@ def kaplan_meier(
     times, d = np.unique(duration[event], return_counts=True)
     n = len(duration) - np.searchsorted(np.sort(duration), times, "left")
     n -= len(entry) - np.searchsorted(np.sort(entry), times, "left")
+    return product_limit(times, d, n, level=level, min_at_risk=min_at_risk)
+
+
+def product_limit(
+    times: np.ndarray, d: np.ndarray, n: np.ndarray, *, level: float = 0.95, min_at_risk: int = 1
+) -> pl.DataFrame:
+    """Return the curve of `kaplan_meier` from counts that were taken before.
+
+    Parameters
+    ----------
+    times, d, n : array, shape (m,)
+        Distinct event times, ascending, with events and spells at risk.
+    level, min_at_risk
+        As in `kaplan_meier`.
+    """
     kept = np.maximum.accumulate(n >= min_at_risk) if len(n) else np.zeros(0, bool)
     times, d, n = times[kept], d[kept], n[kept]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -79,6 +94,48 @@ def kaplan_meier(
             "high": np.where(gone, np.nan, high),
         }
     )
+
+
+def nelson_aalen(duration: np.ndarray, event: np.ndarray, entry: np.ndarray | None = None) -> pl.DataFrame:
+    """Estimate the cumulative hazard of gap times by lifelines, events of a tie one after the other.
+
+    Parameters
+    ----------
+    duration, event, entry : array, shape (n,)
+        As in `kaplan_meier`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per distinct event time: ``time``, ``events``, ``hazard``.
+
+    Notes
+    -----
+    With d events among n at risk the step is 1/n + 1/(n - 1) + ... + 1/(n - d + 1): Fleming and Harrington (1984),
+    https://doi.org/10.1080/03610928408828837. Spells alike in everything are one row with a weight.
+    """
+    from lifelines import NelsonAalenFitter
+
+    duration, event, entry = check_spells(duration, event, entry)
+    cells = pl.DataFrame({"duration": duration, "event": event, "entry": entry})
+    cells = cells.group_by(cells.columns, maintain_order=True).len("weight")
+    duration, event, entry, weight = (cells[name].to_numpy() for name in cells.columns)
+    fitted = NelsonAalenFitter().fit(duration, event, entry=entry, weights=weight)
+    table = fitted.event_table[fitted.event_table["observed"] > 0]
+    return pl.DataFrame(
+        {
+            "time": table.index.to_numpy(),
+            "events": table["observed"].to_numpy(),
+            "hazard": fitted.cumulative_hazard_.loc[table.index].iloc[:, 0].to_numpy(),
+        }
+    )
+
+
+def at_risk(duration: np.ndarray, entry: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return how many spells are at risk at gap times `at`, shape (m,): entered before and not ended before."""
+    entered = np.searchsorted(np.sort(entry), at, "left")
+    entered = np.where(np.asarray(at) == 0, np.sum(np.asarray(entry) == 0), entered)
+    return entered - np.searchsorted(np.sort(duration), at, "left")
 
 
 def survival_at(curve: pl.DataFrame, at: np.ndarray) -> np.ndarray:
@@ -116,6 +173,7 @@ def cluster_band(
     draws: int = 200,
     level: float = 0.95,
     min_at_risk: int = 1,
+    count: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a pointwise percentile band of the curve at gap times `at`, resampling whole clusters.
 
@@ -131,12 +189,14 @@ def cluster_band(
         Seed and number of bootstrap draws, level of the band.
     min_at_risk : int
         As in `kaplan_meier`.
+    count : array, shape (n,), optional
+        How many spells are like each one; one if not given.
 
     Returns
     -------
     low, high : array of float64, shape (m,)
     """
-    table = ClusteredRiskTable.of(duration, event, entry, cluster)
+    table = ClusteredRiskTable.of(duration, event, entry, cluster, count)
     curves = [survival_of(drawn, at, min_at_risk=min_at_risk) for drawn in table.draws(draws, seed)]
     tail = (1 - level) / 2
     low, high = np.quantile(curves, [tail, 1 - tail], axis=0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -118,9 +119,9 @@ class ClusteredRiskTable:
             If the spells are empty or malformed.
         """
         duration, event, entry = check_spells(duration, event, entry)
-        time, code = np.unique(np.concatenate([duration, entry]), return_inverse=True)
+        time, code = _coded(np.concatenate([duration, entry]))
         leaves, enters = code[: len(duration)], code[len(duration) :]
-        groups = np.arange(len(duration)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+        groups = np.arange(len(duration)) if cluster is None else _coded(np.asarray(cluster))[1]
         number = np.ones(len(duration)) if count is None else np.asarray(count, float)
         shape = (len(time), int(groups.max()) + 1)
 
@@ -136,15 +137,35 @@ class ClusteredRiskTable:
         """Number of clusters."""
         return self.events.shape[1]
 
-    def total(self, weights: np.ndarray | None = None) -> RiskTable:
-        """Return the table over all clusters, each as often as `weights` (g,) says; once if not given."""
-        w = np.ones(self.clusters) if weights is None else weights.astype(float)
+    @cached_property
+    def whole(self) -> RiskTable:
+        """The table over all clusters, each once."""
+        return self.weighted(np.ones(self.clusters))
+
+    def weighted(self, weights: np.ndarray) -> RiskTable:
+        """Return the table over all clusters, each as often as `weights` (g,) says."""
+        w = weights.astype(float)
         return RiskTable(self.time, self.events @ w, self.censored @ w, self.entered @ w)
+
+    def by_cluster(self, of_event: np.ndarray, of_censored: np.ndarray, of_entry: np.ndarray) -> np.ndarray:
+        """Return each cluster's sum, shape (g,), of what an event, a censored spell and an entry count at each time."""
+        return self.events.T @ of_event + self.censored.T @ of_censored + self.entered.T @ of_entry
 
     def draws(self, number: int, seed: int) -> Iterator[RiskTable]:
         """Yield the table of `number` samples of as many clusters as there are, with replacement."""
         for weights in cluster_weights(self.clusters, number, seed):
-            yield self.total(weights)
+            yield self.weighted(weights)
+
+
+def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return distinct values and which of them each one is, as `numpy.unique`; small whole numbers without sorting."""
+    largest = values.max()
+    whole = values.astype(np.int64)
+    if values.min() < 0 or largest > 4 * len(values) + 1_000_000 or (whole != values).any():
+        return np.unique(values, return_inverse=True)
+    present = np.zeros(int(largest) + 1, bool)
+    present[whole] = True
+    return np.flatnonzero(present).astype(values.dtype), (np.cumsum(present) - 1)[whole]
 
 
 def _from_here_on(counts: np.ndarray) -> np.ndarray:

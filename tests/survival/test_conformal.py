@@ -118,5 +118,5 @@ def test_coverage_is_reported_by_stratum():
         draws=50,
         seed=1,
     )
-    assert table["stratum"].to_list() == ["all", "a", "b"]
+    assert table["stratum"].to_list() == [conformal.ALL, "a", "b"]
     assert table["coverage"].to_list() == [0.75, 0.5, 1.0]

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,9 @@ from numpy.testing import assert_allclose
 
 from rollstate.errors import InputError
 from rollstate.survival import cox
+from rollstate.survival.kaplan_meier import log_rank
 from rollstate.survival.spells import make_spells
+from rollstate.survival.steps import access_probability
 
 from .conftest import SETS, simulate
 
@@ -107,8 +110,9 @@ def test_order_labels_and_units_do_not_matter(seed, shift, scale):
     )
     other = cox.fit(moved)
     assert_allclose(other.coefficients * [scale, 1], model.coefficients, rtol=1e-6)
-    p = model.access_probability(2.0, 6.0, spells.x, spells.stratum.astype(str), "flat")
-    q = other.access_probability(14.0, 42.0, moved.x, np.array(["z", "a"])[spells.stratum[rows]], "flat")
+    labels = np.array(["z", "a"])[spells.stratum[rows]]
+    p = access_probability(model, 2.0, 6.0, spells.x, stratum=spells.stratum.astype(str), beyond="flat")
+    q = access_probability(other, 14.0, 42.0, moved.x, stratum=labels, beyond="flat")
     assert_allclose(q, p[rows], rtol=1e-6)
 
 
@@ -247,7 +251,7 @@ def test_fitted_tail_recovers_a_pareto_hazard():
     gap = 10 * rng.random(20_000) ** (-1 / 0.7)
     model = cox.fit(make_spells(np.minimum(gap, 2_000), gap < 2_000))
     # P(T > 4000 | T > 2000) = 2^-0.7.
-    p = model.access_probability(np.array([2_000.0]), 2_000, np.zeros((1, 0)), beyond="tail")
+    p = access_probability(model, np.array([2_000.0]), 2_000, np.zeros((1, 0)), beyond="tail")
     assert p[0] == pytest.approx(1 - 2**-0.7, abs=0.04)
 
 
@@ -268,3 +272,49 @@ def test_fitted_tail_recovers_a_pareto_hazard():
 def test_malformed_spells_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
         make_spells(**arguments)
+
+
+@pytest.mark.parametrize("entry", [False, True])
+def test_coefficients_are_those_of_lifelines(entry):
+    """Efron ties, strata, with and without delayed entry; on small data, as lifelines takes long on more."""
+    from lifelines import CoxPHFitter
+
+    spells = simulate(9, n=300, rounding=5.0, entry=entry)
+    frame = pd.DataFrame(spells.x, columns=list(spells.names)).assign(
+        duration=spells.duration, event=spells.event, entry=spells.entry, stratum=spells.stratum
+    )
+    fitter = CoxPHFitter()
+    fitted = fitter.fit(
+        frame if entry else frame.drop(columns="entry"),
+        "duration",
+        "event",
+        strata=["stratum"],
+        entry_col="entry" if entry else None,
+        fit_options={"precision": 1e-9},
+    )
+    model = cox.fit(spells)
+    assert_allclose(model.coefficients, fitted.params_[list(spells.names)].to_numpy(), rtol=1e-5)
+    assert_allclose(
+        np.sqrt(np.diag(model.covariance)), fitted.standard_errors_[list(spells.names)].to_numpy(), rtol=1e-4
+    )
+
+
+def test_the_log_rank_test_is_that_of_lifelines():
+    from lifelines.statistics import multivariate_logrank_test
+
+    spells = simulate(10, n=300, strata=1, rounding=5.0, entry=False)
+    group = (spells.x[:, 1] > 0).astype(int) + 2 * (spells.x[:, 0] > 0)
+    theirs = multivariate_logrank_test(spells.duration, group, spells.event)
+    own = log_rank(spells, group)
+    assert own.statistic == pytest.approx(theirs.test_statistic)
+    assert own.p == pytest.approx(theirs.p_value)
+
+
+def test_concordance_is_that_of_lifelines():
+    from lifelines.utils import concordance_index
+
+    spells = simulate(11, n=200, strata=1, rounding=5.0, entry=False)
+    model = cox.fit(spells)
+    risk = model.predict_log_partial_hazard(spells.x)
+    theirs = concordance_index(spells.duration, -risk, spells.event)
+    assert cox.concordance(model, spells) == pytest.approx(theirs, abs=5e-3)

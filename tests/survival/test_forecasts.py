@@ -25,13 +25,13 @@ def made():
     return spells, known, fitted, rows, truth
 
 
-def test_the_bar_is_the_product_limit_given_the_idle_time(made):
+def test_the_reference_is_the_product_limit_given_the_idle_time(made):
     _, known, fitted, rows, _ = made
     curve = kaplan_meier(known["duration"].to_numpy(), known["event"].to_numpy(), known["entry"].to_numpy())
     idle = rows["idle"].to_numpy().astype(float)
     inside = idle + 100 <= curve["time"].max()
     wanted = 1 - survival_at(curve, idle[inside] + 100) / survival_at(curve, idle[inside])
-    found = fitted[forecasts.KAPLAN_MEIER](rows, 100)[inside]
+    found = fitted[forecasts.CURVE].access_probability(rows, 100)[inside]
     # One minus the exponential of the cumulative hazard, beside the product.
     assert np.abs(found - wanted).max() < 0.01
 
@@ -53,9 +53,12 @@ def test_covariates_that_act_bring_every_model_closer_to_the_truth():
     rows = landmarks.landmark(spells, 2_500, 200, trace.capability.window_stop - 1)
     idle, slot, start = (rows[name].to_numpy() for name in ("idle", "slot_id", "start"))
     wanted = 1 - truth.survival(slot, start, idle + 200) / truth.survival(slot, start, idle)
-    error = {name: np.abs(forecast(rows, 200) - wanted).mean() for name, forecast in fitted.items()}
+    error = {
+        name: np.abs(forecast.access_probability(rows, 200) - wanted).mean()
+        for name, forecast in fitted.items()
+    }
     for name in ("Cox, stratified", "discrete hazard", "Weibull", "boosted trees"):
-        assert error[name] < 0.5 * error[forecasts.KAPLAN_MEIER], error
+        assert error[name] < 0.5 * error[forecasts.CURVE], error
 
 
 def test_frailty_leaves_little_for_covariates_once_the_idle_time_is_known(made):
@@ -63,24 +66,34 @@ def test_frailty_leaves_little_for_covariates_once_the_idle_time_is_known(made):
     *_, fitted, rows, truth = made
     idle, slot, start = (rows[name].to_numpy() for name in ("idle", "slot_id", "start"))
     wanted = 1 - truth.survival(slot, start, idle + 100) / truth.survival(slot, start, idle)
-    error = {name: np.abs(forecast(rows, 100) - wanted).mean() for name, forecast in fitted.items()}
-    assert min(error.values()) > 0.8 * error[forecasts.KAPLAN_MEIER]
+    error = {
+        name: np.abs(forecast.access_probability(rows, 100) - wanted).mean()
+        for name, forecast in fitted.items()
+    }
+    assert min(error.values()) > 0.8 * error[forecasts.CURVE]
 
 
 def test_every_forecast_is_a_probability_that_grows_with_the_horizon(made):
     *_, fitted, rows, _ = made
     for name, forecast in fitted.items():
-        short, long = forecast(rows, 10), forecast(rows, 100)
+        each = np.where(np.arange(len(rows)) % 2, 10.0, 100.0)
+        short, long = forecast.access_probability(rows, 10), forecast.access_probability(rows, 100)
         assert ((short >= 0) & (long <= 1)).all(), name
         assert (long >= short - 1e-9).all(), name
+        mixed = forecast.access_probability(rows, each)
+        assert np.allclose(mixed, np.where(each == 10, short, long), rtol=1e-12, atol=1e-15), name
 
 
 def test_a_landmark_model_uses_what_was_known(made):
     spells, *_, rows, _ = made
     earlier = landmarks.add_recent(landmarks.landmark(spells, 2_000, 100, 2_200), spells, 2_000, (50,))
     later = landmarks.add_recent(rows, spells, 2_500, (50,))
-    forecast = forecasts.fit_landmark_logistic(earlier, ["log_idle", "slot_recent_50", "contract_recent_50"])
-    p = forecast(later, 100)
+    forecast = forecasts.fit_landmark_logistic(
+        earlier, ["log_idle", "slot_recent_50", "contract_recent_50"], 100
+    )
+    p = forecast.access_probability(later, 100)
+    with pytest.raises(InputError, match="horizon of 100"):
+        forecast.access_probability(later, 50)
     assert ((p > 0) & (p < 1)).all()
     assert np.corrcoef(p, landmarks.answers(later))[0, 1] > 0.2
 
@@ -95,7 +108,7 @@ def test_too_few_accesses_are_refused(made):
 def test_only_the_models_asked_for_are_fitted_and_unknown_ones_are_named(made):
     known = made[1]
     fitted, _ = forecasts.fit_all(known, COVARIATES, seed=1, models=["Weibull"])
-    assert list(fitted) == [forecasts.KAPLAN_MEIER, "Weibull"]
+    assert list(fitted) == [forecasts.CURVE, "Weibull"]
     with pytest.raises(InputError, match="unknown models"):
         forecasts.fit_all(known, COVARIATES, seed=1, models=["Gompertz"])
 
@@ -104,3 +117,13 @@ def test_a_covariate_that_the_stratum_decides_is_left_out_of_the_stratified_mode
     """It made Newton wander in the noise of an information near zero."""
     frame = pl.DataFrame({"g": ["x", "x", "y", "y"], "decided": [0, 0, 1, 1], "free": [0, 1, 0, 0]})
     assert forecasts.varying(frame, ["decided", "free"], ["g"]) == ["free"]
+
+
+def test_a_sample_keeps_whole_slots_and_everything_where_that_is_little(made):
+    known = made[1]
+    assert forecasts.sample_slots(known, 1) is known
+    part = forecasts.sample_slots(known, 1, most=known.height // 4)
+    assert part.height == pytest.approx(known.height / 4, rel=0.3)
+    whole = known.filter(pl.col("slot_id").is_in(part["slot_id"].unique().implode()))
+    assert part.equals(whole)
+    assert part.equals(forecasts.sample_slots(known, 1, most=known.height // 4))

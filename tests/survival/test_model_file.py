@@ -7,8 +7,20 @@ import os
 import numpy as np
 import pytest
 
+from rollstate import intervals
 from rollstate.errors import InputError
-from rollstate.survival import calibration, cox, frailty, hazards, model_file, parametric
+from rollstate.survival import (
+    calibration,
+    cox,
+    forecasts,
+    frailty,
+    hazards,
+    landmarks,
+    model_file,
+    parametric,
+)
+from rollstate.survival.spells import add_covariates
+from rollstate.survival.steps import access_probability
 from rollstate.traces import datasets
 
 from .conftest import simulate
@@ -31,10 +43,11 @@ def models(spells):
         "cure": parametric.fit(plain, "weibull", cure=True),
         "discrete": hazards.fit_discrete(plain, cuts),
         "varying": hazards.fit_time_varying(plain, cuts[:1]),
+        "trees": hazards.fit_boosted(plain, cuts, seed=1, iterations=5),
     }
 
 
-@pytest.mark.parametrize("name", ["cox", "parametric", "cure", "discrete", "varying"])
+@pytest.mark.parametrize("name", ["cox", "parametric", "cure", "discrete", "varying", "trees"])
 def test_predictions_are_the_same_to_the_last_bit(name, models, spells, tmp_path):
     model = models[name]
     rng = np.random.default_rng(1)
@@ -47,7 +60,7 @@ def test_predictions_are_the_same_to_the_last_bit(name, models, spells, tmp_path
     }
     idle = np.minimum(spells.entry, 5)
     old, new = (
-        m.access_probability(idle, 10, spells.x, **options.get(name, {})) for m in (model, back.model)
+        access_probability(m, idle, 10, spells.x, **options.get(name, {})) for m in (model, back.model)
     )
     assert np.array_equal(old, new)
     assert np.array_equal(calibrator.predict(old), back.calibrator.predict(new))
@@ -71,11 +84,28 @@ def test_all_calibrators_and_the_frailty_are_kept(tmp_path):
         assert back.model.shape == np.inf
 
 
-def test_trees_have_no_file(spells, tmp_path):
-    plain = dataclasses.replace(spells, stratum=np.zeros(len(spells), int), strata=("all",))
-    trees = hazards.fit_boosted(plain, hazards.event_cuts(plain, 3), seed=1, iterations=3)
-    with pytest.raises(InputError, match="BoostedModel cannot be kept"):
-        model_file.save(model_file.Stored(trees, None, STAMP), tmp_path / "m")
+def test_every_forecaster_is_a_plain_object_that_comes_back_as_it_was(tmp_path):
+    trace = datasets.load_trace("sample")
+    spells = add_covariates(intervals.build(trace))
+    known, rows = landmarks.as_of(spells, 1_500), landmarks.landmark(spells, 2_000, 100, 2_200)
+    covariates = ["log_accesses", "log_prev_gap", "first_gap"]
+    fitted, failed = forecasts.fit_all(known, covariates, strata=("activity",), seed=1, iterations=5)
+    assert not failed
+    earlier = landmarks.landmark(known, 1_300, 100, 1_500)
+    fitted[forecasts.LANDMARK] = forecasts.fit_landmark_logistic(earlier, covariates, 100)
+    assert {*fitted} == {forecasts.CURVE, *forecasts.MODELS, forecasts.LANDMARK}
+    for name, forecaster in fitted.items():
+        model_file.save(model_file.Stored(forecaster, None, STAMP), tmp_path / "m.json")
+        back = model_file.load(tmp_path / "m.json").model
+        assert type(back) is type(forecaster), name
+        assert np.array_equal(back.access_probability(rows, 100), forecaster.access_probability(rows, 100)), (
+            name
+        )
+
+
+def test_what_is_no_model_is_not_written(tmp_path):
+    with pytest.raises(InputError, match="Capability cannot be kept"):
+        model_file.save(model_file.Stored(STAMP, None, STAMP), tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,7 +118,7 @@ def test_what_is_no_model_is_refused(models, tmp_path):
     cases = {
         "cannot be read": "{",
         "is not a survival model": json.dumps({"schema": "other"}),
-        "has version 2": json.dumps({**good, "version": 2}),
+        "has version 9": json.dumps({**good, "version": 9}),
         "is damaged": json.dumps(damaged),
     }
     for match, text in cases.items():

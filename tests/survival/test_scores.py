@@ -8,6 +8,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
+from rollstate.bootstrap import resampling
 from rollstate.errors import InputError
 from rollstate.survival import calibration, scores
 from rollstate.survival.spells import make_spells
@@ -81,16 +82,20 @@ def test_differences_of_a_model_to_itself_are_none_and_a_better_one_is_better():
     table = scores.compare(
         {"truth": p, "same": p, "noisy": noisy},
         y,
-        {"row": np.arange(len(p))},
+        resampling(np.arange(len(p)), 200, 1),
         reference="truth",
-        draws=200,
-        seed=1,
     )
-    verdicts = {(row["model"], row["score"]): row["verdict"] for row in table.iter_rows(named=True)}
-    for score in ("brier", "log_score", "auc"):
-        assert verdicts["same", score] == "no difference"
-        assert verdicts["noisy", score] == "worse"
-        assert verdicts["truth", score] is None
+    verdicts = dict(zip(table["model"], table["verdict"], strict=True))
+    assert verdicts == {"same": "no difference", "noisy": "worse", "truth": None}
+
+
+def test_one_cluster_has_no_interval_and_no_verdict():
+    p, y = draw(4)
+    table = scores.compare(
+        {"truth": p, "half": np.full(len(p), 0.5)}, y, resampling(np.zeros(len(p)), 20, 1), reference="truth"
+    )
+    assert table["low"].null_count() == table.height
+    assert table["verdict"].to_list() == [None, "no difference"]
 
 
 def test_the_interval_of_a_mean_covers_as_often_as_it_says():
@@ -98,7 +103,7 @@ def test_the_interval_of_a_mean_covers_as_often_as_it_says():
     for seed in range(200):
         cluster = np.repeat(np.arange(60), 5)
         values = rng.normal(size=60)[cluster] + rng.normal(size=300)
-        _, low, high = scores.mean_interval(values, cluster, draws=200, seed=seed)
+        _, low, high = resampling(cluster, 200, seed).mean(values)
         covered += low <= 0 <= high
     assert covered / 200 > 0.95 - 4 * np.sqrt(0.05 * 0.95 / 200)
 

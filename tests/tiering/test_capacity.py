@@ -155,3 +155,8 @@ def test_other_bad_input_is_named():
     with pytest.raises(InputError, match="finite number for each"):
         capacity.by_priority(seen, np.ones(2), capacity=1)
     assert windows.ski_rental(c.two_tiers(5.0)) == 5.0
+
+
+def test_the_first_access_of_a_slot_is_its_earliest_block():
+    seen = capacity.accesses(pl.DataFrame({"block_number": [5, 7, 7, 9], "slot_id": [3, 3, 8, 8]}), end=10)
+    assert capacity.first_access(seen).tolist() == [5, 5, 7, 7]

@@ -1,16 +1,20 @@
 """Trials use what was known, and compare what they say they compare."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
 
 from rollstate import intervals
+from rollstate.bootstrap import resampling
 from rollstate.errors import InputError
-from rollstate.tiering import trial
+from rollstate.survival import forecasts, landmarks
+from rollstate.tiering import policies, trial
 from rollstate.tiering import windows as w
 from rollstate.tiering.costs import two_tiers
 from rollstate.tiering.replay import replay
-from rollstate.traces import datasets
+from rollstate.traces import datasets, synthetic
 
 BORDER = 2_000
 PENALTIES = (3.0, 100.0, 3_000.0)
@@ -42,10 +46,10 @@ def test_an_altered_future_changes_no_window(spells, tried):
     assert not tried.future["event"].equals(other.future["event"])
     for penalty in PENALTIES:
         costs = two_tiers(penalty)
-        before, after = trial.policies(tried, 1), trial.policies(other, 1)
-        assert before.keys() == after.keys()
+        before, after = trial.set_windows(tried, costs), trial.set_windows(other, costs)
+        assert set(before) == set(policies.RULES) == set(after)
         for name in before:
-            assert np.array_equal(before[name](costs), after[name](costs)), name
+            assert np.array_equal(before[name], after[name]), name
 
 
 def test_the_earlier_trial_lies_within_the_known_blocks(tried):
@@ -54,36 +58,111 @@ def test_the_earlier_trial_lies_within_the_known_blocks(tried):
     assert (earlier.future["start"] + earlier.future["duration"]).max() <= tried.border
 
 
+def samples(tried, draws=20):
+    return {"contract": resampling(tried.future["contract_id"].to_numpy(), draws, 1)}
+
+
 def test_judging_is_replaying_each_policy(tried):
-    cluster = {"contract": tried.future["contract_id"].to_numpy()}
-    table = trial.judge(tried, PENALTIES, cluster, draws=20, seed=1)
+    table = trial.judge(tried, PENALTIES, samples(tried))
     assert set(table["miss"]) == set(PENALTIES)
     costs = two_tiers(100.0)
-    row = table.row(by_predicate=(pl.col("miss") == 100) & (pl.col("policy") == trial.OURS), named=True)
-    ours = replay(tried.test, w.exact(tried.curves[trial.COX], tried.grid, costs), costs).cost.sum()
-    bar = replay(tried.test, w.tuned(tried.train, costs)[0], costs).cost.sum()
-    assert row["total"] == pytest.approx(ours)
-    assert row["ratio"] == pytest.approx(ours / bar)
+    row = table.row(
+        by_predicate=(pl.col("miss") == 100) & (pl.col("policy") == policies.PROPOSED), named=True
+    )
+    window = w.exact(tried.cox, tried.grid, costs)[tried.row]
+    assert row["total"] == pytest.approx(replay(tried.test, window, costs).cost.sum())
     assert row["factor"] >= 1
     assert row["differs"]
-    tuned = table.filter(pl.col("policy") == trial.TUNED)
-    assert not tuned["differs"].any()
+
+
+def test_every_policy_is_compared_with_the_cheapest_simple_rule_at_every_penalty(tried):
+    """A tuned window alone was compared with before, where never demoting cost a third of it."""
+    table = trial.judge(tried, (0.1, *PENALTIES, 1e6), samples(tried))
+    for miss in (0.1, *PENALTIES, 1e6):
+        costs = two_tiers(miss)
+        simple = {
+            policies.TUNED: policies.tuned(tried, costs),
+            policies.NEVER: np.inf,
+            policies.ALWAYS: 0.0,
+            policies.SKI: miss,
+        }
+        cost = {name: replay(tried.test, window, costs).cost.sum() for name, window in simple.items()}
+        at = table.filter(pl.col("miss") == miss)
+        assert at["simple"].unique().to_list() == [min(cost, key=cost.get)]
+        for row in at.iter_rows(named=True):
+            assert row["ratio"] == pytest.approx(row["total"] / min(cost.values())), row["policy"]
+        assert at.filter(pl.col("policy").is_in(policies.SIMPLE))["ratio"].min() == pytest.approx(1)
+
+
+def test_a_penalty_that_holding_through_the_judged_blocks_cannot_reach_is_not_told(tried):
+    judged = tried.future.select((pl.col("duration") - pl.col("entry")).max()).item()
+    assert trial.can_tell(tried, judged)
+    assert not trial.can_tell(tried, judged + 1)
+
+
+def test_no_rule_leaves_ram_for_want_of_data_beyond_its_blocks(spells):
+    """Where a miss costs more than anything that was ever seen, only rules that look at no data may demote."""
+    short = trial.prepare(landmarks.as_of(spells, 1_300), 1_250, seed=1)
+    windows = trial.set_windows(short, two_tiers(1e9))
+    for name in (policies.TUNED, policies.EXPECTED_CURVE, policies.EXPECTED_COX, policies.REGRET):
+        assert np.isinf(windows[name]).all(), name
+
+
+def test_spells_that_share_a_curve_have_the_windows_of_their_own(tried):
+    """Log hazard ratios are rounded to share curves; windows are those of the model itself."""
+    by_cox = forecasts.fit_cox(
+        tried.past, forecasts.affordable(tried.past, forecasts.COVARIATES), ("activity",)
+    )
+    rows = tried.future.head(500).with_columns(idle=pl.lit(0))
+    own = np.stack([1 - by_cox.access_probability(rows, at) for at in tried.grid], axis=1)
+    shared = tried.cox[tried.row[:500]]
+    assert np.abs(own - shared).max() < 1e-3
+    costs = two_tiers(100.0)
+    assert np.mean(w.exact(own, tried.grid, costs) == w.exact(shared, tried.grid, costs)) > 0.98
+
+
+def test_each_class_of_activity_has_its_own_window_and_a_small_one_that_of_all(tried, monkeypatch):
+    costs = two_tiers(100.0)
+    window = policies.tuned_by_activity(tried, costs)
+    for name in ("first", "few", "many"):
+        train = tried.train.take((tried.past["activity"] == name).to_numpy())
+        mine = window[(tried.future["activity"] == name).to_numpy()]
+        assert len(train) >= trial.FEWEST
+        assert (mine == w.tuned(train, costs, open_end=True)[0]).all()
+    monkeypatch.setattr(trial, "FEWEST", 10**9)
+    pooled = dataclasses.replace(tried)
+    assert (policies.tuned_by_activity(pooled, costs) == policies.tuned(tried, costs)).all()
 
 
 def test_the_chosen_policy_was_the_cheapest_before(tried):
     costs = two_tiers(100.0)
-    before = trial.policies(tried.earlier, 1)
-    paid = {
-        name: replay(tried.earlier.test, policy(costs), costs).cost.sum() for name, policy in before.items()
+    before = {
+        name: replay(tried.earlier.test, rule(tried.earlier, costs), costs).cost.sum()
+        for name, rule in policies.BY_THEMSELVES.items()
+        if name != policies.RANDOM
     }
-    cheapest = min(paid, key=paid.get)
-    now = trial.policies(tried, 1)
-    assert np.array_equal(now[trial.CHOSEN](costs), now[cheapest](costs))
+    cheapest = min(before, key=before.get)
+    assert policies.cheapest_before(tried, costs) == cheapest
+    windows = trial.set_windows(tried, costs)
+    assert np.array_equal(windows[policies.CHOSEN], windows[cheapest])
+
+
+@pytest.mark.parametrize("blocks", [6, 12, 19])
+def test_a_trace_of_a_few_blocks_has_its_trial_with_or_without_an_earlier_one(blocks):
+    dense = synthetic.SyntheticParameters(
+        contracts=60, window_blocks=blocks, history_blocks=0, base_rate=0.05, decay_power=0.0
+    )
+    trace, _ = synthetic.generate(dense)
+    short = intervals.build(trace)
+    tried = trial.prepare(short, trace.capability.window_start + blocks // 2 - 1, seed=1)
+    table = trial.judge(tried, PENALTIES, samples(tried))
+    assert set(table["policy"]) >= {*policies.BY_THEMSELVES, policies.CLAIRVOYANT}
+    assert table["total"].is_finite().all()
 
 
 def test_conformal_bounds_hold_for_their_share_of_later_spells(tried):
     whole = tried.test.entry == 0
-    kept = ~tried.test.event | (tried.test.duration >= tried.bound)
+    kept = ~tried.test.event | (tried.test.duration >= tried.bound[tried.row])
     assert kept[whole].mean() > 0.88
     assert np.median(tried.bound) > 1
 

@@ -105,14 +105,6 @@ def test_a_robust_window_hedges_between_curves():
     assert w.robust([busy], grid, costs)[0] == own[0]
 
 
-def test_groups_with_few_spells_take_the_window_of_all():
-    seen = made([(0, 3, True)] * 300 + [(0, 60, False)] * 50 + [(0, 50, True)] * 10)
-    costs = c.two_tiers(10.0)
-    found = w.tuned_by_group(seen, np.r_[np.zeros(350), np.ones(10)], costs)
-    assert found[1.0] == w.tuned(seen, costs)[0]
-    assert found[0.0] == 3
-
-
 def test_the_cutoff_leaves_when_an_access_is_unlikely_enough():
     grid = np.arange(0.0, 50.0)
     survival = 0.5 + 0.5 * np.exp(-grid / 4)
@@ -204,3 +196,41 @@ def test_one_tuned_window_beats_the_published_policy_wherever_they_differ(scroll
         assert best <= row["total_cost"] * (1 + 1e-9), row
         if row["ell"] >= 10:
             assert best < row["total_cost"]
+
+
+@given(
+    st.lists(st.floats(0.5, 1.0), min_size=4, max_size=4),
+    st.floats(0, 50),
+    st.floats(0, 50),
+    st.floats(1, 8),
+)
+def test_the_published_placement_is_the_argmin_over_three_tiers(steps, miss_ssd, further, tau):
+    """Walk the idle times: the slot goes down when a lower tier has the least cost, and stays down."""
+    grid = np.array([0.0, 1, 2, 4, 8])
+    survival = np.r_[1.0, np.cumprod(steps)]
+    hazard = -np.log(survival)
+    sheet = c.Costs(3.0, 1.0, 0.1, miss_ssd, miss_ssd + further)
+    first, second = np.inf, np.inf
+    for i, u in enumerate(grid[:-1]):
+        p = 1 - np.exp(hazard[i] - np.interp(u + tau, grid, hazard))
+        cost = [3.0 * tau, 1.0 * tau + miss_ssd * p, 0.1 * tau + (miss_ssd + further) * p]
+        place = int(np.argmin(cost))
+        first = min(first, u) if place >= 1 else first
+        second = min(second, u) if place == 2 else second
+    found = w.literal_three(survival, grid, sheet, tau)
+    assert (found[0][0], found[1][0]) == (first, second)
+
+
+def test_no_window_ends_where_the_spells_cannot_tell():
+    """All the holding beyond the best window costs less than one miss would: then nothing says to leave."""
+    seen = made([(0, 4, True)] * 50 + [(0, 5, False)] * 9)
+    assert w.tuned(seen, c.two_tiers(10.0))[0] == 4
+    assert w.tuned(seen, c.two_tiers(10.0), open_end=True)[0] == np.inf
+    assert w.tuned(seen, c.two_tiers(8.0), open_end=True)[0] == 4
+
+
+@given(spells, st.floats(0, 50), st.floats(0, 80))
+def test_what_is_paid_is_the_cost_of_the_replay(rows, penalty, window):
+    seen = made(rows)
+    for costs in (c.two_tiers(penalty), c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, 0.0, 0.75)):
+        assert r.paid(seen, window, costs) == pytest.approx(r.replay(seen, window, costs).cost)

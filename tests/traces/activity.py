@@ -263,7 +263,7 @@ def table(touches, folder, name="mine.csv.gz"):
     """Write a table of the reader's own, packed."""
     lines = ["blk;op;contract;key;transactionIndex"]
     lines += [
-        f"{t.block};{'SSTORE' if t.is_write else 'sload'};{hexed(t.address).upper().replace('X', 'x')};{hexed(t.slot)};{t.tx}"
+        f"{t.block};{('sload', 'SSTORE')[t.is_write]};0x{t.address.hex().upper()};{hexed(t.slot)};{t.tx}"
         for t in touches
     ]
     with gzip.open(folder / name, "wt", encoding="utf-8-sig") as file:

@@ -93,6 +93,14 @@ WORKED_AROUND = {
             else None
         ),
     ),
+    "besu, no time limit": (
+        "prestate",
+        lambda call: (
+            failing(-32602, "Invalid params")
+            if call["method"] == TRACE and "timeout" in call["params"][1]
+            else None
+        ),
+    ),
     "geth, genesis": ("prestate", for_blocks({0}, failing(-32000, "genesis is not traceable"))),
     "geth, range": ("transfers", logs_above(5, -32602, "exceed maximum block range: 5")),
     "reth, size": (
@@ -330,7 +338,7 @@ def test_what_waiting_does_not_change_ends_at_once_with_its_meaning(tmp_path, st
 
 def test_an_address_where_nothing_answers_is_given_up_soon(tmp_path):
     started = time.monotonic()
-    with pytest.raises(GaveUpError, match="has never answered .*check its address"):
+    with pytest.raises(GaveUpError, match=r"has never answered .*check its address"):
         extract("http://127.0.0.1:9", Job("transfers", *WINDOW), tmp_path / "trace", limits=Limits())
     assert time.monotonic() - started < 5
 

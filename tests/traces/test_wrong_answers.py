@@ -75,7 +75,7 @@ def test_a_stamp_of_an_earlier_version_is_read():
 
 @pytest.mark.parametrize("missing", ['""', "", "0x"])
 def test_a_missing_slot_is_no_slot_zero(tmp_path, missing):
-    with pytest.raises(InputError, match="slot must be.* line 3 has"):
+    with pytest.raises(InputError, match=r"slot must be.* line 3 has"):
         read_table(table(tmp_path, ["0x1", missing]))
 
 
@@ -190,3 +190,11 @@ def test_what_a_list_sees_of_accounts_stays_in_its_trace(tmp_path):
             capability(),
             accounts=trace.accounts,
         )
+
+
+def test_a_part_of_a_window_counts_its_own_unobserved_blocks():
+    from rollstate.traces import datasets, summary, thinning
+
+    trace = thinning.unobserve(datasets.load_trace("sample"), [1005, 1100, 1101])
+    assert summary.restrict(trace, 1000, 1050).capability.unobserved_blocks == 1
+    assert summary.restrict(trace, 1050, 1150).capability.unobserved_blocks == 2

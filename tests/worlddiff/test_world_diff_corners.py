@@ -109,7 +109,7 @@ def test_integers_of_numpy_are_integers(kind):
 
 @pytest.mark.parametrize("value", [True, np.bool_(True), 1.0, np.float64(1), "1", None, np.int64(-1), 2**256])
 def test_what_is_no_integer_of_its_width_is_refused(value):
-    with pytest.raises(KeyRangeError, match="key .* is not an integer of 256 bits"):
+    with pytest.raises(KeyRangeError, match=r"key .* is not an integer of 256 bits"):
         WorldDiff(FixedCostWorld({})).read(0, value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +14,13 @@ from rollstate.compendium.results import Result
 from rollstate.errors import InputError
 
 _Class = TypeVar("_Class")
+
+
+def installed() -> list[str]:
+    """Return the names of the chapters of this version, also where there is no checkout with their notebooks."""
+    return [
+        module.name for module in pkgutil.iter_modules(importlib.import_module("rollstate.chapters").__path__)
+    ]
 
 
 def parameter_class(chapter: str) -> type[Parameters]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import rollstate
-from rollstate.compendium import import_command, options, publishing
+from rollstate.compendium import check_command, import_command, options, profile_commands, publishing
 from rollstate.errors import InputError, RollstateError
 
 
@@ -140,11 +140,14 @@ def data() -> None:
 
 @data.command("list")
 def data_list() -> None:
-    """List the data sets: name, size, licence, and whether they are here."""
+    """List the data sets: whether profile and data are here, or to be had by address; size, licence, description."""
+    from rollstate.profile import shipped
     from rollstate.traces import datasets
 
+    profiles = shipped()
     for name in datasets.names():
-        click.echo(datasets.describe(name))
+        here = "profile here" if name in profiles else ""
+        click.echo(f"{name:<20} {here:<12}  {datasets.describe(name).removeprefix(name).lstrip()}")
 
 
 @data.command("fetch")
@@ -154,7 +157,9 @@ def data_fetch(names: tuple[str, ...]) -> None:
     from rollstate.traces import datasets
 
     failed = []
-    for name in names or datasets.names():
+    for name in names or [
+        name for name in datasets.names() if datasets.is_here(name) or datasets.is_fetchable(name)
+    ]:
         try:
             click.echo(f"{name:<18} {datasets.locate(name)}")
         except RollstateError as error:
@@ -231,5 +236,10 @@ def lint() -> None:
         sys.exit(f"{len(lines)} findings")
 
 
-for _command in (*publishing.COMMANDS, import_command.import_):
+for _command in (
+    *publishing.COMMANDS,
+    *profile_commands.COMMANDS,
+    check_command.check,
+    import_command.import_,
+):
     main.add_command(_command)

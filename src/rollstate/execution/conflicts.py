@@ -1,10 +1,18 @@
-r"""Which transactions of a block depend on each other, by the keys they touch.
+r"""Which transactions of a block depend on each other, by the keys they touch, under three rules.
 
-Transaction :math:`j` depends on an earlier :math:`i` if both touch a key and at least one of them writes it. A source
-that gives an index to writes alone shows write-write conflicts only: what is computed from it bounds true conflicts
-from below, and speed-ups from above.
+Transaction :math:`j` depends on an earlier :math:`i` if both touch a key and at least one of them writes it. What counts as
+a key and a write is a matter of the engine, so each limit belongs to a rule:
 
-The critical path is the longest chain of dependent transactions: no schedule, on any number of threads, is shorter.
+``strict``
+    Storage, balances, nonces and code. An engine that locks whole accounts.
+``lazy``
+    Plain credits and debits commute: they are added up when somebody looks. A balance that code reads waits for them. Storage,
+    code, and the nonces of a sender keep their order. Engines with lazy balances, such as pevm.
+``listed``
+    No dependency at all: a block access list gives the values that earlier transactions leave (EIP-7928).
+
+The critical path is the longest chain of dependent transactions: under its rule no schedule, on any number of threads, is
+shorter. A source that gives an index to writes alone shows write-write conflicts only; its paths are bounds from below.
 """
 
 from __future__ import annotations
@@ -17,6 +25,9 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
+
+RULES = ("strict", "lazy", "listed")
+MODES = ("locks", "versions")
 
 
 @dataclass(frozen=True)
@@ -31,11 +42,14 @@ class Block:
         Keys of each transaction, ascending and unique.
     writes : tuple of array of bool
         Whether each of those keys is written.
+    adds : tuple of array of bool
+        Whether a write only adds to what is there, so that its order does not matter; none if not given.
     """
 
     number: int
     keys: tuple[np.ndarray, ...]
     writes: tuple[np.ndarray, ...]
+    adds: tuple[np.ndarray, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -46,23 +60,32 @@ def trace_changes(trace: Trace) -> pl.DataFrame:
     return trace.accounts.filter(pl.col("tx_index").is_not_null()).rename({"tx_index": "index"})
 
 
-def touches(trace: Trace, changes: pl.DataFrame | None = None) -> pl.DataFrame:
+def touches(trace: Trace, changes: pl.DataFrame | None = None, *, rule: str = "strict") -> pl.DataFrame:
     """Return what transactions touch: storage, and balances, nonces and code where the trace has them.
-
-    `changes` takes the place of the trace's accounts: ``block_number``, ``index``, ``address``, ``kind``.
 
     The balance of the block's fee recipient, the account whose balance most transactions change, is left out: every
     transaction pays it, and engines credit it once at the end of the block. Touches without a transaction are left out.
 
+    Parameters
+    ----------
+    trace : Trace
+        Storage accesses.
+    changes : polars.DataFrame, optional
+        Changes of accounts, ``block_number``, ``index``, ``address``, ``kind``; those of the trace if not given. Of a
+        list only changes are known, so that under ``lazy`` no balance is read.
+    rule : {"strict", "lazy", "listed"}
+        See the module. ``listed`` keeps the touches, for their number, under names of their own.
+
     Returns
     -------
     polars.DataFrame
-        ``block_number``, ``tx`` int32, ``key`` uint32 (equal for equal keys of the whole trace), ``is_write``.
+        ``block_number``, ``tx`` int32, ``key`` uint32 (equal for equal keys of the whole trace), ``is_write``, ``adds``.
     """
     changes = trace_changes(trace) if changes is None else changes
     storage = trace.accesses.filter(pl.col("tx_index").is_not_null()).select(
         "block_number",
         pl.col("tx_index").alias("tx"),
+        pl.lit("storage").alias("kind"),
         pl.format("s{}", "slot_id").alias("name"),
         "is_write",
     )
@@ -76,12 +99,39 @@ def touches(trace: Trace, changes: pl.DataFrame | None = None) -> pl.DataFrame:
     ).select(
         "block_number",
         pl.col("index").alias("tx"),
+        "kind",
         pl.concat_str("kind", pl.col("address").bin.encode("hex")).alias("name"),
         pl.lit(True).alias("is_write"),
     )
-    rows = pl.concat([storage, others]).group_by("block_number", "tx", "name").agg(pl.col("is_write").any())
-    return rows.select(
-        "block_number", "tx", (pl.col("name").rank("dense") - 1).cast(pl.UInt32).alias("key"), "is_write"
+    return by_rule(pl.concat([storage, others]), rule)
+
+
+def by_rule(rows: pl.DataFrame, rule: str) -> pl.DataFrame:
+    """Return touches with numbered keys under a rule.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        ``block_number``, ``tx``, ``kind`` ("storage", "balance", "nonce", "code"), ``name`` of the key, ``is_write``.
+    rule : {"strict", "lazy", "listed"}
+        See the module.
+    """
+    if rule not in RULES:
+        raise InputError(f"rule {rule!r} is not one of {RULES}")
+    adds = pl.lit(rule == "lazy") & (pl.col("kind") == "balance") & pl.col("is_write")
+    name = pl.format("{}/{}", "name", "tx") if rule == "listed" else pl.col("name")
+    seen = (
+        rows.with_columns(name=name, adds=adds)
+        .group_by("block_number", "tx", "name")
+        # A balance that a transaction both reads and adds to is an ordinary write of it.
+        .agg(pl.col("is_write").any(), adds=pl.col("adds").all())
+    )
+    return seen.select(
+        "block_number",
+        "tx",
+        (pl.col("name").rank("dense") - 1).cast(pl.UInt32).alias("key"),
+        "is_write",
+        "adds",
     ).sort("block_number", "tx", "key")
 
 
@@ -90,31 +140,55 @@ def blocks(rows: pl.DataFrame) -> Iterator[Block]:
     for (number,), part in rows.group_by("block_number", maintain_order=True):
         tx = part["tx"].to_numpy()
         at = np.flatnonzero(np.r_[True, tx[1:] != tx[:-1]])[1:]
-        yield Block(
-            int(number),
-            tuple(np.split(part["key"].to_numpy().astype(np.int64), at)),
-            tuple(np.split(part["is_write"].to_numpy(), at)),
+        columns = (
+            part["key"].to_numpy().astype(np.int64),
+            part["is_write"].to_numpy(),
+            part["adds"].to_numpy(),
         )
+        keys, writes, adds = (tuple(np.split(column, at)) for column in columns)
+        yield Block(int(number), keys, writes, adds)
 
 
-def predecessors(block: Block) -> list[list[int]]:
+def predecessors(block: Block, *, mode: str = "locks") -> list[list[int]]:
     """Return for each transaction the earlier ones it must wait for.
 
     For each key these are the last writer, and for a write also those that have read since: chains through them imply
-    all other conflicts.
+    all other conflicts. Writes that only add do not wait for each other; who reads waits for all of them.
+
+    Parameters
+    ----------
+    block : Block
+        Transactions.
+    mode : {"locks", "versions"}
+        With locks a write waits for earlier reads. An engine that keeps several versions of a value does not: there a
+        transaction waits for earlier writes alone (in the EVM each write reads first, so writes wait for writes).
     """
+    if mode not in MODES:
+        raise InputError(f"mode {mode!r} is not one of {MODES}")
+    locked = mode == "locks"
     writer: dict[int, int] = {}
+    adders: dict[int, list[int]] = {}
     readers: dict[int, list[int]] = {}
     out = []
     for i in range(len(block)):
         found: set[int] = set()
-        for key, is_write in zip(block.keys[i].tolist(), block.writes[i].tolist(), strict=True):
+        adds = block.adds[i].tolist() if block.adds else [False] * len(block.keys[i])
+        for key, is_write, is_add in zip(block.keys[i].tolist(), block.writes[i].tolist(), adds, strict=True):
+            if is_add:
+                adders.setdefault(key, []).append(i)
+                if locked:
+                    found.update(readers.get(key, ()))
+                    found.update([writer[key]] if key in writer else ())
+                continue
+            found.update(adders.get(key, ()))
             if key in writer:
                 found.add(writer[key])
             if is_write:
-                found.update(readers.pop(key, ()))
+                adders.pop(key, None)
+                earlier = readers.pop(key, ())
+                found.update(earlier if locked else ())
                 writer[key] = i
-            else:
+            elif locked:
                 readers.setdefault(key, []).append(i)
         out.append(sorted(found - {i}))
     return out

@@ -86,33 +86,51 @@ def optimistic_rounds(block: Block, workers: int) -> tuple[int, int]:
     return rounds, aborts
 
 
-def revalidated(before: list[list[int]], cost: np.ndarray, workers: int) -> tuple[float, int]:
+def revalidated(
+    before: list[list[int]], cost: np.ndarray, workers: int, *, retry: float = 1.0
+) -> tuple[float, int]:
     """Return makespan and aborts of optimistic execution, event by event, with validation when a transaction ends.
 
     A free thread takes the first transaction that is not running or done. When it ends, it is valid if all it depends
     on had ended before it began; else it aborts and is taken again, first come by order, once those have ended (their
     writes mark it, so that it is not run in vain twice for the same reason).
+
+    Parameters
+    ----------
+    before : list of list of int
+        `conflicts.predecessors`.
+    cost : array, shape (n,)
+        Cost of the first run of each transaction.
+    workers : int
+        Threads.
+    retry : float
+        Cost of each later run over that of the first: below one where a first run leaves what it read in a cache.
     """
     _check(workers)
     n = len(before)
     if len(cost) != n:
         raise InputError(f"{len(cost)} costs for {n} transactions")
+    if not retry > 0:
+        raise InputError(f"retry={retry} must be positive")
     ended = np.full(n, np.inf)
+    tries = np.zeros(n, int)
     ready = list(range(n))
     blocked: dict[int, set[int]] = {}
+    waiters: dict[int, list[int]] = {}
     running: list[tuple[float, int, float]] = []
     now, free, aborts, makespan = 0.0, workers, 0, 0.0
     while ready or running:
         while ready and free:
             i = heapq.heappop(ready)
-            heapq.heappush(running, (now + cost[i], i, now))
+            heapq.heappush(running, (now + cost[i] * (retry if tries[i] else 1.0), i, now))
+            tries[i] += 1
             free -= 1
         now, i, begun = heapq.heappop(running)
         free += 1
         late = {j for j in before[i] if ended[j] > begun}
         if not late:
             ended[i] = makespan = now
-            for j in [j for j, reasons in blocked.items() if i in reasons]:
+            for j in waiters.pop(i, ()):
                 blocked[j].discard(i)
                 if not blocked[j]:
                     del blocked[j]
@@ -122,9 +140,79 @@ def revalidated(before: list[list[int]], cost: np.ndarray, workers: int) -> tupl
         unfinished = {j for j in late if ended[j] > now}
         if unfinished:
             blocked[i] = unfinished
+            for j in unfinished:
+                waiters.setdefault(j, []).append(i)
         else:
             heapq.heappush(ready, i)
     return makespan, aborts
+
+
+def with_reads(
+    before: list[list[int]],
+    compute: np.ndarray,
+    read: np.ndarray,
+    workers: int,
+    depth: int,
+    *,
+    held: bool = False,
+    prefetched: bool = False,
+) -> float:
+    """Return the makespan when transactions first wait for storage, and then compute.
+
+    Parameters
+    ----------
+    before : list of list of int
+        `conflicts.predecessors`.
+    compute, read : array, shape (n,)
+        Time that each transaction computes, and that storage takes for its reads one after the other.
+    workers, depth : int
+        Threads, and transactions whose reads can be under way at once.
+    held : bool
+        Whether a transaction keeps its thread while it waits; else the thread takes another one.
+    prefetched : bool
+        Whether reads are known beforehand and do not wait for earlier transactions, as with a block access list.
+    """
+    _check(workers)
+    _check(depth)
+    n = len(before)
+    if len(compute) != n or len(read) != n:
+        raise InputError(f"{len(compute)} and {len(read)} times for {n} transactions")
+    if held:
+        return list_schedule(before, np.asarray(compute, float) + read, workers)
+    waiting = np.array([len(earlier) for earlier in before])
+    after: list[list[int]] = [[] for _ in range(n)]
+    for i, earlier in enumerate(before):
+        for j in earlier:
+            after[j].append(i)
+    to_read = [i for i in range(n) if prefetched or not waiting[i]]
+    fetched = np.zeros(n, bool)
+    to_compute: list[int] = []
+    under_way: list[tuple[float, int, bool]] = []
+    now, threads, reads = 0.0, workers, depth
+    while to_read or to_compute or under_way:
+        while to_read and reads:
+            i = heapq.heappop(to_read)
+            heapq.heappush(under_way, (now + read[i], i, False))
+            reads -= 1
+        while to_compute and threads:
+            i = heapq.heappop(to_compute)
+            heapq.heappush(under_way, (now + compute[i], i, True))
+            threads -= 1
+        now, i, computed = heapq.heappop(under_way)
+        if not computed:
+            reads += 1
+            fetched[i] = True
+            if not waiting[i]:
+                heapq.heappush(to_compute, i)
+            continue
+        threads += 1
+        for j in after[i]:
+            waiting[j] -= 1
+            if not waiting[j] and fetched[j]:
+                heapq.heappush(to_compute, j)
+            elif not waiting[j] and not prefetched:
+                heapq.heappush(to_read, j)
+    return now
 
 
 def two_phase(independent_share: float, workers: float) -> float:

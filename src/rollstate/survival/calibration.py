@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from scipy import optimize, special
 
+from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.product_limit import kaplan_meier
 
@@ -158,13 +158,13 @@ def logistic_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[flo
     )
 
 
-@numba.njit(cache=True)
+@compiled
 def _turn(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> float:
     """Return what is positive where the path a, b, c turns left."""
     return (bx - ax) * (cy - by) - (by - ay) * (cx - bx)
 
 
-@numba.njit(cache=True)
+@compiled
 def _upper_levels(total: np.ndarray, ones: np.ndarray) -> np.ndarray:
     """Return the isotonic level of a further answer 1, for each place before a value and after the last, shape (k+1,).
 

@@ -27,9 +27,11 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
+from rollstate.bootstrap import resampling
 from rollstate.errors import InputError
-from rollstate.survival.scores import mean_interval
 
+ALL = "all slots"
+"""What `coverage` calls all strata together."""
 Within = Callable[[np.ndarray], np.ndarray]
 """Probability of an access within w blocks for each row, given w, shape (n,) to shape (n,)."""
 
@@ -58,15 +60,15 @@ def score_quantile(scores: np.ndarray, alpha: float) -> float:
     return float(np.sort(scores)[rank - 1]) if rank else 0.0
 
 
-def lower_bounds(within: Within, q: float, rows: int, longest: int) -> np.ndarray:
+def lower_bounds(within: Within, q: np.ndarray | float, rows: int, longest: int) -> np.ndarray:
     """Return the least w with F(w) >= q for each row, in blocks, at most `longest`; shape (rows,).
 
     Parameters
     ----------
     within : callable
         F of every row; must not fall in w.
-    q : float
-        Of `score_quantile`.
+    q : array, shape (rows,), or float
+        Of `score_quantile`, one for all rows or one for each.
     rows, longest : int
         Number of rows, and the bound where q is not reached: no wait was seen longer than this.
     """
@@ -159,15 +161,18 @@ def coverage(
     Returns
     -------
     polars.DataFrame
-        ``stratum`` (``"all"`` first), ``rows``, ``coverage``, ``low``, ``high``.
+        ``stratum`` (`ALL` first), ``rows``, ``coverage``, ``low``, ``high`` (null for a single cluster).
     """
     held = np.asarray(wait) >= np.asarray(bound)
-    stratum = np.asarray(stratum)
-    table = []
-    for name, rows in [
-        ("all", np.ones(len(held), bool)),
-        *((str(s), stratum == s) for s in np.unique(stratum)),
-    ]:
-        value, low, high = mean_interval(held[rows], np.asarray(cluster)[rows], draws=draws, seed=seed)
-        table.append((name, int(rows.sum()), value, low, high))
-    return pl.DataFrame(table, schema=["stratum", "rows", "coverage", "low", "high"], orient="row")
+    stratum, cluster = np.asarray(stratum), np.asarray(cluster)
+    parts = {ALL: np.ones(len(held), bool), **{str(name): stratum == name for name in np.unique(stratum)}}
+    table = [
+        (name, int(rows.sum()), *resampling(cluster[rows], draws, seed).mean(held[rows]))
+        for name, rows in parts.items()
+    ]
+    schema = {
+        "stratum": pl.String,
+        "rows": pl.Int64,
+        **dict.fromkeys(("coverage", "low", "high"), pl.Float64),
+    }
+    return pl.DataFrame(table, schema=schema, orient="row")

@@ -5,7 +5,7 @@ enters late or leaves early counts with its exposure. Beyond the last cut the ha
 models:
 
 * `fit_discrete`: a generalised linear model with complementary log-log link (grouped proportional hazards, Prentice and
-  Gloeckler 1978, https://doi.org/10.2307/2529588) or logistic link, effects of covariates bending in log time;
+  Gloeckler 1978, https://doi.org/10.2307/2529588), effects of covariates bending in log time;
 * `fit_boosted`: gradient-boosted trees on the Poisson likelihood of the pieces, that of a piecewise exponential
   hazard (Holford 1980, https://doi.org/10.2307/2529982; Laird and Olivier 1981,
   https://doi.org/10.1080/01621459.1981.10477634);
@@ -15,18 +15,18 @@ models:
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.survival import cox
 from rollstate.survival.spells import Spells, check_finite, standardised
 from rollstate.survival.steps import Beyond
-
-Link = Literal["cloglog", "logit"]
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ def cut(spells: Spells, cuts: np.ndarray) -> Pieces:
     )
 
 
-def _exposures(cuts: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the blocks that [begin, end], shape (n,), spends in each piece, shape (n, k)."""
+def exposures(cuts: np.ndarray, until: np.ndarray) -> np.ndarray:
+    """Return the blocks that a spell spends in each piece until a gap time, shape (n,) to (n, k + 1)."""
     edges = np.r_[0.0, cuts, np.inf]
-    return np.clip(np.minimum(end[:, None], edges[1:]) - np.maximum(begin[:, None], edges[:-1]), 0, None)
+    return np.clip(np.asarray(until, float)[..., None] - edges[:-1], 0, np.diff(edges))
 
 
 def _middles(cuts: np.ndarray, longest: float) -> np.ndarray:
@@ -112,8 +112,29 @@ def _cut_checked(spells: Spells, cuts: np.ndarray) -> tuple[Pieces, np.ndarray]:
     return pieces, _middles(cuts, spells.duration.max())
 
 
+class PiecewiseHazard:
+    """A hazard that is constant within pieces of gap time: what the models below share.
+
+    A subclass has ``names``, ``cuts`` and `piece_hazards`.
+    """
+
+    names: tuple[str, ...]
+    cuts: np.ndarray
+
+    def piece_hazards(self, x: np.ndarray) -> np.ndarray:
+        """Return the hazard per block of each row of covariates, shape (n, p), in each piece, shape (n, k + 1)."""
+        raise NotImplementedError
+
+    def predict_cumulative_hazard(self, times: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the cumulative hazard of each row at its own gap time, shape (n,)."""
+        x = np.asarray(x, float)
+        check_finite(x, self.names)
+        times = np.broadcast_to(np.asarray(times, float), len(x))
+        return (exposures(self.cuts, times) * self.piece_hazards(x)).sum(axis=1)
+
+
 @dataclass(frozen=True)
-class DiscreteModel:
+class DiscreteModel(PiecewiseHazard):
     """A generalised linear hazard.
 
     Attributes
@@ -130,7 +151,6 @@ class DiscreteModel:
         Effects of standardised covariates, and their change per unit of `age`.
     center, spread : array of float64, shape (p,)
         Mean and standard deviation that covariates are standardised with.
-    link : {"cloglog", "logit"}
     """
 
     names: tuple[str, ...]
@@ -141,25 +161,19 @@ class DiscreteModel:
     bend: np.ndarray
     center: np.ndarray
     spread: np.ndarray
-    link: Link
 
-    def access_probability(self, idle: np.ndarray, horizon: float, x: np.ndarray) -> np.ndarray:
-        """Return the probability of an access within `horizon` blocks of slots idle for `idle` blocks, shape (n,)."""
-        x = np.asarray(x, float)
-        check_finite(x, self.names)
+    def piece_hazards(self, x: np.ndarray) -> np.ndarray:
+        """Return the hazard per block of each row in each piece, shape (n, k + 1)."""
         z = (x - self.center) / self.spread
-        idle = np.asarray(idle, float)
         log_hazard = self.level + (z @ self.effect)[:, None] + np.outer(z @ self.bend, self.age)
         # Far outside the data a linear predictor may overflow; a hazard of e**50 per block is an access at once.
-        log_hazard = np.minimum(log_hazard, 50.0)
-        mass = _exposures(self.cuts, idle, idle + horizon) * np.exp(log_hazard)
-        return -np.expm1(-(mass if self.link == "cloglog" else np.log1p(mass)).sum(axis=1))
+        return np.exp(np.minimum(log_hazard, 50.0))
 
 
-def fit_discrete(
-    spells: Spells, cuts: np.ndarray, *, link: Link = "cloglog", bend: bool = True
-) -> DiscreteModel:
-    """Fit a generalised linear model to the pieces of spells.
+def fit_discrete(spells: Spells, cuts: np.ndarray, *, bend: bool = True) -> DiscreteModel:
+    """Fit a generalised linear model with complementary log-log link to the pieces of spells.
+
+    The log exposure of a piece is an offset.
 
     Parameters
     ----------
@@ -167,33 +181,27 @@ def fit_discrete(
         Data; strata are not used.
     cuts : array, shape (k,)
         Inner boundaries; every piece must have an event, see `event_cuts`.
-    link : {"cloglog", "logit"}
-        The log exposure of a piece is an offset on this scale.
     bend : bool
         Let effects change with log time: proportional hazards are not assumed then.
 
     Raises
     ------
     InputError
-        If a piece has no event, a covariate is constant or the link is unknown.
+        If a piece has no event or a covariate is constant.
     ConvergenceError
         If the iterations do not converge.
     """
     import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
-    links = {"cloglog": sm.families.links.CLogLog(), "logit": sm.families.links.Logit()}
-    if link not in links:
-        raise InputError(f"link {link!r} is not one of {tuple(links)}")
     standard, center, spread = standardised(spells)
     pieces, middle = _cut_checked(spells, cuts)
     age = (middle - middle.mean()) / (middle.std() or 1.0)
     z = standard[pieces.row]
     levels = (pieces.piece[:, None] == np.arange(len(middle))).astype(float)
     design = np.concatenate([levels, z, z * age[pieces.piece, None]] if bend else [levels, z], axis=1)
-    model = sm.GLM(
-        pieces.event.astype(float), design, sm.families.Binomial(links[link]), offset=np.log(pieces.exposure)
-    )
+    family = sm.families.Binomial(sm.families.links.CLogLog())
+    model = sm.GLM(pieces.event.astype(float), design, family, offset=np.log(pieces.exposure))
     with warnings.catch_warnings():
         warnings.simplefilter("error", PerfectSeparationWarning)
         # Trial steps of the iterations may leave the unit interval.
@@ -215,13 +223,12 @@ def fit_discrete(
         bend=bends if bend else np.zeros(p),
         center=center,
         spread=spread,
-        link=link,
     )
 
 
 @dataclass(frozen=True)
-class BoostedModel:
-    """Gradient-boosted trees of the log hazard.
+class BoostedModel(PiecewiseHazard):
+    """Gradient-boosted trees of the log hazard, as plain arrays.
 
     Attributes
     ----------
@@ -229,24 +236,46 @@ class BoostedModel:
         Covariates.
     cuts, middle : array of float64, shape (k,) and (k + 1,)
         Inner boundaries of the pieces, and the log time of each, which is the trees' last column.
-    booster : object
-        The fitted `sklearn.ensemble.HistGradientBoostingRegressor`.
+    base : float
+        Log hazard before the first tree.
+    root : array of int64, shape (t,)
+        Node at which each tree begins.
+    feature, left, right : array of int64, shape (m,)
+        Column that a node asks, -1 in a leaf, and the nodes for answers up to and above its threshold.
+    threshold, value : array of float64, shape (m,)
+        Threshold of a node, and what a leaf adds to the log hazard.
     """
 
     names: tuple[str, ...]
     cuts: np.ndarray
     middle: np.ndarray
-    booster: Any
+    base: float
+    root: np.ndarray
+    feature: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    threshold: np.ndarray
+    value: np.ndarray
 
-    def access_probability(self, idle: np.ndarray, horizon: float, x: np.ndarray) -> np.ndarray:
-        """Return the probability of an access within `horizon` blocks of slots idle for `idle` blocks, shape (n,)."""
-        x = np.asarray(x, float)
-        check_finite(x, self.names)
-        idle = np.asarray(idle, float)
-        exposure = _exposures(self.cuts, idle, idle + horizon)
-        row, piece = np.nonzero(exposure)
-        rate = self.booster.predict(np.c_[x[row], self.middle[piece]])
-        return -np.expm1(-np.bincount(row, rate * exposure[row, piece], minlength=len(x)))
+    def piece_hazards(self, x: np.ndarray) -> np.ndarray:
+        """Return the hazard per block of each row in each piece, shape (n, k + 1)."""
+        trees = (self.root, self.feature, self.left, self.right, self.threshold, self.value)
+        return np.exp(self.base + _summed_leaves(np.ascontiguousarray(x), self.middle, *trees))
+
+
+@compiled
+def _summed_leaves(x, middle, root, feature, left, right, threshold, value):
+    """Return the sum of the leaves that each row of `x` with each last column of `middle` falls into."""
+    out = np.zeros((len(x), len(middle)))
+    last = x.shape[1]
+    for i in range(len(x)):
+        for k in range(len(middle)):
+            for node in root:
+                while feature[node] >= 0:
+                    asked = middle[k] if feature[node] == last else x[i, feature[node]]
+                    node = left[node] if asked <= threshold[node] else right[node]
+                out[i, k] += value[node]
+    return out
 
 
 def fit_boosted(
@@ -290,7 +319,26 @@ def fit_boosted(
         pieces.event / pieces.exposure,
         sample_weight=pieces.exposure,
     )
-    return BoostedModel(spells.names, check_cuts(cuts), middle, booster)
+    return BoostedModel(spells.names, check_cuts(cuts), middle, **_plain_trees(booster))
+
+
+def _plain_trees(booster: Any) -> dict[str, Any]:
+    """Return the trees of scikit-learn's regressor as the arrays of `BoostedModel`."""
+    # One tree per step; scikit-learn has no public view of its nodes.
+    trees = [predictor.nodes for (predictor,) in booster._predictors]
+    root = np.cumsum([0, *map(len, trees)])[:-1]
+    first = np.repeat(root, [len(nodes) for nodes in trees])
+    nodes = np.concatenate(trees)
+    leaf = nodes["is_leaf"].astype(bool)
+    return {
+        "base": float(np.ravel(booster._baseline_prediction)[0]),
+        "root": root,
+        "feature": np.where(leaf, -1, nodes["feature_idx"].astype(np.int64)),
+        "left": nodes["left"].astype(np.int64) + first,
+        "right": nodes["right"].astype(np.int64) + first,
+        "threshold": nodes["num_threshold"].astype(float),
+        "value": np.where(leaf, nodes["value"], 0.0).astype(float),
+    }
 
 
 @dataclass(frozen=True)
@@ -311,32 +359,27 @@ class TimeVaryingCox:
     cuts: np.ndarray
     model: cox.CoxModel
 
-    def access_probability(
+    def predict_cumulative_hazard(
         self,
-        idle: np.ndarray,
-        horizon: float,
+        times: np.ndarray,
         x: np.ndarray,
         stratum: np.ndarray | None = None,
         beyond: Beyond = "raise",
     ) -> np.ndarray:
-        """Return the probability of an access within `horizon` blocks of slots idle for `idle` blocks, shape (n,)."""
+        """Return the cumulative hazard of each row at its own gap time, shape (n,)."""
         x = np.asarray(x, float)
         check_finite(x, self.names)
-        idle = np.asarray(idle, float)
+        times = np.broadcast_to(np.asarray(times, float), len(x))
         edges = np.r_[0.0, self.cuts, np.inf]
         total = np.zeros(len(x))
-        for j in range(len(edges) - 1):
-            begin = np.clip(idle, edges[j], edges[j + 1])
-            end = np.clip(idle + horizon, edges[j], edges[j + 1])
-            rows = np.flatnonzero(end > begin)
-            if not len(rows):
-                continue
+        for j, (begin, end) in enumerate(itertools.pairwise(edges)):
+            rows = np.flatnonzero(times > begin)
             own = np.zeros((len(rows), len(self.model.names)))
             own[:, j * x.shape[1] : (j + 1) * x.shape[1]] = x[rows]
             labels = None if stratum is None else np.asarray(stratum)[rows]
-            total[rows] += self.model.predict_cumulative_hazard(end[rows], own, labels, beyond)
-            total[rows] -= self.model.predict_cumulative_hazard(begin[rows], own, labels, beyond)
-        return -np.expm1(-total)
+            for sign, at in ((1, np.minimum(times[rows], end)), (-1, np.full(len(rows), begin))):
+                total[rows] += sign * self.model.predict_cumulative_hazard(at, own, labels, beyond)
+        return total
 
 
 def fit_time_varying(

@@ -20,24 +20,25 @@ from typing import Any
 import numpy as np
 
 from rollstate.errors import InputError
-from rollstate.survival.calibration import Isotonic, Logistic, VennAbers
+from rollstate.survival.calibration import CurveCalibration, Isotonic, Logistic, VennAbers
 from rollstate.survival.cox import CoxModel
+from rollstate.survival.forecasts import CoxForecast, CurveForecast, LandmarkForecast, SpellForecast
 from rollstate.survival.frailty import GammaFrailty
-from rollstate.survival.hazards import DiscreteModel, TimeVaryingCox
+from rollstate.survival.hazards import BoostedModel, DiscreteModel, TimeVaryingCox
 from rollstate.survival.parametric import ParametricModel
 from rollstate.survival.steps import StepHazard
 from rollstate.traces.schema import Capability
 
 SCHEMA = "rollstate-survival-model"
-VERSION = 1
+VERSION = 2
 KINDS = {
     kind.__name__: kind
     for kind in (
-        CoxModel, DiscreteModel, GammaFrailty, Isotonic, Logistic, ParametricModel, StepHazard, TimeVaryingCox,
-        VennAbers,
+        BoostedModel, CoxForecast, CoxModel, CurveCalibration, CurveForecast, DiscreteModel, GammaFrailty, Isotonic,
+        LandmarkForecast, Logistic, ParametricModel, SpellForecast, StepHazard, TimeVaryingCox, VennAbers,
     )
 }  # fmt: skip
-"""What can be kept. Boosted trees are not: they are fitted again from their seed."""
+"""What can be kept: every `rollstate.survival.forecasts.Forecaster`, the models in them, and calibrators."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def load(path: Path) -> Stored:
     Raises
     ------
     InputError
-        If the file is missing, no model of ours, of a later version, or damaged.
+        If the file is missing, holds no model, has another version, or is damaged.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

@@ -22,6 +22,7 @@ from rollstate import intervals
 from rollstate.errors import InputError
 from rollstate.survival import calibration, cox
 from rollstate.survival.spells import make_spells
+from rollstate.survival.steps import access_probability
 from rollstate.traces.schema import Trace
 
 HOLDOUT = 0.3
@@ -81,16 +82,16 @@ class PeerModel:
     hazard: np.ndarray
     tau: float
 
-    def survival(self, times: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return survival of each row at its own time, shape (n,)."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The covariates."""
+        return self.model.names
+
+    def predict_cumulative_hazard(self, times: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the cumulative hazard of each row at its own time as the peer reads it, shape (n,)."""
         position = np.searchsorted(self.time, np.asarray(times, float), "right") - 1
         hazard = np.where(position >= 0, self.hazard[np.maximum(position, 0)], 0.0)
-        return np.exp(-hazard * np.exp(self.model.predict_log_partial_hazard(x)))
-
-    def access_probability(self, idle: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the probability of an access within `tau` blocks of slots idle for `idle` blocks, shape (n,)."""
-        now, then = self.survival(idle, x), self.survival(np.asarray(idle, float) + self.tau, x)
-        return np.where(now > 0, 1 - then / np.where(now > 0, now, 1), 1.0)
+        return hazard * np.exp(self.model.predict_log_partial_hazard(x))
 
 
 def rows(trace: Trace, window: tuple[int, int]) -> pl.DataFrame:
@@ -135,7 +136,7 @@ def labelled(model: PeerModel, spells: pl.DataFrame) -> pl.DataFrame:
     tau = model.tau
     held = spells.filter(pl.col("holdout"))
     held = held.with_columns(
-        p=pl.Series(1 - model.survival(np.full(len(held), tau), covariates(held))),
+        p=pl.Series(access_probability(model, np.zeros(len(held)), tau, covariates(held))),
         accessed=pl.col("event") & (pl.col("duration") <= tau),
     )
     return held.filter(pl.col("accessed") | (pl.col("duration") > tau))

@@ -11,12 +11,13 @@ Dimitriadis, Gneiting, Jordan (2021), https://doi.org/10.1073/pnas.2016191118; c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 from scipy import special, stats
 
+from rollstate.bootstrap import Resampling
 from rollstate.errors import InputError
 from rollstate.product_limit import kaplan_meier, survival_at
 from rollstate.survival.calibration import FLOOR, fit_isotonic, logistic_line
@@ -53,11 +54,8 @@ def log_score(p: np.ndarray, y: np.ndarray) -> np.ndarray:
 def auc(p: np.ndarray, y: np.ndarray) -> float:
     """Return the area under the ROC curve, ties counted half; NaN if one class is missing."""
     p, y = check_forecast(p, y)
-    return _auc(np.unique(p, return_inverse=True)[1], y, np.ones(len(p)))
-
-
-def _auc(rank: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-    positive, negative = np.bincount(rank, weight * y), np.bincount(rank, weight * (1 - y))
+    rank = np.unique(p, return_inverse=True)[1]
+    positive, negative = np.bincount(rank, y), np.bincount(rank, 1 - y)
     pairs = positive.sum() * negative.sum()
     return float(positive @ (np.cumsum(negative) - negative / 2) / pairs) if pairs else float("nan")
 
@@ -87,16 +85,9 @@ def decomposition(p: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def reliability(
-    p: np.ndarray,
-    y: np.ndarray,
-    cluster: np.ndarray,
-    *,
-    at: np.ndarray,
-    draws: int,
-    seed: int,
-    level: float = 0.95,
+    p: np.ndarray, y: np.ndarray, resampled: Resampling, *, at: np.ndarray, level: float = 0.95
 ) -> pl.DataFrame:
-    """Return the CORP reliability curve at forecast values, shape (m,), with a band that resamples clusters.
+    """Return the CORP reliability curve at forecast values, shape (m,), with a band over samples of clusters.
 
     Returns
     -------
@@ -105,43 +96,22 @@ def reliability(
     """
     p, y = check_forecast(p, y)
     at = np.asarray(at, float)
-    boot = [fit_isotonic(p, y, weight).predict(at) for weight in cluster_weights(cluster, draws, seed)]
-    low, high = np.quantile(boot, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    drawn = [fit_isotonic(p, y, weight).predict(at) for weight in resampled.weights()]
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pl.DataFrame(
         {"forecast": at, "frequency": fit_isotonic(p, y).predict(at), "low": low, "high": high}
     )
 
 
-def cluster_weights(cluster: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield how often each row, shape (n,), occurs in samples of whole clusters with replacement."""
-    code = np.unique(cluster, return_inverse=True)[1]
-    n = int(code.max()) + 1
-    rng = np.random.default_rng(seed)
-    for _ in range(draws):
-        yield np.bincount(rng.integers(0, n, n), minlength=n).astype(float)[code]
-
-
-def mean_interval(
-    values: np.ndarray, cluster: np.ndarray, *, draws: int, seed: int, level: float = 0.95
-) -> tuple[float, float, float]:
-    """Return the mean of values, shape (n,), and its percentile interval over samples of whole clusters."""
-    values = np.asarray(values, float)
-    means = [weight @ values / weight.sum() for weight in cluster_weights(cluster, draws, seed)]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(values.mean()), float(low), float(high)
-
-
 def compare(
     forecasts: Mapping[str, np.ndarray],
     y: np.ndarray,
-    clusters: Mapping[str, np.ndarray],
+    resampled: Resampling,
     *,
     reference: str,
-    draws: int,
-    seed: int,
     level: float = 0.95,
 ) -> pl.DataFrame:
-    """Score forecasts of the same answers, and their paired differences to a reference.
+    """Compare Brier scores of forecasts of the same answers, and their paired differences to a reference.
 
     Parameters
     ----------
@@ -149,56 +119,41 @@ def compare(
         Probabilities by model.
     y : array, shape (n,)
         Answers.
-    clusters : mapping of str to array, shape (n,)
-        Ways to cluster the rows, for example by ``slot`` and by ``contract``.
+    resampled : Resampling
+        Samples of whole clusters of the rows.
     reference : str
         The model that differences are taken to.
-    draws, seed, level
-        Of the bootstrap.
+    level : float
+        Level of the intervals.
 
     Returns
     -------
     polars.DataFrame
-        For each model, score (``brier``, ``log_score``, ``auc``) and way to cluster: ``value``, ``low``, ``high``,
-        ``difference``, ``difference_low``, ``difference_high``, and ``verdict``: ``better``, ``worse`` or ``no
-        difference`` by whether the interval of the difference excludes zero (null for the reference itself).
+        For each model ``value``, ``low``, ``high`` of its Brier score, ``difference``, ``difference_low``,
+        ``difference_high``, and ``verdict``: ``better``, ``worse`` or ``no difference`` by whether the interval of the
+        difference excludes zero (null for the reference itself). One cluster gives no intervals and no verdict of
+        better or worse.
     """
     if reference not in forecasts:
         raise InputError(f"reference {reference!r} is not among the forecasts {tuple(forecasts)}")
-    y = np.asarray(y, float)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    ranks = {name: np.unique(p, return_inverse=True)[1] for name, p in forecasts.items()}
-    values = {
-        (name, score): function(p, y)
-        for name, p in forecasts.items()
-        for score, function in (("brier", brier), ("log_score", log_score))
-    }
-    points = {key: value.mean() for key, value in values.items()}
-    points |= {(name, "auc"): auc(p, y) for name, p in forecasts.items()}
+    losses = {name: brier(p, y) for name, p in forecasts.items()}
     rows = []
-    for way, cluster in clusters.items():
-        drawn: dict[tuple[str, str], list[float]] = {key: [] for key in points}
-        for weight in cluster_weights(cluster, draws, seed):
-            for key, value in values.items():
-                drawn[key].append(weight @ value / weight.sum())
-            for name, rank in ranks.items():
-                drawn[name, "auc"].append(_auc(rank, y, weight))
-        for (name, score), draw in drawn.items():
-            low, high = np.nanquantile(draw, tails)
-            row = {"model": name, "score": score, "cluster": way, "value": points[name, score]}
-            row |= {"low": low, "high": high}
-            if name != reference:
-                lower, upper = np.nanquantile(np.subtract(draw, drawn[reference, score]), tails)
-                good = lower > 0 if score == "auc" else upper < 0
-                bad = upper < 0 if score == "auc" else lower > 0
-                row |= {
-                    "difference": points[name, score] - points[reference, score],
-                    "difference_low": lower,
-                    "difference_high": upper,
-                    "verdict": "better" if good else "worse" if bad else "no difference",
-                }
-            rows.append(row)
-    return pl.DataFrame(rows, infer_schema_length=None)
+    for name, loss in losses.items():
+        value = resampled.mean(loss, level)
+        row = {"model": name, "value": value.value, "low": value.low, "high": value.high}
+        if name != reference:
+            gap = resampled.mean(loss - losses[reference], level)
+            better, worse = gap.high is not None and gap.high < 0, gap.low is not None and gap.low > 0
+            row |= {"difference": gap.value, "difference_low": gap.low, "difference_high": gap.high}
+            row["verdict"] = "better" if better else "worse" if worse else "no difference"
+        rows.append(row)
+    return pl.DataFrame(rows, schema_overrides=COMPARED, infer_schema_length=None)
+
+
+COMPARED = dict.fromkeys(
+    ("value", "low", "high", "difference", "difference_low", "difference_high"), pl.Float64
+) | {"verdict": pl.String}
+"""Numbers and verdicts of `compare`, which may all be missing."""
 
 
 def ipcw_brier(p: np.ndarray, spells: Spells, horizon: float) -> float:

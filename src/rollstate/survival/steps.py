@@ -14,7 +14,7 @@ https://doi.org/10.1007/978-0-387-68560-1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -88,6 +88,41 @@ def step_hazard(time: np.ndarray, value: np.ndarray, counts: np.ndarray) -> Step
     return StepHazard(time, value, tail_index)
 
 
-def access_probability(hazard_now: np.ndarray, hazard_then: np.ndarray) -> np.ndarray:
-    r"""Return :math:`1 - e^{-(H(u + \tau) - H(u))}`, the probability of an access between two gap times."""
-    return -np.expm1(hazard_now - hazard_then)
+class HazardModel(Protocol):
+    """What every fitted model of the next access offers; `access_probability` needs no more."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The p covariates."""
+
+    def predict_cumulative_hazard(self, times: np.ndarray, x: np.ndarray, **options: Any) -> np.ndarray:
+        """Return the cumulative hazard of each row of `x`, shape (n, p), at its own gap time, shape (n,)."""
+
+
+def access_probability(
+    model: HazardModel, idle: np.ndarray, horizon: np.ndarray | float, x: np.ndarray, **options: Any
+) -> np.ndarray:
+    r"""Return the probability of an access within a horizon, given the idle time so far.
+
+    With the cumulative hazard H of a slot's spell this is :math:`1 - e^{-(H(u + \tau) - H(u))}`.
+
+    Parameters
+    ----------
+    model : HazardModel
+        A fitted model.
+    idle : array, shape (n,)
+        Idle time of each slot so far, u, in blocks.
+    horizon : array, shape (n,), or float
+        :math:`\tau`, in blocks.
+    x : array, shape (n, p)
+        Covariates, known at the start of the spell.
+    **options
+        What the model wants to know besides: ``stratum`` and ``beyond`` of a Cox model.
+
+    Returns
+    -------
+    array of float64, shape (n,)
+    """
+    idle = np.broadcast_to(np.asarray(idle, float), len(x))
+    now = model.predict_cumulative_hazard(idle, x, **options)
+    return -np.expm1(now - model.predict_cumulative_hazard(idle + horizon, x, **options))

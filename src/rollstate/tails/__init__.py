@@ -20,14 +20,23 @@ An index is a number only where the window identifies one: `assess` chooses the 
 that choice, compares with other tails and says "not a tail this window can identify" where that is the truth.
 """
 
-from rollstate.tails.alternatives import ALTERNATIVES, Alternative, compare
-from rollstate.tails.assessment import IDENTIFIED, UNIDENTIFIED, Assessment, assess, choose_threshold
+from rollstate.tails.alternatives import ALTERNATIVES, Alternative, compare, compare_of
+from rollstate.tails.assessment import (
+    IDENTIFIED,
+    UNIDENTIFIED,
+    Assessment,
+    assess,
+    assess_of,
+    choose_threshold,
+)
 from rollstate.tails.estimators import (
     Fit,
     completed_hill,
     discrete,
+    discrete_of,
     hill,
     hill_plot,
+    hill_plot_of,
     peer_hill,
     threshold_of,
 )
@@ -40,12 +49,16 @@ __all__ = [
     "Assessment",
     "Fit",
     "assess",
+    "assess_of",
     "choose_threshold",
     "compare",
+    "compare_of",
     "completed_hill",
     "discrete",
+    "discrete_of",
     "hill",
     "hill_plot",
+    "hill_plot_of",
     "peer_hill",
     "threshold_of",
 ]

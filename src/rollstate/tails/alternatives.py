@@ -9,7 +9,31 @@ import numpy as np
 import polars as pl
 from scipy import optimize, stats
 
-from rollstate.tails.estimators import discrete, tail_of
+from rollstate.risk_table import ClusteredRiskTable
+from rollstate.tails.estimators import index_of
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Gaps beyond a threshold: distinct times, ascending, and how often each occurs."""
+
+    time: np.ndarray
+    count: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """Mean gap."""
+        return float(np.average(self.time, weights=self.count))
+
+    @property
+    def log_mean(self) -> float:
+        """Mean of the logarithm."""
+        return float(np.average(np.log(self.time), weights=self.count))
+
+    @property
+    def log_spread(self) -> float:
+        """Standard deviation of the logarithm."""
+        return float(np.sqrt(np.average((np.log(self.time) - self.log_mean) ** 2, weights=self.count)))
 
 
 @dataclass(frozen=True)
@@ -18,24 +42,24 @@ class Alternative:
 
     name: str
     log_survival: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    start: Callable[[np.ndarray, float], np.ndarray]
+    start: Callable[[Sample, float], np.ndarray]
 
 
 ALTERNATIVES = (
     Alternative(
         "lognormal",
         lambda t, p: stats.norm.logsf((np.log(t) - p[0]) / np.exp(p[1])),
-        lambda t, alpha: np.array([np.log(t).mean(), np.log(np.log(t).std() + 0.1)]),
+        lambda gaps, alpha: np.array([gaps.log_mean, np.log(gaps.log_spread + 0.1)]),
     ),
     Alternative(
         "Weibull",
         lambda t, p: -np.exp(np.exp(p[1]) * (np.log(t) - p[0])),
-        lambda t, alpha: np.array([np.log(t.mean()), np.log(0.5)]),
+        lambda gaps, alpha: np.array([np.log(gaps.mean), np.log(0.5)]),
     ),
     Alternative(
         "truncated power law",
         lambda t, p: -np.exp(p[0]) * np.log(t) - np.exp(p[1]) * t,
-        lambda t, alpha: np.array([np.log(alpha), -np.log(10 * t.max())]),
+        lambda gaps, alpha: np.array([np.log(alpha), -np.log(10 * gaps.time[-1])]),
     ),
 )
 
@@ -62,52 +86,66 @@ def compare(
         ``alternative``, ``log_ratio`` (power law minus alternative), ``statistic``, ``p_value`` (two-sided for Vuong),
         ``favours`` one of ``"power law"``, ``"alternative"``, ``"neither"`` (at 5 %).
     """
-    fit = discrete(duration, event, threshold, entry=entry, cluster=cluster)
-    t, d, low, groups = tail_of(duration, event, entry, cluster, threshold)
-    # Identical spells count once, with their number: most gaps are tied.
-    table, index, weight = _distinct(t, d, low)
+    return compare_of(ClusteredRiskTable.of(duration, event, entry, cluster), threshold, rivals=rivals)
+
+
+def compare_of(
+    spells: ClusteredRiskTable, threshold: float, *, rivals: tuple[Alternative, ...] = ALTERNATIVES
+) -> pl.DataFrame:
+    """Return `compare` of counted spells."""
+    whole = spells.whole
+    alpha = index_of(whole, threshold)
+    beyond = spells.time > threshold
+    time = spells.time[beyond]
+    events, censored, entered = (part[beyond] for part in (whole.events, whole.censored, whole.entered))
 
     def log_likelihood(log_survival: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        gap, died, begin = table.T
-        at = log_survival(gap)
-        before = log_survival(np.maximum(gap - 1, threshold))
+        """Return what an event, a censored spell and an entry beyond the threshold count at each time, shape (3, m)."""
+        start, at = log_survival(np.array([threshold]))[0], log_survival(time)
+        before = log_survival(np.maximum(time - 1, threshold))
         with np.errstate(divide="ignore", invalid="ignore"):
             inside = before + np.log(-np.expm1(np.minimum(at - before, -1e-300)))
-        return np.where(died > 0, inside, at) - log_survival(begin)
+        return np.stack([inside - start, at - start, start - at])
 
-    own = log_likelihood(lambda x: -fit.alpha * np.log(x))
-    _, code = np.unique(groups, return_inverse=True)
+    def total(terms: np.ndarray) -> float:
+        # A kind of spell that does not occur at a time counts nothing there, however unlikely it is.
+        return float(
+            sum(n[n > 0] @ row[n > 0] for n, row in zip((events, censored, entered), terms, strict=True))
+        )
+
+    own = log_likelihood(lambda x: -alpha * np.log(x))
+    # Where the search for parameters begins: the gaps beyond the threshold, each as often as it occurs.
+    gaps = Sample(time, events + censored)
     out = []
     for rival in rivals:
 
         def loss(p: np.ndarray, rival: Alternative = rival) -> float:
-            value = -(weight * log_likelihood(lambda x: rival.log_survival(x, p))).sum()
+            value = -total(log_likelihood(lambda x: rival.log_survival(x, p)))
             return value if np.isfinite(value) else 1e300
 
         best = optimize.minimize(
-            loss, rival.start(t, fit.alpha), method="Nelder-Mead", options={"maxiter": 4000, "fatol": 1e-8}
+            loss, rival.start(gaps, alpha), method="Nelder-Mead", options={"maxiter": 4000, "fatol": 1e-8}
         )
-        difference = (own - log_likelihood(lambda x, r=rival, p=best.x: r.log_survival(x, p)))[index]
-        total = float(difference.sum())
+        difference = own - log_likelihood(lambda x, r=rival, p=best.x: r.log_survival(x, p))
+        ratio = total(difference)
         if rival.name == "truncated power law":
-            statistic = max(0.0, -2 * total)
+            statistic = max(0.0, -2 * ratio)
             p_value = 0.5 * stats.chi2.sf(statistic, 1) if statistic > 0 else 1.0
             favours = "alternative" if p_value < 0.05 else "neither"
         else:
-            by_cluster = np.bincount(code, difference)
-            statistic = total / np.sqrt(len(by_cluster) * by_cluster.var()) if by_cluster.var() > 0 else 0.0
+            full = np.zeros((3, len(spells.time)))
+            full[:, beyond] = np.where(np.isfinite(difference), difference, 0)
+            by_cluster = spells.by_cluster(*full)
+            by_cluster = by_cluster[spells.by_cluster(*_ones(beyond)) > 0]
+            statistic = ratio / np.sqrt(len(by_cluster) * by_cluster.var()) if by_cluster.var() > 0 else 0.0
             p_value = 2 * stats.norm.sf(abs(statistic))
             favours = "neither" if p_value >= 0.05 else ("power law" if statistic > 0 else "alternative")
-        out.append((rival.name, total, float(statistic), float(p_value), favours))
+        out.append((rival.name, ratio, float(statistic), float(p_value), favours))
     return pl.DataFrame(
         out, schema=["alternative", "log_ratio", "statistic", "p_value", "favours"], orient="row"
     )
 
 
-def _distinct(t: np.ndarray, d: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct spells (u, 3), which of them each spell is (n,), and how many are like it (u,)."""
-    (gaps, of_gap), (begins, of_begin) = (np.unique(x, return_inverse=True) for x in (t, low))
-    code = (of_gap * 2 + d) * len(begins) + of_begin
-    kept, index, weight = np.unique(code, return_inverse=True, return_counts=True)
-    pair = kept // len(begins)
-    return np.c_[gaps[pair // 2], pair % 2, begins[kept % len(begins)]], index, weight
+def _ones(beyond: np.ndarray) -> np.ndarray:
+    """Return what counts the spells of each cluster that last beyond the threshold."""
+    return np.stack([beyond, beyond, np.zeros(len(beyond))]).astype(float)

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
-from rollstate.risk_table import ClusteredRiskTable, RiskTable, check_spells
-from rollstate.tails.alternatives import compare
+from rollstate.risk_table import ClusteredRiskTable, RiskTable
+from rollstate.tails.alternatives import compare_of
 from rollstate.tails.estimators import Fit, discrete_of, index_of, threshold_for
 
 IDENTIFIED = "a power-law tail, identified"
@@ -39,7 +39,7 @@ def choose_threshold(duration: np.ndarray, event: np.ndarray, entry: np.ndarray 
     InputError
         If no threshold leaves ten events beyond it.
     """
-    return choose_threshold_of(ClusteredRiskTable.of(duration, event, entry, np.zeros(len(duration))).total())
+    return choose_threshold_of(ClusteredRiskTable.of(duration, event, entry, np.zeros(len(duration))).whole)
 
 
 def choose_threshold_of(table: RiskTable) -> float:
@@ -140,11 +140,16 @@ def assess(
     InputError
         If there is no tail to fit: too few spells or events, or malformed ones.
     """
-    duration, event, entry = check_spells(duration, event, entry)
-    if event.sum() < 20:
-        raise InputError(f"{int(event.sum())} events are too few to look at a tail; at least 20 are needed")
-    spells = ClusteredRiskTable.of(duration, event, entry, cluster)
-    table = spells.total()
+    return assess_of(ClusteredRiskTable.of(duration, event, entry, cluster), seed=seed, k=k, draws=draws)
+
+
+def assess_of(spells: ClusteredRiskTable, *, seed: int, k: int | None = None, draws: int = 40) -> Assessment:
+    """Return what `assess` says, of counted spells."""
+    table = spells.whole
+    if table.events.sum() < 20:
+        raise InputError(
+            f"{int(table.events.sum())} events are too few to look at a tail; at least 20 are needed"
+        )
 
     def threshold(of: RiskTable) -> float:
         return choose_threshold_of(of) if k is None else threshold_for(of, min(k, int(of.spells) - 1))
@@ -159,16 +164,16 @@ def assess(
         k_low, k_high = np.quantile([count for _, count in fits], [0.025, 0.975]).astype(int)
         k_interval = (int(k_low), int(k_high))
     else:
-        interval, k_interval = (0.0, float("inf")), (0, len(duration))
+        interval, k_interval = (0.0, float("inf")), (0, int(table.spells))
     around = (
-        int(np.clip(fit.exceedances * factor, 10, len(duration) - 1)) for factor in (0.5, 0.7, 1, 1.4, 2)
+        int(np.clip(fit.exceedances * factor, 10, table.spells - 1)) for factor in (0.5, 0.7, 1, 1.4, 2)
     )
     thresholds = {fit.threshold, *(threshold_for(table, count) for count in around)}
     longest = table.time[table.events > 0][-1]
     nearby = [index_of(table, u) for u in sorted(thresholds) if 0 < u < longest]
     drift = max(nearby) / min(nearby)
     decades = float(np.log10(longest / fit.threshold))
-    alternatives = compare(duration, event, fit.threshold, entry=entry, cluster=cluster)
+    alternatives = compare_of(spells, fit.threshold)
     reasons = []
     if fit.events < MIN_EVENTS:
         reasons.append(f"only {fit.events} events lie beyond the threshold, at least {MIN_EVENTS} are needed")

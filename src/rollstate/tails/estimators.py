@@ -116,26 +116,21 @@ def discrete(
 
 def discrete_of(spells: ClusteredRiskTable, threshold: float) -> Fit:
     """Estimate the index as `discrete` does, from counted spells; the error is robust to dependence within clusters."""
-    beyond = spells.time > threshold
-    table = spells.total()
+    table = spells.whole
     index = index_of(table, threshold)
+    beyond = spells.time > threshold
     score_of = _scores(spells.time[beyond], threshold)
     step = 1e-5 * index
-
-    def score(alpha: float) -> np.ndarray:
-        """Return each cluster's derivative of the log-likelihood."""
-        of_event, of_censored, of_entry = score_of(alpha)
-        return (
-            spells.events[beyond].T @ of_event
-            + spells.censored[beyond].T @ of_censored
-            + spells.entered[beyond].T @ of_entry
-        )
-
-    information = -(score(index + step).sum() - score(index - step).sum()) / (2 * step)
+    slope = (score_of(index + step)[0] - score_of(index - step)[0]) / (2 * step)
+    information = -float(table.events[beyond] @ slope)
     events = table.events[beyond].sum()
     exceedances = events + table.censored[beyond].sum()
-    clustered = spells.clusters < table.spells
-    variance = (score(index) ** 2).sum() / information**2 if clustered else 1 / information
+    variance = 1 / information
+    if spells.clusters < table.spells:
+        # The sandwich of clustered scores, Lin and Wei (1989).
+        full = np.zeros((3, len(spells.time)))
+        full[:, beyond] = score_of(index)
+        variance = float((spells.by_cluster(*full) ** 2).sum()) / information**2
     return Fit(index, float(np.sqrt(variance)), float(threshold), int(exceedances), int(events))
 
 
@@ -265,8 +260,12 @@ def hill_plot(
         plot, Drees, de Haan and Resnick 2000, https://doi.org/10.1214/aos/1016120372), ``threshold``, ``events``,
         ``event_share``, ``alpha``, ``low``, ``high`` (95 %), by the exact discrete likelihood.
     """
-    spells = ClusteredRiskTable.of(duration, event, entry, cluster)
-    table = spells.total()
+    return hill_plot_of(ClusteredRiskTable.of(duration, event, entry, cluster), points=points)
+
+
+def hill_plot_of(spells: ClusteredRiskTable, *, points: int = 60) -> pl.DataFrame:
+    """Return `hill_plot` of counted spells."""
+    table = spells.whole
     n, beyond = int(table.spells), table.beyond
     if n < 30:
         raise InputError(f"{n} spells are too few to plot an index against k; at least 30 are needed")

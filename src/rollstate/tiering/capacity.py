@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import polars as pl
 
+from rollstate.compiled import compiled
 from rollstate.errors import InputError
 
 
@@ -115,6 +115,13 @@ def frequency(seen: Accesses) -> np.ndarray:
     return count
 
 
+def first_access(seen: Accesses) -> np.ndarray:
+    """Return the block in which each access's slot was accessed first, shape (n,)."""
+    # Accesses are in order of time: the first of a slot that `unique` finds is its earliest.
+    _, first, slot = np.unique(seen.slot, return_index=True, return_inverse=True)
+    return seen.block[first][slot]
+
+
 def next_use(seen: Accesses) -> np.ndarray:
     """Return minus the position of the next access of each access's slot, shape (n,): Belady's priority."""
     order = np.argsort(seen.slot, kind="stable")
@@ -124,7 +131,7 @@ def next_use(seen: Accesses) -> np.ndarray:
     return -following
 
 
-@numba.njit(cache=True)
+@compiled
 def _recency(slot, block, slots, end, capacity, window):
     previous, following = np.full(slots, -1, np.int32), np.full(slots, -1, np.int32)
     last = np.full(slots, -1, np.int64)
@@ -186,12 +193,12 @@ def _recency(slot, block, slots, end, capacity, window):
     return misses, held, first
 
 
-@numba.njit(cache=True)
+@compiled
 def _less(key, a, b):
     return key[a] < key[b] or (key[a] == key[b] and a < b)
 
 
-@numba.njit(cache=True)
+@compiled
 def _up(heap, place, key, i):
     while i > 0:
         parent = (i - 1) >> 1
@@ -203,7 +210,7 @@ def _up(heap, place, key, i):
     return i
 
 
-@numba.njit(cache=True)
+@compiled
 def _down(heap, place, key, size, i):
     while True:
         child = 2 * i + 1
@@ -218,7 +225,7 @@ def _down(heap, place, key, size, i):
         i = child
 
 
-@numba.njit(cache=True)
+@compiled
 def _priority(slot, block, slots, end, room, priority, aging, admission):
     heap, place = np.empty(room, np.int32), np.full(slots, -1, np.int32)
     key, last = np.zeros(slots), np.full(slots, -1, np.int64)

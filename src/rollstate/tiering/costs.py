@@ -61,19 +61,32 @@ def two_tiers(miss: float, ram: float = 1.0) -> Costs:
 
 @dataclass(frozen=True)
 class Medium:
-    """Hardware of a tier: ``usd_per_gib_month`` and ``latency_s`` of one access."""
+    """Hardware of a tier.
+
+    Attributes
+    ----------
+    usd_per_gib_month : float
+        Price of holding.
+    latency_s : float
+        Time of one access.
+    source : str
+        Where the price is from.
+    """
 
     usd_per_gib_month: float
     latency_s: float
+    source: str = ""
 
 
 MEDIA = {
-    "ram": Medium(2.0, 100e-9),
-    "ssd": Medium(0.08, 100e-6),
-    "cold": Medium(0.01, 20e-3),
+    "ram": Medium(
+        2.17, 100e-9, "Amazon EC2 on demand, us-east-1: r6g.large less m6g.large, 8 GiB for 0.0238 $/h"
+    ),
+    "ssd": Medium(0.08, 100e-6, "Amazon EBS, gp3 volume, us-east-1, per month"),
+    "cold": Medium(0.023, 20e-3, "Amazon S3 Standard, us-east-1, per month"),
 }
-"""Cloud list prices and latencies to the order of magnitude: RAM 100 ns, NVMe 10 to 100 µs, a remote store
-milliseconds (https://gist.github.com/jboner/2841832). Parameters of the worksheet, not results."""
+"""List prices, and latencies to the order of magnitude: RAM 100 ns, NVMe 10 to 100 µs, a remote store milliseconds
+(https://gist.github.com/jboner/2841832). Parameters of the worksheet, not results."""
 
 
 def worksheet(

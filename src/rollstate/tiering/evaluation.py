@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from rollstate.bootstrap import Resampling
 from rollstate.errors import InputError
 from rollstate.executors import mapped
 from rollstate.tiering.costs import Costs, two_tiers
@@ -17,63 +18,50 @@ Policy = Callable[[Costs], np.ndarray | float]
 """Costs to windows of the spells judged; it may have seen earlier spells only."""
 
 
-def cluster_weights(clusters: int, draws: int, seed: int) -> np.ndarray:
-    """Return how often each cluster is drawn in samples with replacement, shape (draws, clusters)."""
-    rng = np.random.default_rng(seed)
-    return np.stack(
-        [np.bincount(rng.integers(0, clusters, clusters), minlength=clusters) for _ in range(draws)]
-    )
-
-
 def totals(
     costs_by_policy: Mapping[str, np.ndarray],
-    cluster: np.ndarray,
+    resampled: Resampling,
     *,
-    reference: str,
-    draws: int,
-    seed: int,
+    references: Sequence[str],
     level: float = 0.95,
 ) -> pl.DataFrame:
-    """Add up costs, and compare them with those of a reference, pair by pair.
+    """Add up costs, and compare them, pair by pair, with the cheapest of some references.
+
+    Which reference is the cheapest is looked up in every bootstrap sample, so its choice is part of the uncertainty.
 
     Parameters
     ----------
     costs_by_policy : mapping of str to array, shape (n,)
         Cost of each spell.
-    cluster : array, shape (n,)
-        What is resampled whole: contracts, or runs of blocks.
-    reference : str
-        The policy that differences are taken to.
-    draws, seed, level
-        Of the bootstrap.
+    resampled : Resampling
+        Samples of whole clusters of the spells: contracts, or runs of blocks.
+    references : sequence of str
+        Policies that the others are compared with.
+    level : float
+        Level of the intervals.
 
     Returns
     -------
     polars.DataFrame
-        ``policy``, ``total``, ``low``, ``high``, ``ratio`` (to the reference), ``ratio_low``, ``ratio_high`` and
-        ``verdict``: ``cheaper``, ``dearer`` or ``no difference``; null for the reference.
+        ``policy``, ``total``, ``ratio`` (to the cheapest reference), ``ratio_low``, ``ratio_high`` and ``verdict``:
+        ``cheaper``, ``dearer`` or ``no difference``; one cluster gives no interval and no difference.
     """
-    if reference not in costs_by_policy:
-        raise InputError(f"reference {reference!r} is not among {tuple(costs_by_policy)}")
-    code = np.unique(cluster, return_inverse=True)[1]
-    n = int(code.max()) + 1
-    weight = cluster_weights(n, draws, seed)
-    sums = {name: np.bincount(code, cost, n) for name, cost in costs_by_policy.items()}
-    drawn = {name: weight @ by_cluster for name, by_cluster in sums.items()}
-    tails = [(1 - level) / 2, (1 + level) / 2]
+    missing = [name for name in references if name not in costs_by_policy]
+    if missing or not references:
+        raise InputError(f"references {missing or references} are not among {tuple(costs_by_policy)}")
+    total = {name: float(cost.sum()) for name, cost in costs_by_policy.items()}
+    drawn = {name: resampled.sums(cost) for name, cost in costs_by_policy.items()}
+    least = min(total[name] for name in references)
+    least_drawn = np.min([drawn[name] for name in references], axis=0)
     rows = []
-    for name, by_cluster in sums.items():
-        low, high = np.quantile(drawn[name], tails)
-        row = {"policy": name, "total": by_cluster.sum(), "low": low, "high": high}
-        if name != reference:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratios = drawn[name] / drawn[reference]
-                row["ratio"] = row["total"] / sums[reference].sum()
-            lower, upper = np.nanquantile(ratios, tails)
-            verdict = "cheaper" if upper < 1 else "dearer" if lower > 1 else "no difference"
-            row |= {"ratio_low": lower, "ratio_high": upper, "verdict": verdict}
-        rows.append(row)
-    return pl.DataFrame(rows, infer_schema_length=None)
+    for name in costs_by_policy:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = resampled.estimate(np.divide(total[name], least), drawn[name] / least_drawn, level)
+        cheaper, dearer = ratio.high is not None and ratio.high < 1, ratio.low is not None and ratio.low > 1
+        verdict = "cheaper" if cheaper else "dearer" if dearer else "no difference"
+        rows.append((name, total[name], *ratio, verdict))
+    numbers = dict.fromkeys(("total", "ratio", "ratio_low", "ratio_high"), pl.Float64)
+    return pl.DataFrame(rows, schema={"policy": pl.String, **numbers, "verdict": pl.String}, orient="row")
 
 
 def metrics(seen: Gaps, outcome: Outcome, costs: Costs) -> dict[str, float]:
@@ -86,10 +74,8 @@ def metrics_with_intervals(
     seen: Gaps,
     outcomes: Mapping[str, Outcome],
     costs: Costs,
-    cluster: np.ndarray,
+    resampled: Resampling,
     *,
-    draws: int,
-    seed: int,
     level: float = 0.95,
 ) -> pl.DataFrame:
     """Return `metrics` of several policies with bootstrap intervals over clusters.
@@ -102,32 +88,27 @@ def metrics_with_intervals(
         What each policy did on them.
     costs : Costs
         What that cost.
-    cluster : array, shape (n,)
-        What is resampled whole: contracts, or runs of blocks.
-    draws, seed, level
-        Of the bootstrap.
+    resampled : Resampling
+        Samples of whole clusters of the spells: contracts, or runs of blocks.
+    level : float
+        Level of the intervals.
 
     Returns
     -------
     polars.DataFrame
-        ``policy``, ``metric``, ``value``, ``low``, ``high``.
+        ``policy``, ``metric``, ``value``, ``low``, ``high`` (null for a single cluster).
     """
-    code = np.unique(cluster, return_inverse=True)[1]
-    n = int(code.max()) + 1
-    weight = cluster_weights(n, draws, seed)
-    tails = [(1 - level) / 2, (1 + level) / 2]
     rows = []
     for policy, outcome in outcomes.items():
         counted = _counted(seen, outcome, costs)
         values = _measures({name: part.sum() for name, part in counted.items()})
-        drawn = _measures(
-            {name: weight @ np.bincount(code, part.astype(float), n) for name, part in counted.items()}
-        )
+        drawn = _measures({name: resampled.sums(part) for name, part in counted.items()})
         rows += [
-            (policy, name, float(value), *map(float, np.nanquantile(drawn[name], tails)))
+            (policy, name, *resampled.estimate(float(value), drawn[name], level))
             for name, value in values.items()
         ]
-    return pl.DataFrame(rows, schema=["policy", "metric", "value", "low", "high"], orient="row")
+    numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
+    return pl.DataFrame(rows, schema={"policy": pl.String, "metric": pl.String, **numbers}, orient="row")
 
 
 def _counted(seen: Gaps, outcome: Outcome, costs: Costs) -> dict[str, np.ndarray]:
@@ -188,8 +169,8 @@ def sweep(
     polars.DataFrame
         ``miss``, ``policy`` and the columns of `metrics`, ``clairvoyant`` among the policies.
     """
-    work = functools.partial(_point, seen=seen, policies=dict(policies), ram=ram)
-    return pl.concat(mapped(work, list(misses), scheduler))
+    at_each = functools.partial(_point, seen=seen, policies=dict(policies), ram=ram)
+    return pl.concat(mapped(at_each, list(misses), scheduler))
 
 
 def _point(miss: float, seen: Gaps, policies: Mapping[str, Policy], ram: float) -> pl.DataFrame:

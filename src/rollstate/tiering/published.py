@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from rollstate.survival import peer
+from rollstate.survival.steps import access_probability
 from rollstate.tiering.costs import Costs
 from rollstate.tiering.replay import Gaps
 from rollstate.tiering.windows import check_horizon
@@ -38,7 +39,7 @@ def windows(model: peer.PeerModel, spells: pl.DataFrame, costs: Costs) -> np.nda
     kept, undecided = length.copy(), np.ones(len(length), bool)
     for step in range(STEPS + 1):
         idle = length * step / STEPS
-        demoted = undecided & (model.access_probability(idle, x) < limit)
+        demoted = undecided & (access_probability(model, idle, model.tau, x) < limit)
         kept[demoted] = length[demoted] if step == STEPS else np.floor(idle[demoted])
         undecided &= ~demoted
     return kept

@@ -129,6 +129,18 @@ def replay(
     return Outcome(in_ram, in_ssd, in_cold, miss_ssd, miss_cold, down + up, cost)
 
 
+def paid(seen: Gaps, window: np.ndarray | float, costs: Costs) -> np.ndarray:
+    """Return what each spell costs in two tiers, shape (n,): the ``cost`` of `replay` alone, in a third of the time."""
+    if costs.demote:
+        return replay(seen, window, costs).cost
+    window = _window(window, len(seen))
+    held = np.minimum(seen.duration, window) - np.minimum(seen.entry, window)
+    cost = (costs.ram - costs.cold) * held
+    if costs.cold:
+        cost += costs.cold * (seen.duration - seen.entry)
+    return cost + costs.penalty * (seen.event & (seen.duration > window))
+
+
 def clairvoyant(seen: Gaps, costs: Costs) -> np.ndarray:
     """Return the least cost of each spell for one who knows when it ends, shape (n,).
 

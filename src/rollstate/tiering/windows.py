@@ -8,10 +8,11 @@ All are online: a window is set at an access, from what is known then, and runs 
   one, :math:`T = (\ell / c) \ln(1 + U (e - 1))`, at most :math:`e / (e - 1)` times in expectation (Karlin, Manasse,
   McGeoch and Owicki 1994, https://doi.org/10.1007/BF01189993); a spell that never ends costs :math:`\ell`, which
   who knows the future saves;
-* *cutoff*: leave RAM when :math:`p(\tau \mid u) < p^* = c \tau / \ell`, the published rule, with the clock it needs;
-* *exact*: :math:`T^* = \arg\min_T \; c\,E[\min(D, T)] + \ell\,P(D > T)`, from a survival curve per profile;
+* *probability threshold*: leave RAM when :math:`p(\tau \mid u) < p^* = c \tau / \ell`, the published rule, with the
+  clock it needs;
+* *expected cost*: :math:`T^* = \arg\min_T \; c\,E[\min(D, T)] + \ell\,P(D > T)`, from a survival curve per profile;
   two windows for three tiers;
-* *robust*: the same against the worst of several curves, such as the ends of a band;
+* *minimax regret*: the same against the worst of several curves;
 * *conformal*: leave RAM at once if the lower bound on the wait (`rollstate.survival.conformal`) reaches
   :math:`\ell / c`, so that keeping pays for a share :math:`\alpha` of slots at most; else as ski rental.
 """
@@ -54,6 +55,8 @@ class Profile:
     ----------
     ends, begins, accessed : array of float64
         Durations, entries and durations of spells that an access ended, each ascending.
+    candidates : array of float64
+        Windows of which one is the best at any penalty: none, each gap that an access ended, and no end.
     end_sums, begin_sums : array of float64
         Their cumulative sums, from 0.
     """
@@ -61,6 +64,7 @@ class Profile:
     ends: np.ndarray
     begins: np.ndarray
     accessed: np.ndarray
+    candidates: np.ndarray
     end_sums: np.ndarray
     begin_sums: np.ndarray
 
@@ -69,7 +73,8 @@ def profile(seen: Gaps) -> Profile:
     """Sort spells for `window_costs`; a sweep over penalties needs it once."""
     ends, begins = np.sort(seen.duration), np.sort(seen.entry)
     sums = (np.r_[0.0, np.cumsum(values)] for values in (ends, begins))
-    return Profile(ends, begins, np.sort(seen.duration[seen.event]), *sums)
+    accessed = np.sort(seen.duration[seen.event])
+    return Profile(ends, begins, accessed, np.r_[0.0, np.unique(accessed), np.inf], *sums)
 
 
 def window_costs(seen: Gaps | Profile, windows: np.ndarray, costs: Costs) -> np.ndarray:
@@ -90,27 +95,29 @@ def _clipped_sum(values: np.ndarray, sums: np.ndarray, at: np.ndarray) -> np.nda
     return sums[below] + np.where(above > 0, above * np.where(np.isfinite(at), at, 0), 0.0)
 
 
-def tuned(seen: Gaps | Profile, costs: Costs) -> tuple[float, float]:
+def tuned(seen: Gaps | Profile, costs: Costs, *, open_end: bool = False) -> tuple[float, float]:
     """Return the fixed window that would have been best on some spells, and its cost.
 
     Cost falls only where an access is kept, so the best window is zero, a gap that an access ended, or no end at all.
     Of equally good ones it is the longest: a window as long as all that was seen says nothing against longer gaps.
+
+    Parameters
+    ----------
+    seen : Gaps or Profile
+        Spells.
+    costs : Costs
+        Of two tiers.
+    open_end : bool
+        Never demote where these spells cannot tell: where all the holding beyond the best window costs no more than one
+        miss would. For a window that is used on later spells; the best one in hindsight needs none of it.
     """
     known = seen if isinstance(seen, Profile) else profile(seen)
-    candidates = np.r_[0.0, np.unique(known.accessed), np.inf]
+    candidates = known.candidates
     cost = window_costs(known, candidates, costs)
     best = int(np.flatnonzero(cost <= cost.min() * (1 + 1e-12))[-1])
+    if open_end and cost[-1] - cost[best] <= costs.penalty:
+        best = -1
     return float(candidates[best]), float(cost[best])
-
-
-def tuned_by_group(seen: Gaps, group: np.ndarray, costs: Costs, least: int = 200) -> dict[object, float]:
-    """Return the best window of each group; a group with fewer spells than `least` takes that of all."""
-    overall = tuned(seen, costs)[0]
-    out = {}
-    for label in np.unique(group):
-        rows = group == label
-        out[label] = tuned(seen.take(rows), costs)[0] if rows.sum() >= least else overall
-    return out
 
 
 def expected_costs(survival: np.ndarray, grid: np.ndarray, holding: float, penalty: float) -> np.ndarray:
@@ -141,7 +148,8 @@ def expected_costs(survival: np.ndarray, grid: np.ndarray, holding: float, penal
 def exact(survival: np.ndarray, grid: np.ndarray, costs: Costs) -> np.ndarray:
     """Return the two-tier window of each profile with the least expected cost, shape (n,).
 
-    The last point of the grid stands for no end: beyond it nothing is known of the curve.
+    The last point of the grid stands for no end, so the grid should go on, on a fitted tail, well beyond what was seen:
+    else a curve that stays flat from its last event on would say that waiting cannot pay, for want of data alone.
     """
     cost = expected_costs(survival, grid, costs.ram - costs.cold, costs.penalty + costs.demote)
     return _open_end(np.argmin(cost, axis=1), grid)
@@ -200,13 +208,49 @@ def cutoff(survival: np.ndarray, grid: np.ndarray, costs: Costs, tau: float) -> 
     tau : float
         Horizon in blocks.
     """
-    survival, grid = np.atleast_2d(survival), np.asarray(grid, float)
     limit = min(1.0, (costs.ram - costs.cold) * check_horizon(tau) / costs.penalty) if costs.penalty else 1.0
-    later = np.searchsorted(grid, grid + tau, "right") - 1
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(survival > 0, 1 - survival[:, later] / survival, 1.0)
-    below = p < limit
-    return np.where(below.any(axis=1), _open_end(np.argmax(below, axis=1), grid), np.inf)
+    return _first(access_within(survival, grid, tau) < limit, grid)
+
+
+def literal_three(
+    survival: np.ndarray, grid: np.ndarray, costs: Costs, tau: float
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return when the published placement over three tiers leaves RAM, and when it reaches cold storage, shape (n,).
+
+    At each idle time the slot belongs where :math:`c(d)\,\tau + \ell(d)\,p(\tau \mid u)` is least over RAM, SSD and
+    cold storage; it goes down when that place is lower than where it is, and comes up at an access alone.
+
+    Parameters
+    ----------
+    survival, grid, tau
+        As in `cutoff`.
+    """
+    p = access_within(survival, grid, check_horizon(tau))
+    prices = ((costs.ram, 0.0), (costs.ssd, costs.miss_ssd), (costs.cold, costs.miss_cold))
+    place = np.argmin(
+        [holding * tau + (miss + costs.promote * (miss > 0)) * p for holding, miss in prices], axis=0
+    )
+    return _first(place >= 1, grid), _first(place == 2, grid)
+
+
+def access_within(survival: np.ndarray, grid: np.ndarray, tau: float) -> np.ndarray:
+    """Return the probability of an access within tau blocks at each idle time of a grid, shape (n, g).
+
+    Between points of the grid the cumulative hazard rises on lines, or a horizon shorter than their distance would see
+    no hazard at all; beyond the grid there is none.
+    """
+    survival, grid = np.atleast_2d(np.asarray(survival, float)), np.asarray(grid, float)
+    hazard = -np.log(np.maximum(survival, np.finfo(float).tiny))
+    end = np.minimum(grid + tau, grid[-1])
+    right = np.clip(np.searchsorted(grid, end, "left"), 1, len(grid) - 1)
+    share = (end - grid[right - 1]) / (grid[right] - grid[right - 1])
+    later = hazard[:, right - 1] + share * (hazard[:, right] - hazard[:, right - 1])
+    return -np.expm1(hazard - later)
+
+
+def _first(holds: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the first idle time of a grid at which a condition holds, infinity if it never does, shape (n,)."""
+    return np.where(holds.any(axis=1), _open_end(np.argmax(holds, axis=1), grid), np.inf)
 
 
 def _open_end(index: np.ndarray, grid: np.ndarray) -> np.ndarray:

@@ -30,9 +30,9 @@ from scipy import stats
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 
-FIRST_SHUFFLES = 200
+FIRST_SHUFFLES = 100
 """Shuffles of every series; only those that few of them reach are shuffled further."""
-FEW = 10
+FEW = 8
 """Shuffles that reach the observed value, above which a series is told from noise no more."""
 
 

@@ -1,8 +1,8 @@
 """What an endpoint means by its errors: who can help, whether asking again does, and what to do.
 
-Nodes and gateways word the same refusal in many ways, under codes that they choose. The phrases below are those of geth,
-reth, Erigon, Nethermind, Besu, Nitro, op-geth, ZKsync Era and the gateways before them; what none of them knows is an
-error that names itself, the method and the block.
+Nodes and gateways word the same refusal in many ways, under codes that they choose. The phrases below are those of
+geth, reth, Erigon, Nethermind, Besu, Nitro, op-geth, ZKsync Era and the gateways before them; what none of them knows
+is an error that names itself, the method and the block.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _TRACER = re.compile(
     re.I,
 )
 _RATE = re.compile(
-    r"\brate\b|too many requests|throttl|capacity|quota|per second|timed? ?out|try again|overload|busy|header not found",
+    r"\brate|too many requests|throttl|capacity|quota|per second|timed? ?out|try again|overload|busy"
+    r"|header not found",
     re.I,
 )
 _LARGE = re.compile(
@@ -74,6 +75,10 @@ class EndpointError(RollstateError):
 
 class CallRefusedError(EndpointError):
     """The endpoint cannot answer this one call; others may pass."""
+
+
+class ParametersRefusedError(CallRefusedError):
+    """The endpoint does not take the parameters of a call; without optional ones it may."""
 
 
 class TooLargeError(EndpointError):
@@ -138,8 +143,10 @@ def meaning(method: str, params: list[Any], error: object) -> Exception:
     if code == METHOD_MISSING or _MISSING.search(said):
         remedy = REMEDIES.get(method, "use an endpoint that serves it")
         return EndpointError(f"{named}: the endpoint does not serve this method; {remedy}")
-    if tracing and (_TRACER.search(said) or code == INVALID_PARAMS):
+    if tracing and _TRACER.search(said):
         return EndpointError(f"{named}: {TRACERS}")
+    if tracing and code == INVALID_PARAMS:
+        return ParametersRefusedError(f"{named}: {TRACERS}")
     if tracing and SLOW.search(said):
         return CallRefusedError(named)
     if _PRUNED.search(said):

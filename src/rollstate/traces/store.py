@@ -8,6 +8,7 @@ sees changes of balances, nonces and code.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -19,10 +20,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from rollstate.errors import InputError
+from rollstate.traces import rules
 from rollstate.traces.schema import (
     ACCESS_ORDER,
     ACCESSES_SCHEMA,
-    ACCOUNT_KINDS,
     ACCOUNTS_SCHEMA,
     BLOCKS_SCHEMA,
     SLOTS_SCHEMA,
@@ -79,16 +80,11 @@ def assemble(
         blocks=conform(blocks, BLOCKS_SCHEMA).sort("block_number"),
         capability=capability,
         accounts=conform(ACCOUNTS_SCHEMA.to_frame() if accounts is None else accounts, ACCOUNTS_SCHEMA).pipe(
-            in_order
+            rules.in_order
         ),
     )
     validate(trace)
     return trace
-
-
-def in_order(accounts: pl.DataFrame) -> pl.DataFrame:
-    """Return changes of accounts as a trace keeps them: each once, sorted by all columns."""
-    return accounts.unique().sort(list(ACCOUNTS_SCHEMA))
 
 
 def conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
@@ -108,85 +104,27 @@ def validate(trace: Trace) -> None:
     InputError
         Naming the frame, the rule and the first row that breaks it.
     """
-    stamp, accesses, slots, blocks = trace.capability, trace.accesses, trace.slots, trace.blocks
-    for name, frame, schema in (
-        ("accesses", accesses, ACCESSES_SCHEMA),
-        ("slots", slots, SLOTS_SCHEMA),
-        ("blocks", blocks, BLOCKS_SCHEMA),
-        ("accounts", trace.accounts, ACCOUNTS_SCHEMA),
+    stamp, blocks = trace.capability, trace.blocks
+    frames = {"accesses": trace.accesses, "slots": trace.slots, "blocks": blocks, "accounts": trace.accounts}
+    for name, frame in frames.items():
+        _refuse(name, rules.shape(name, frame))
+    _refuse("blocks", rules.of_blocks(blocks, stamp))
+    _refuse("accounts", rules.of_accounts(trace.accounts, stamp))
+    unseen = blocks.filter(~pl.col("observed"))["block_number"]
+    for name, wanted in (
+        ("accesses", rules.access_rules(stamp, trace.slots.height, unseen)),
+        ("slots", rules.slot_rules(stamp)),
+        ("blocks", rules.block_rules(stamp)),
+        ("accounts", rules.account_rules(stamp)),
     ):
-        if frame.schema != schema:
-            raise InputError(f"{name}: columns are {dict(frame.schema)}, must be {dict(schema)}")
-    for name in ("block_number", "slot_id", "is_write"):
-        _require(accesses, "accesses", pl.col(name).is_not_null(), f"{name} must not be null")
-    inside = pl.col("block_number").is_between(stamp.window_start, stamp.window_stop, closed="left")
-    window = f"must lie in the window [{stamp.window_start}, {stamp.window_stop})"
-    _require(accesses, "accesses", inside, f"block_number {window}")
-    _require(accesses, "accesses", pl.col("slot_id") < slots.height, f"slot_id must be below {slots.height}")
-    _require(accesses, "accesses", pl.col("tx_index").fill_null(0) >= 0, "tx_index must not be negative")
-    if stamp.tx_level == "none":
-        _require(
-            accesses, "accesses", pl.col("tx_index").is_null(), "tx_index must be null: tx_level is none"
-        )
-    if stamp.tx_level == "writes":
-        only_writes = pl.col("is_write") | pl.col("tx_index").is_null()
-        _require(accesses, "accesses", only_writes, "reads must have no tx_index: tx_level is writes")
-    if not stamp.observes_reads:
-        _require(accesses, "accesses", pl.col("is_write"), "there must be no reads: the source sees none")
-    # Sorting a sorted frame is cheap; comparing whole frames finds repeats and disorder at once.
-    if not accesses.equals(accesses.unique(maintain_order=True).sort(ACCESS_ORDER, maintain_order=True)):
-        raise InputError(f"accesses: rows must be unique and sorted by {', '.join(ACCESS_ORDER)}")
-    ids = pl.int_range(0, pl.len(), dtype=pl.UInt32)
-    _require(slots, "slots", pl.col("slot_id") == ids, "slot_id must count up from zero")
-    _require(slots, "slots", pl.col("contract_id").is_not_null(), "contract_id must not be null")
-    for name, length in (("address", 20), ("slot", 32)):
-        right = pl.col(name).is_not_null() & (pl.col(name).bin.size() == length)
-        _require(slots, "slots", right, f"{name} must have {length} bytes")
-    _require(
-        slots, "slots", pl.struct("address", "slot").is_unique(), "address and slot must be unique together"
-    )
-    born = pl.col("created_block").fill_null(stamp.window_start) < stamp.window_stop
-    _require(slots, "slots", born, "created_block must lie before the end of the window")
-    if blocks.height != stamp.n_blocks:
-        raise InputError(
-            f"blocks: must have one row for each of {stamp.n_blocks} blocks, has {blocks.height}"
-        )
-    counts = pl.int_range(stamp.window_start, stamp.window_start + pl.len(), dtype=pl.Int64)
-    _require(blocks, "blocks", pl.col("block_number") == counts, f"block_number must count up and {window}")
-    later = pl.col("timestamp").diff().fill_null(0) >= 0
-    _require(blocks, "blocks", later, "timestamp must not go back")
-    _require(blocks, "blocks", pl.col("observed").is_not_null(), "observed must not be null")
-    unseen = blocks.filter(~pl.col("observed"))
-    if unseen.height != stamp.unobserved_blocks:
-        raise InputError(
-            f"blocks: {unseen.height} are not observed, the stamp says {stamp.unobserved_blocks}; correct the stamp's "
-            "unobserved_blocks, or the column observed"
-        )
-    if unseen.height:
-        dark = pl.col("block_number").is_in(unseen["block_number"].implode())
-        _require(accesses, "accesses", ~dark, "there must be none in a block that was not observed")
-    _validate_accounts(trace.accounts, stamp, inside, window)
+        for said, _, row in rules.broken(frames[name], wanted):
+            raise InputError(f"{name}: {said}; row {row.pop('row')} is {row}")
+    _refuse("accesses", rules.order_of_accesses(trace.accesses))
 
 
-def _validate_accounts(accounts: pl.DataFrame, stamp: Capability, inside: pl.Expr, window: str) -> None:
-    if not stamp.account_changes and not accounts.is_empty():
-        raise InputError("accounts: there must be none, the stamp says that the source does not see them")
-    _require(accounts, "accounts", inside, f"block_number {window}")
-    _require(accounts, "accounts", pl.col("address").bin.size() == 20, "address must have 20 bytes")
-    _require(
-        accounts, "accounts", pl.col("kind").is_in(ACCOUNT_KINDS), f"kind must be one of {ACCOUNT_KINDS}"
-    )
-    if not accounts.equals(in_order(accounts)):
-        raise InputError(f"accounts: rows must be unique and sorted by {', '.join(ACCOUNTS_SCHEMA)}")
-
-
-def _require(frame: pl.DataFrame, name: str, rule: pl.Expr, said: str) -> None:
-    """Raise for the first row for which `rule` is not true."""
-    bad = frame.with_row_index("row").filter(~rule.fill_null(False)).head(1)
-    if bad.height:
-        row = bad.to_dicts()[0]
-        shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in row.items()}
-        raise InputError(f"{name}: {said}; row {shown.pop('row')} is {shown}")
+def _refuse(name: str, said: str | None) -> None:
+    if said:
+        raise InputError(f"{name}: {said}")
 
 
 def write_trace(trace: Trace, folder: Path, *, overwrite: bool = False, parts: int | None = None) -> None:
@@ -270,6 +208,27 @@ def write_chunks(
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def content_digest(trace: Trace) -> str:
+    """Return a SHA-256 of every value of a trace, whatever its files look like; the extractor's version is left out."""
+    digest = hashlib.sha256()
+    stamp = {key: value for key, value in trace.capability.as_dict().items() if key != "extractor_version"}
+    digest.update(json.dumps(stamp, sort_keys=True).encode())
+    for frame in (trace.accesses, trace.slots, trace.blocks, trace.accounts):
+        digest.update(f"{frame.height} {frame.columns}".encode())
+        for column in frame.get_columns():
+            digest.update(column.is_null().cast(pl.UInt8).to_numpy().tobytes())
+            known = column.drop_nulls()
+            if known.dtype in (pl.String, pl.Binary):
+                parts = known.to_list()
+                sizes = ",".join(str(len(part)) for part in parts)
+                joined = ("" if known.dtype == pl.String else b"").join(parts)
+                digest.update(sizes.encode())
+                digest.update(joined.encode() if isinstance(joined, str) else joined)
+            else:
+                digest.update(known.cast(pl.Int64).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def swap(new: Path, folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import polars as pl
 
 from rollstate.errors import InputError
@@ -34,12 +36,14 @@ def restrict(trace: Trace, start: int | None = None, stop: int | None = None) ->
     touched = touches.select("address", "slot").unique()
     aged = known.filter(pl.col("created_block").is_not_null())
     unaged = known.filter(pl.col("created_block").is_null()).join(touched, on=["address", "slot"], how="semi")
-    narrowed = type(stamp)(**{**stamp.as_dict(), "window_start": a, "window_stop": b})
+    blocks = trace.blocks.filter(inside)
+    unseen = int((~blocks["observed"]).sum())
+    narrowed = dataclasses.replace(stamp, window_start=a, window_stop=b, unobserved_blocks=unseen)
     return assemble(
         touches,
         narrowed,
         slots=pl.concat([aged, unaged]),
-        blocks=trace.blocks.filter(inside),
+        blocks=blocks,
         accounts=trace.accounts.filter(inside),
     )
 

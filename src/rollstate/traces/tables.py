@@ -1,10 +1,10 @@
 """A trace of the reader's own: one Parquet or CSV table, with its stamp beside it.
 
 Columns: ``block_number``, ``address`` (bytes, or hexadecimal text), ``slot`` (bytes, or a number in text, all of them
-in the base that `rollstate.traces.formats.columns.Spelling` tells by the column's content), ``kind`` (``read`` or ``write``),
-and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``. What is known of the blocks may
-lie in ``<table>.blocks.csv`` or ``.blocks.parquet``: ``block_number`` for every block of the window, and any of
-``timestamp``, ``gas_used``, ``tx_count``, ``observed`` (true or false).
+in the base that `rollstate.traces.formats.columns.Spelling` tells by the column's content), ``kind`` (``read`` or
+``write``), and ``tx_index`` where the source knows it. The stamp is ``<table>.capability.json``. What is known of the
+blocks may lie in ``<table>.blocks.csv`` or ``.blocks.parquet``: ``block_number`` for every block of the window, and any
+of ``timestamp``, ``gas_used``, ``tx_count``, ``observed`` (true or false).
 """
 
 from __future__ import annotations
@@ -131,18 +131,19 @@ def read_stamp(path: Path) -> Capability | None:
 
 
 def _template(path: Path, touches: pl.DataFrame) -> str:
+    blocks = touches["block_number"].sort()
     template = Capability(
         source="name of your extractor",
         observes_reads=not touches["is_write"].all(),
         observes_all_writes=True,
         tx_level="none" if touches["tx_index"].is_null().all() else "all",
         key_form="slot",
-        window_start=touches["block_number"].min(),
-        window_stop=touches["block_number"].max() + 1,
+        window_start=int(blocks[0]),
+        window_stop=int(blocks[-1]) + 1,
         chain_id=None,
         extractor_version=__version__,
     )
     return (
-        f"{_stamp_file(path)} is missing: say what the source of this trace can see, or let `rollstate import` say what "
-        "can be told of it. A template, to check and save:\n" + template.to_json()
+        f"{_stamp_file(path)} is missing: say what the source of this trace can see, or let `rollstate import` say "
+        "what can be told of it. A template, to check and save:\n" + template.to_json()
     )

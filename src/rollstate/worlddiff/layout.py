@@ -204,8 +204,8 @@ def structures(
     recording : bool
         Whether the trace is kept.
     reserve : bool or mapping of str to int
-        Whether the lists of refunds and of pubdata costs are reserved, as ``reserve_auxiliary_log_capacity`` does from a
-        witness that knows both lengths exactly. A mapping names lists and the entries reserved for each. No public
+        Whether the lists of refunds and of pubdata costs are reserved, as ``reserve_auxiliary_log_capacity`` does from
+        a witness that knows both lengths exactly. A mapping names lists and the entries reserved for each. No public
         revision reserves the trace.
     order : {"random", "ascending"}
         Order in which slots come.

@@ -2,124 +2,339 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rollstate.compendium import style
+from rollstate.compendium.style import Drawing
+from rollstate.tiering import policies
+
+COLOUR = {
+    policies.NEVER: "#555555",
+    policies.ALWAYS: "#999999",
+    policies.TUNED: style.COLOURS[6],
+    policies.SKI: style.COLOURS[4],
+    policies.RANDOM: style.COLOURS[4],
+    policies.BY_ACTIVITY: style.COLOURS[5],
+    policies.THRESHOLD: style.COLOURS[3],
+    policies.EXPECTED_CURVE: style.COLOURS[2],
+    policies.EXPECTED_COX: style.COLOURS[0],
+    policies.REGRET: style.COLOURS[1],
+    policies.CALIBRATED: style.COLOURS[2],
+    policies.CONFORMAL: style.COLOURS[5],
+    policies.CHOSEN: style.COLOURS[3],
+    policies.CLAIRVOYANT: "#BBBBBB",
+}
+"""One colour for each policy in every figure of the chapter; the proposed policy is blue, simple rules are grey."""
+PENALTY = "cost of a miss (slot-blocks in RAM)"
+LOW, HIGH = 0.25, 4.0
+"""Ratios that the figures show; what lies beyond is marked at the edge."""
 
 
-def sweep(table: pl.DataFrame) -> Figure:
-    """Draw total cost against the penalty, over that of the clairvoyant; ``policy``, ``miss``, ``ratio``."""
-    figure, ax = style.subplots(width="page", height=3.2)
-    for number, ((policy,), part) in enumerate(table.group_by("policy", maintain_order=True)):
-        ax.plot(
-            part["miss"], part["ratio"], label=policy, marker=style.MARKERS[number % 8],
-            color=style.COLOURS[number % 7], linestyle=style.LINES[number % 4],
+def _listed(frame: pl.DataFrame) -> list[str]:
+    """Return the policies of a frame, in the order of `rollstate.tiering.policies.ORDER`."""
+    there = set(frame["policy"])
+    return [name for name in policies.ORDER if name in there]
+
+
+def _ratio_axis(ax: Axes) -> None:
+    ax.set_yscale("log", base=2)
+    ax.set_ylim(LOW, HIGH)
+    ax.yaxis.set_major_locator(FixedLocator([0.25, 0.5, 1, 2, 4]))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _at_ends(ax: Axes, part: pl.DataFrame, names: dict[str, str], gap: float = 0.05) -> None:
+    """Name lines at their right ends, moved apart where they would overlap; ``policy``, ``x``, ``y`` in axes units."""
+    ends = part.group_by("policy", maintain_order=True).last().sort("y")
+    low = -1.0
+    for row in ends.iter_rows(named=True):
+        low = max(row["y"], low + gap)
+        ax.annotate(
+            names.get(row["policy"], row["policy"]), (1.02, low), xycoords="axes fraction", va="center",
+            fontsize=7, color=COLOUR.get(row["policy"], "black"), annotation_clip=False,
         )  # fmt: skip
+
+
+def published(frame: pl.DataFrame) -> Drawing:
+    """Draw cost over the clairvoyant's by penalty on the published gaps: ``policy``, ``miss``, ``ratio``."""
+    names = frame["policy"].unique(maintain_order=True).to_list()
+    colours = style.palette(names)
+    shown = frame.filter(pl.col("ratio") < 200)
+    figure, ax = style.subplots(width="page", height=3.2)
+    sns.lineplot(
+        shown.to_pandas(), x="miss", y="ratio", hue="policy", hue_order=names, style="policy", style_order=names,
+        palette=colours, markers=list(style.MARKERS[: len(names)]), dashes=False, ax=ax,
+    )  # fmt: skip
     style.log_axis(ax, "x", "y")
-    ax.set_xlabel("penalty of a miss (slot-blocks in RAM)")
-    ax.set_ylabel("cost over clairvoyant cost")
-    ax.legend(ncols=2)
-    return figure
-
-
-def ratios(table: pl.DataFrame) -> Figure:
-    """Draw cost over that of the tuned window; ``policy``, ``miss``, ``ratio``, ``ratio_low``, ``ratio_high``."""
-    groups = list(table.group_by("policy", maintain_order=True))
-    columns = 3
-    rows = -(-len(groups) // columns)
-    figure, axes = style.subplots(
-        rows, columns, width="page", height=1.6 * rows + 0.3, squeeze=False, sharex=True, sharey=True
+    ax.set(xlabel=PENALTY, ylabel="cost / clairvoyant's cost")
+    ax.legend(title=None, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    wide = frame.pivot("policy", index="miss", values="ratio", aggregate_function="first")
+    alone = names[0] if names[0] in wide.columns and len(names) > 4 else None
+    if alone:
+        lower = wide.filter(pl.col(names[1]) < pl.col(alone) * (1 - 1e-9)).height
+        style.title(
+            figure,
+            f"One fixed window is cheaper than the published policy at {lower} of {wide.height} penalties",
+        )
+        numbers = f"The fixed window lies below the published policy at {lower} of {wide.height} penalties."
+    else:
+        style.title(figure, "Simple rules over the clairvoyant's cost")
+        numbers = f"{wide.height} penalties."
+    return Drawing(
+        figure,
+        caption="Cost over the clairvoyant's by the cost of a miss, on the gaps of the published Scroll run. The best fixed "
+        "window is tuned on the same gaps, as a bound of what one window can do; windows of 30 and 90 days exceed the data "
+        "and never demote. Ratios of 200 and more are left out of the figure and are in its data.",
+        alt=f"Lines over two logarithmic axes, one for each of {len(names)} policies. {numbers}",
     )
-    for number, (((policy,), part), ax) in enumerate(zip(groups, axes.flat, strict=False)):
-        ax.plot(part["miss"], part["ratio"], color=style.COLOURS[number % 7], marker="o")
-        style.band(ax, part["miss"], part["ratio_low"], part["ratio_high"])
+
+
+def ratios(frame: pl.DataFrame, *, where: str, proposed: str) -> Drawing:
+    """Draw cost over the cheapest simple rule's: ``policy``, ``miss``, ``told``, ``ratio`` with its interval."""
+    return _ratios(frame, where, proposed)
+
+
+def ratios_synthetic(frame: pl.DataFrame, *, where: str, proposed: str) -> Drawing:
+    """Draw the same for the peer's synthetic chain."""
+    return _ratios(frame, where, proposed)
+
+
+def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
+    frame = frame.filter(
+        ~pl.col("policy").is_in([policies.CLAIRVOYANT, *policies.SIMPLE])
+        | (pl.col("policy") == policies.NEVER)
+        | (pl.col("policy") == policies.TUNED)
+        | (pl.col("policy") == policies.SKI)
+    )
+    names = _listed(frame)
+    columns = 3
+    rows = -(-len(names) // columns)
+    figure, axes = style.subplots(
+        rows, columns, width="page", height=1.3 * rows + 0.8, squeeze=False, sharex=True, sharey=True
+    )
+    told = frame.filter("told")["miss"].max()
+    for ax, name in zip(axes.flat, names, strict=False):
+        part = frame.filter(pl.col("policy") == name).sort("miss")
+        colour = COLOUR[name]
+        inside = part["ratio"].clip(LOW, HIGH)
+        if told is not None and told < frame["miss"].max():
+            ax.axvspan(told, frame["miss"].max(), color="#EEEEEE", zorder=0)
         ax.axhline(1, color="black", linewidth=0.8)
-        ax.set_title(policy)
-        ax.set_xscale("log")
-        ax.set_ylim(0.4, 2.1)
-    for ax in axes.flat[len(groups) :]:
+        sns.lineplot(
+            x=part["miss"].to_numpy(), y=inside.to_numpy(), color=colour, marker="o", markersize=3.5, ax=ax
+        )
+        ends = (part[f"ratio_{end}"].cast(pl.Float64) for end in ("low", "high"))
+        low, high = (end.fill_null(part["ratio"]).clip(LOW, HIGH) for end in ends)
+        ax.fill_between(part["miss"], low, high, color=colour, alpha=style.BAND_ALPHA, linewidth=0)
+        for beyond, at, marker in ((pl.col("ratio") > HIGH, HIGH, "^"), (pl.col("ratio") < LOW, LOW, "v")):
+            off = part.filter(beyond)
+            ax.plot(off["miss"], np.full(off.height, at), marker, color=colour, markersize=5, clip_on=False)
+        ax.set_title(name, fontweight="bold" if name == proposed else "normal", fontsize=8)
+        ax.set(xlabel="", ylabel="", xscale="log")
+        _ratio_axis(ax)
+    for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
-    figure.supxlabel("penalty of a miss (slot-blocks in RAM)", fontsize=8)
-    figure.supylabel("cost over that of the tuned window", fontsize=8)
-    return figure
+    figure.supxlabel(PENALTY, fontsize=8)
+    figure.supylabel("cost / cheapest simple rule's cost", fontsize=8)
+    own = frame.filter(pl.col("policy") == proposed, "told").sort("ratio")
+    best = own.row(0, named=True) if own.height else None
+    finding = (
+        f"{where}: the proposed policy costs down to {best['ratio']:.2f} of the cheapest simple rule"
+        if best and best["ratio"] < 0.995
+        else f"{where}: the proposed policy saves nothing against the cheapest simple rule"
+    )
+    style.title(figure, finding)
+    numbers = ", ".join(
+        f"{row['ratio']:.2f} at {row['miss']:,g}"
+        for row in frame.filter(pl.col("policy") == proposed).sort("miss").iter_rows(named=True)
+    )
+    return Drawing(
+        figure,
+        caption=f"Cost over that of the cheapest simple rule (tuned window, never, always, ski rental) by the cost of a miss, on "
+        f"later blocks, {where}. Below one is cheaper. Bands: 95 % of the paired ratio, bootstrap over contracts; triangles mark "
+        "values beyond the axis. On grey, a miss costs more than holding a slot through all judged blocks: these blocks "
+        "cannot tell whether to demote.",
+        alt=f"{len(names)} small panels of the ratio against the cost of a miss. {proposed}: {numbers}.",
+    )
 
 
 METRICS = {
     "ram_ratio": "slot-blocks in RAM",
-    "hit_coverage": "accesses found in RAM",
-    "competitive_ratio": "cost over clairvoyant",
+    "hit_coverage": "hit ratio",
+    "competitive_ratio": "cost / clairvoyant's (log)",
 }
 
 
-def metrics(table: pl.DataFrame) -> Figure:
-    """Draw what policies did; ``policy``, ``metric``, ``value``, ``low``, ``high``."""
-    policies = table["policy"].unique(maintain_order=True).to_list()
-    figure, axes = style.subplots(
-        1, len(METRICS), width="page", height=0.22 * len(policies) + 0.8, sharey=True
-    )
-    for number, ((name, title), ax) in enumerate(zip(METRICS.items(), axes, strict=True)):
-        part = table.filter(pl.col("metric") == name)
-        ends = [part["value"] - part["low"], part["high"] - part["value"]]
-        ax.errorbar(
-            part["value"], range(len(policies)), xerr=ends, fmt=style.MARKERS[number],
-            color=style.COLOURS[number], capsize=2,
-        )  # fmt: skip
-        ax.set_xlabel(title)
+def metrics(frame: pl.DataFrame, *, quote: float, proposed: str) -> Drawing:
+    """Draw what policies did, sorted by cost: ``policy``, ``metric``, ``value``, ``low``, ``high``."""
+    factor = frame.filter(pl.col("metric") == "competitive_ratio").sort("value", maintain_order=True)
+    rows = factor["policy"].to_list()
+    figure, axes = style.subplots(1, len(METRICS), width="page", height=0.22 * len(rows) + 0.9, sharey=True)
+    for (name, label), ax in zip(METRICS.items(), axes, strict=True):
+        part = frame.filter(pl.col("metric") == name).with_columns(
+            pl.coalesce(pl.col(end).cast(pl.Float64), "value").alias(end) for end in ("low", "high")
+        )
+        style.ranges(part.to_pandas(), ax, value="value", low="low", high="high", row="policy", rows=rows)
+        ax.set_xlabel(label)
         if name == "competitive_ratio":
             style.log_axis(ax, "x")
         else:
-            ax.xaxis.set_major_formatter(PercentFormatter(1))
-    axes[0].set_yticks(range(len(policies)), policies)
-    axes[0].invert_yaxis()
-    return figure
+            ax.set_xlim(-0.03, 1.03)
+            style.percent(ax, "x")
+    for ax in axes[1:]:
+        ax.tick_params(labelleft=False)
+    for text in axes[0].get_yticklabels():
+        if text.get_text() == proposed:
+            text.set_fontweight("bold")
+    at = {
+        row["metric"]: row["value"]
+        for row in frame.filter(pl.col("policy") == proposed).iter_rows(named=True)
+    }
+    kept, hits = style.share(at["ram_ratio"], 1), style.share(at["hit_coverage"])
+    style.title(figure, f"The proposed policy keeps {kept} of slot-blocks in RAM and hits {hits} of accesses")
+    return Drawing(
+        figure,
+        caption=f"What policies keep in RAM, hit there and pay at a miss cost of {quote:g} slot-blocks, on later blocks, sorted by "
+        "cost; 95 % intervals over contracts. Policies whose rows agree set the same windows. The data has misses, moves and "
+        "regret as well.",
+        alt=f"Three panels of dots with intervals for {len(rows)} policies. {proposed}: {kept} in RAM, hit ratio {hits}, "
+        f"{at['competitive_ratio']:.2f} times the clairvoyant's cost.",
+    )
 
 
-def horizon(table: pl.DataFrame, exact: float) -> Figure:
-    """Draw the cutoff's cost against its horizon, ``tau`` and ``ratio``, with the level of the exact rule."""
-    figure, ax = style.subplots(height=2.5)
-    ax.plot(table["tau"], table["ratio"], marker="o", color=style.COLOURS[0], label="cutoff")
-    ax.axhline(exact, color=style.COLOURS[1], linestyle="--", label="exact")
+def horizon(frame: pl.DataFrame, *, quote: float, threshold: str, proposed: str) -> Drawing:
+    """Draw the cost of the probability threshold by its horizon: ``policy``, ``tau``, ``ratio``."""
+    figure, ax = style.subplots(height=2.6)
+    for name, look in ((threshold, {"marker": "o"}), (proposed, {"linestyle": "--"})):
+        part = frame.filter(pl.col("policy") == name).to_pandas()
+        sns.lineplot(part, x="tau", y="ratio", color=COLOUR[name], ax=ax, **look)
     ax.axhline(1, color="black", linewidth=0.8)
+    own = frame.filter(pl.col("policy") == threshold)
+    exact = frame.filter(pl.col("policy") == proposed)["ratio"][0]
     style.log_axis(ax, "x")
-    ax.set_xlabel("horizon of the cutoff (blocks)")
-    ax.set_ylabel("cost over that of the tuned window")
-    ax.legend()
-    return figure
+    ax.set_ylim(0, max(1.1, 1.05 * frame["ratio"].max()))
+    ax.annotate(
+        proposed,
+        (frame["tau"].min(), exact),
+        xytext=(0, -10),
+        textcoords="offset points",
+        color=COLOUR[proposed],
+        fontsize=7.5,
+    )
+    ax.annotate(
+        threshold,
+        (own["tau"][-1], own["ratio"][-1]),
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="right",
+        color=COLOUR[threshold],
+        fontsize=7.5,
+    )
+    ax.set(xlabel="horizon of the threshold (blocks)", ylabel="cost / cheapest simple rule's cost")
+    least, most = own["ratio"].min(), own["ratio"].max()
+    style.title(figure, f"The threshold's cost moves between {least:.2f} and {most:.2f} with its horizon")
+    return Drawing(
+        figure,
+        caption=f"Cost of the probability threshold over that of the cheapest simple rule by its horizon, at a miss cost of "
+        f"{quote:g} slot-blocks. Dashed: the window of least expected cost on the same curves, which has no horizon.",
+        alt=f"A line between {least:.2f} and {most:.2f} over the horizon, and a level at {exact:.2f}.",
+    )
 
 
-def capacity(table: pl.DataFrame) -> Figure:
-    """Draw hits of repeated accesses against RAM; ``policy``, ``share``, ``hits``."""
-    figure, ax = style.subplots(height=3.2)
-    for number, ((policy,), part) in enumerate(table.group_by("policy", maintain_order=True)):
-        ax.plot(
-            part["share"], part["hits"], label=policy, marker=style.MARKERS[number % 8],
-            color=style.COLOURS[number % 7], linestyle=style.LINES[number % 4],
-        )  # fmt: skip
-    style.log_axis(ax, "x")
-    ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
+def misjudged(frame: pl.DataFrame, *, quote: float) -> Drawing:
+    """Draw the cost of a wrong penalty: ``policy``, ``factor``, ``ratio``."""
+    figure, ax = style.subplots(height=2.7)
+    names = _listed(frame)
+    sns.lineplot(
+        frame.to_pandas(), x="factor", y="ratio", hue="policy", hue_order=names, style="policy", style_order=names,
+        palette=[COLOUR[name] for name in names], markers=list(style.MARKERS[: len(names)]), ax=ax,
+    )  # fmt: skip
+    ax.axhline(1, color="black", linewidth=0.8)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator([0.01, 0.1, 1, 10, 100]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set_yscale("log", base=2)
+    ax.yaxis.set_major_locator(FixedLocator([0.25, 0.5, 1, 2, 4, 8, 16]))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.annotate(
+        "cost with the true penalty", (0.01, 1), xytext=(0, 3), textcoords="offset points", fontsize=7
+    )
+    ax.set(xlabel="assumed penalty / true penalty", ylabel="cost / cost when right")
+    ax.legend(title=None)
+    tenfold = frame.filter(pl.col("factor").is_in([0.1, 10.0])).group_by("policy").agg(pl.col("ratio").max())
+    worst = tenfold.sort("ratio").row(-1, named=True)
+    style.title(figure, f"A tenfold error costs up to {worst['ratio']:.1f} times as much ({worst['policy']})")
+    numbers = ", ".join(
+        f"{row['policy']} {row['ratio']:.2f}" for row in tenfold.sort("policy").iter_rows(named=True)
+    )
+    return Drawing(
+        figure,
+        caption=f"What a wrong penalty costs: windows set for another penalty, replayed at the true one of {quote:g} slot-blocks. "
+        "Ski rental may gain where it is told too low a penalty, because most spells here stay open.",
+        alt=f"Lines that equal one at the true penalty. Worse side of a tenfold error: {numbers}.",
+    )
+
+
+def tiers(frame: pl.DataFrame) -> Drawing:
+    """Draw three tiers at several values of a second: ``usd_per_s``, ``policy``, ``ratio``."""
+    names = frame["policy"].unique(maintain_order=True).to_list()
+    values = frame["usd_per_s"].unique(maintain_order=True).to_list()
+    figure, axes = style.subplots(1, len(values), width="page", height=2.3, sharey=True)
+    for value, ax in zip(values, axes, strict=True):
+        part = frame.filter(pl.col("usd_per_s") == value).to_pandas()
+        sns.stripplot(part, x="ratio", y="policy", order=names, hue="policy", hue_order=names, legend=False,
+                      palette=list(style.palette(names).values()), size=5, jitter=False, ax=ax)  # fmt: skip
+        ax.axvline(1, color="black", linewidth=0.8)
+        ax.set_xscale("log")
+        style.log_axis(ax, "x")
+        ax.set(title=f"{value:g} $ per second", ylabel="", xlabel="cost / cheapest single tier")
+    two = frame.filter(pl.col("policy") == names[0])["ratio"]
+    style.title(figure, f"Two windows cost {two.min():.2f} to {two.max():.2f} of the cheapest single tier")
+    numbers = "; ".join(
+        f"{row['policy']} at {row['usd_per_s']:g} $/s: {row['ratio']:.2f}"
+        for row in frame.filter(pl.col("policy").is_in(names[:2])).iter_rows(named=True)
+    )
+    return Drawing(
+        figure,
+        caption="Cost over that of the cheapest single tier at three values of a second's delay, on later blocks: the two-window "
+        "rule of least expected cost, the published placement (argmin of holding and expected miss over RAM, SSD and cold), "
+        "and each tier alone.",
+        alt=f"Dots in {len(values)} panels. {numbers}.",
+    )
+
+
+def capacity(frame: pl.DataFrame) -> Drawing:
+    """Draw hits of repeated accesses by RAM size: ``policy``, ``share``, ``hits``."""
+    figure, ax = style.subplots(height=3.3)
+    names = frame["policy"].unique(maintain_order=True).to_list()
+    colours = style.palette(names)
+    sns.lineplot(
+        frame.to_pandas(), x="share", y="hits", hue="policy", hue_order=names, style="policy", style_order=names,
+        palette=colours, markers=list(style.MARKERS[: len(names)]), markersize=5, ax=ax,
+    )  # fmt: skip
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(frame["share"].unique().sort().to_list()))
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.set_ylim(0, 1)
-    ax.set_xlabel("RAM, share of all slots")
-    ax.set_ylabel("hits among repeated accesses")
-    figure.legend(loc="outside lower center", ncols=2)
-    return figure
-
-
-def misjudged(table: pl.DataFrame) -> Figure:
-    """Draw the cost of a wrong penalty; ``policy``, ``factor``, ``ratio``."""
-    figure, ax = style.subplots(height=2.5)
-    for number, ((policy,), part) in enumerate(table.group_by("policy", maintain_order=True)):
-        look = {
-            "marker": style.MARKERS[number],
-            "color": style.COLOURS[number],
-            "linestyle": style.LINES[number % 4],
-        }
-        ax.plot(part["factor"], part["ratio"], label=policy, **look)
-    style.log_axis(ax, "x")
-    ax.axhline(1, color="black", linewidth=0.8)
-    ax.set_xlabel("assumed penalty over the true one")
-    ax.set_ylabel("cost over that with the true one")
-    ax.legend()
-    return figure
+    style.percent(ax, "x", "y")
+    ax.set(xlabel="RAM, share of all slots", ylabel="hit ratio, repeated accesses")
+    handles, labels = ax.get_legend_handles_labels()
+    ax.get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    middle = frame["share"].unique().sort().to_list()[frame["share"].n_unique() // 2]
+    at = dict(frame.filter(pl.col("share") == middle).select("policy", "hits").iter_rows())
+    numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())
+    style.title(figure, f"With RAM for {style.share(middle)} of slots LRU hits {style.share(at['LRU'])}")
+    return Drawing(
+        figure,
+        caption="Hit ratio among repeated accesses by RAM size, access by access; first accesses miss under every policy and are "
+        "left out. Belady's rule knows the future. Exact for these blocks.",
+        alt=f"Rising lines. With RAM for {style.share(middle)} of the slots: {numbers}.",
+    )

@@ -22,8 +22,10 @@ from rollstate.errors import InputError
 from rollstate.traces import block_access_list as bal
 from rollstate.traces.block_access_list import AccountAccess, SlotChanges
 from rollstate.traces.formats import files
+from rollstate.traces.formats.columns import OnBad
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, ROWS_SCHEMA, Batch, Options, Source, Unit
 from rollstate.traces.json_values import ResponseError, mapping, octets, quantity, sequence, word
+from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
 FILES_IN_UNIT = 64
 _NUMBER = re.compile(r"(\d+)")
@@ -33,14 +35,15 @@ _HASH = ("blockAccessListHash", "balHash")
 
 def is_json(found: Any) -> bool:
     """Say whether parsed JSON is a list of one block."""
-    accounts = _accounts(found)
+    accounts = listed(found)
     return accounts is not None and all(
         isinstance(one, dict) and "address" in one and {"storageChanges", "storageReads"} & one.keys()
         for one in accounts
     )
 
 
-def _accounts(found: Any) -> list[Any] | None:
+def listed(found: Any) -> list[Any] | None:
+    """Return the accounts in parsed JSON, None if it has not the form of a list."""
     if isinstance(found, dict):
         found = next((found[name] for name in ("blockAccessList", "result") if name in found), None)
         if isinstance(found, dict):
@@ -111,16 +114,26 @@ def source(paths: Sequence[str], parsed: Callable[[str], Any], options: Options)
         return bal.rows(number, decode_json(parsed(path), path), "final")
 
     def unit(part: list[tuple[int, str]]) -> Unit:
-        def batches(needless: Callable[[int], bool]) -> Iterator[tuple[int, Batch]]:
+        def batches(
+            needless: Callable[[int], bool], on_bad: OnBad | None = None
+        ) -> Iterator[tuple[int, Batch]]:
             if needless(0):
                 return
-            touches, changes, counts = zip(*(read(number, path) for number, path in part), strict=True)
-            info = pl.DataFrame(
-                {"block_number": [number for number, _ in part], "timestamp": None, "tx_count": counts},
-                BLOCKS_INFO_SCHEMA,
-            )
-            rows = pl.concat(touches).select(ROWS_SCHEMA.names())
-            yield 0, Batch(rows, pl.concat(changes), info)
+            touches, changes = [ROWS_SCHEMA.to_frame()], [ACCOUNTS_SCHEMA.to_frame()]
+            info = []
+            for number, path in part:
+                try:
+                    rows, accounts, count = read(number, path)
+                except InputError as error:
+                    if on_bad is None:
+                        raise
+                    on_bad(error)
+                    continue
+                touches.append(rows.select(ROWS_SCHEMA.names()))
+                changes.append(accounts)
+                info.append((number, None, count))
+            blocks = pl.DataFrame(info, BLOCKS_INFO_SCHEMA, orient="row")
+            yield 0, Batch(pl.concat(touches), pl.concat(changes), blocks)
 
         return Unit(part[0][1], sum(files.size(path) for _, path in part), batches)
 
@@ -148,10 +161,10 @@ def decode_json(found: Any, where: str) -> tuple[AccountAccess, ...]:
     InputError
         Naming the file, and the field or rule that is broken.
     """
-    listed = _accounts(found)
-    if listed is None:
+    entries = listed(found)
+    if entries is None:
         raise InputError(f"{where} holds no block access list")
-    accounts = tuple(_account(entry, f"{where}, account {at}") for at, entry in enumerate(listed))
+    accounts = tuple(_account(entry, f"{where}, account {at}") for at, entry in enumerate(entries))
     # The RLP decoder knows the rules; its offsets are those of the encoding.
     accounts = bal.decode(bal.encode(accounts, "final"), "final", where)
     wanted = next((found[name] for name in _HASH if isinstance(found, dict) and found.get(name)), None)
@@ -192,17 +205,17 @@ def _account(entry: Any, where: str) -> AccountAccess:
 def _slot(entry: Any, where: str) -> SlotChanges:
     one = mapping(entry, where)
     key = _first(one, ("key", "slot"), where)
-    listed = _first(one, ("changes", "slotChanges"), where)
+    changes = _first(one, ("changes", "slotChanges"), where)
     return SlotChanges(
-        word(key, f"{where}, key"), _changes(listed, where, ("value", "postValue", "newValue"), word)
+        word(key, f"{where}, key"), _changes(changes, where, ("value", "postValue", "newValue"), word)
     )
 
 
 def _changes(
-    listed: Any, where: str, values: tuple[str, ...], read: Callable[[Any, str], Any]
+    entries: Any, where: str, values: tuple[str, ...], read: Callable[[Any, str], Any]
 ) -> tuple[tuple[int, Any], ...]:
     out = []
-    for at, entry in enumerate(sequence(listed, where)):
+    for at, entry in enumerate(sequence(entries, where)):
         here = f"{where} {at}"
         one = mapping(entry, here)
         index = _number(_first(one, _INDEX, here), f"{here}, index", 31)

@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import polars as pl
 
 from rollstate.errors import InputError
 
+_Read = TypeVar("_Read")
 _HEX = r"^[0-9a-fA-F]+$"
 _DIGITS = r"^[0-9]+$"
 # More digits than any 256-bit number has.
 _MOST_DIGITS = 78
 READS = frozenset({"read", "r", "sload", "load", "get", "false", "0"})
 WRITES = frozenset({"write", "w", "sstore", "store", "set", "true", "1"})
+
+
+class BadRowError(InputError):
+    """A row that cannot be taken; ``at`` is its position among the rows that were read together."""
+
+    def __init__(self, said: str, at: int) -> None:
+        super().__init__(said)
+        self.at = at
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
+        return type(self), (str(self), self.at)
 
 
 @dataclass(frozen=True)
@@ -37,16 +50,25 @@ class Place:
         Whether the file is text with a line per row: rows are then numbered as its lines.
     header : bool
         Whether the first of these lines is the header.
+    dropped : tuple of int
+        Positions, before any was, of rows that have been taken out.
     """
 
     path: str
     first: int = 0
     lines: bool = False
     header: bool = True
+    dropped: tuple[int, ...] = ()
+
+    def position(self, at: int) -> int:
+        """Return the position of a row before others were taken out."""
+        for gone in sorted(self.dropped):
+            at += gone <= at
+        return at
 
     def row(self, at: int) -> str:
         """Name the row at position `at` of these rows: its line in a text, else its number from 0."""
-        number = self.first + at
+        number = self.first + self.position(at)
         return f"line {self._line(number)}" if self.lines else f"row {number}"
 
     def _line(self, number: int) -> int:
@@ -65,12 +87,12 @@ class Place:
             pass
         return wanted + 1
 
-    def fail(self, name: str, rule: str, bad: pl.Series, values: pl.Series) -> InputError:
+    def fail(self, name: str, rule: str, bad: pl.Series, values: pl.Series) -> BadRowError:
         """Return the error for the first row that `bad` marks."""
         at = bad.arg_max() or 0
         found = values[at]
         shown = f"0x{found.hex()}" if isinstance(found, bytes) else repr(found)
-        return InputError(f"{self.path}: {name} must {rule}; {self.row(at)} has {shown[:90]}")
+        return BadRowError(f"{self.path}: {name} must {rule}; {self.row(at)} has {shown[:90]}", at)
 
 
 def integers(
@@ -133,6 +155,8 @@ class Spelling:
 
 def spelling(values: pl.Series, place: Place) -> Spelling:
     """Return how the numbers of some rows are written; nulls and empty fields say nothing."""
+    if values.dtype.is_integer() and len(values):
+        return Spelling(digits=f"{place.row(0)} has {values[0]}", short=True)
     if values.dtype != pl.String:
         return Spelling()
     known = (values != "").fill_null(False)
@@ -141,9 +165,8 @@ def spelling(values: pl.Series, place: Place) -> Spelling:
     digits = bare & values.str.contains(_DIGITS).fill_null(False)
 
     def first(marks: pl.Series) -> str | None:
-        return (
-            f"{place.row(marks.arg_max() or 0)} has {values[marks.arg_max()]!r:.40}" if marks.any() else None
-        )
+        at = marks.arg_max() or 0
+        return f"{place.row(at)} has {values[at]!r:.40}" if marks.any() else None
 
     return Spelling(
         first(prefixed),
@@ -245,6 +268,25 @@ def writes(values: pl.Series, name: str, place: Place) -> pl.Series:
             name, "be 'read' or 'write' (or r, w; sload, sstore; false, true; 0, 1)", bad, values
         )
     return write
+
+
+OnBad = Callable[[InputError], None]
+"""Takes the error of a row or file that is then left out; raises to stop."""
+
+
+def convert(
+    frame: pl.DataFrame, place: Place, read: Callable[[pl.DataFrame, Place], _Read], on_bad: OnBad | None
+) -> _Read:
+    """Return what `read` makes of some rows; with `on_bad`, of those that it can take, having told of the others."""
+    while True:
+        try:
+            return read(frame, place)
+        except BadRowError as error:
+            if on_bad is None:
+                raise
+            on_bad(error)
+            frame = pl.concat([frame[: error.at], frame[error.at + 1 :]])
+            place = replace(place, dropped=(*place.dropped, place.position(error.at)))
 
 
 def truths(values: pl.Series, name: str, place: Place) -> pl.Series:

@@ -17,10 +17,10 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.traces import transfer_logs
 from rollstate.traces.formats import columns, files
-from rollstate.traces.formats.columns import Place
+from rollstate.traces.formats.columns import BadRowError, OnBad, Place
 from rollstate.traces.formats.files import Table
 from rollstate.traces.formats.rows import ROWS_SCHEMA, Batch, Source, Unit
-from rollstate.traces.json_values import ResponseError
+from rollstate.traces.json_values import ResponseError, octets
 from rollstate.traces.transfer_logs import Log
 
 LOGS = ("log_index", "transaction_index", "block_number", "address", "data", "topics")
@@ -72,9 +72,9 @@ def source(tables: Sequence[Table]) -> Source:
 
 
 def _unit(table: Table, wanted: Sequence[str], read: Callable[[pl.DataFrame, Place], pl.DataFrame]) -> Unit:
-    def batches(needless: Callable[[int], bool]) -> Iterator[tuple[int, Batch]]:
+    def batches(needless: Callable[[int], bool], on_bad: OnBad | None = None) -> Iterator[tuple[int, Batch]]:
         for number, place, frame in table.batches(wanted, needless):
-            yield number, Batch(read(frame, place))
+            yield number, columns.convert(frame, place, lambda rows, at: Batch(read(rows, at)), on_bad)
 
     return Unit(table.path, files.size(table.path), batches)
 
@@ -136,9 +136,7 @@ def _topics(values: pl.Series, place: Place) -> pl.Series:
 
 
 def _octets(text: object, name: str, place: Place, row: int, length: int | None = None) -> bytes:
-    from rollstate.traces.json_values import octets
-
     try:
         return octets(text, name, length)
     except ResponseError as error:
-        raise InputError(f"{place.path}, {place.row(row)}: {error}") from error
+        raise BadRowError(f"{place.path}, {place.row(row)}: {error}", row) from error

@@ -48,7 +48,9 @@ def is_remote(path: str) -> bool:
 
 
 def expand(sources: Sequence[str]) -> list[str]:
-    """Return the files that some files, folders and patterns name, in order, each once; hidden files and traces are left out.
+    """Return the files that some files, folders and patterns name, in order, each once.
+
+    Hidden files and traces are left out.
 
     Raises
     ------
@@ -88,10 +90,10 @@ def _remote(source: str) -> list[str]:
 
     try:
         system, root = fsspec.core.url_to_fs(source)
-        if "*" in root:
-            found = system.glob(root)
+        if "*" in root or system.isdir(root):
+            found = system.glob(root) if "*" in root else system.find(root)
         else:
-            found = system.find(root) if system.isdir(root) else [root]
+            found = [root]
         return [system.unstrip_protocol(path) for path in sorted(found)]
     except Exception as error:  # Each plug-in has errors of its own.
         raise InputError(
@@ -189,7 +191,21 @@ class Table:
         except InputError:
             raise
         except _WRONG as error:
-            raise InputError(f"{self.path} cannot be read: {str(error)[:300]}") from error
+            where = self._ragged_line() if self.kind == "csv" else ""
+            raise InputError(f"{self.path} cannot be read: {where}{str(error)[:300]}") from error
+
+    def _ragged_line(self) -> str:
+        """Name the first line of a CSV that has another number of fields than its header; empty if none has."""
+        width = len(self.columns) - len(self.constants)
+        try:
+            with io.TextIOWrapper(
+                io.BufferedReader(_open(self.path)), "utf-8", "replace", newline=""
+            ) as text:
+                reader = csv.reader(text, delimiter=self.separator)
+                wrong = next((row for row in reader if row and len(row) != width), None)
+                return "" if wrong is None else f"line {reader.line_num}: "
+        except _WRONG:
+            return ""
 
     def _parquet(self, wanted: list[str]) -> Iterator[pl.DataFrame]:
         with pq.ParquetFile(self._seekable()) as file:
@@ -231,7 +247,10 @@ class Table:
 
 
 def _plain(batch: pa.RecordBatch) -> pl.DataFrame:
-    """Return a batch with dictionaries unpacked."""
+    """Return a batch with dictionaries unpacked; a damaged one, whose offsets or text are wrong, is an error."""
+    batch.validate(full=True)
+    # Without the metadata of the schema, which may be anything.
+    batch = pa.RecordBatch.from_arrays(batch.columns, names=batch.schema.names)
     frame = pl.DataFrame(pl.from_arrow(batch))
     coded = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
     return frame.with_columns(pl.col(name).cast(pl.String) for name in coded)

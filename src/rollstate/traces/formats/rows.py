@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import polars as pl
 
+from rollstate.traces.formats.columns import OnBad
 from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
 ROWS_SCHEMA = pl.Schema(
@@ -24,15 +26,10 @@ ROWS_SCHEMA = pl.Schema(
 )
 """A touch."""
 DIFFS_SCHEMA = pl.Schema(
-    {
-        **ROWS_SCHEMA,
-        "place": pl.Int64,
-        "before": pl.Binary,
-        "after": pl.Binary,
-    }
+    [*ROWS_SCHEMA.items(), ("place", pl.Int64), ("before", pl.Binary), ("after", pl.Binary)]
 )
 """A difference: ``place`` is its order within the transaction, ``before`` and ``after`` are null for a read."""
-VERSIONED_SCHEMA = pl.Schema({**DIFFS_SCHEMA, "version": pl.Int64, "tx_hash": pl.UInt64})
+VERSIONED_SCHEMA = pl.Schema([*DIFFS_SCHEMA.items(), ("version", pl.Int64), ("tx_hash", pl.UInt64)])
 """A difference of a replacing table: of equal block, transaction, place and kind the highest version counts."""
 BLOCKS_INFO_SCHEMA = pl.Schema({"block_number": pl.Int64, "timestamp": pl.Int64, "tx_count": pl.Int32})
 
@@ -46,6 +43,16 @@ class Batch:
     blocks: pl.DataFrame = field(default_factory=BLOCKS_INFO_SCHEMA.to_frame)
 
 
+class Batches(Protocol):
+    """Reads a unit: yields number and batch, but for those whose number `needless` says so."""
+
+    def __call__(
+        self, needless: Callable[[int], bool], on_bad: OnBad | None = None
+    ) -> Iterator[tuple[int, Batch]]:
+        """Yield the batches; with `on_bad`, without the rows that it was told of."""
+        ...
+
+
 @dataclass(frozen=True)
 class Unit:
     """A part of a source that is read from its start: a file, or some small ones.
@@ -56,13 +63,13 @@ class Unit:
         For messages and progress.
     size : int
         Bytes.
-    batches : callable
-        Called with a function that says which batches, by number, are not needed; yields number and batch of the others.
+    batches : Batches
+        Reads it.
     """
 
     name: str
     size: int
-    batches: Callable[[Callable[[int], bool]], Iterator[tuple[int, Batch]]]
+    batches: Batches
 
 
 @dataclass(frozen=True)

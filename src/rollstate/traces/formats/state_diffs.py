@@ -26,7 +26,7 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.formats import columns, files
-from rollstate.traces.formats.columns import Place
+from rollstate.traces.formats.columns import OnBad, Place
 from rollstate.traces.formats.files import Table
 from rollstate.traces.formats.rows import DIFFS_SCHEMA, VERSIONED_SCHEMA, Batch, Options, Source, Unit
 
@@ -139,9 +139,12 @@ def _unit(table: Table, which: str, xatu: bool) -> Unit:
     wanted = list(DIFFS if which == "diffs" else READS)
     wanted += [name for name in VERSIONED if xatu and name in table.columns]
 
-    def batches(needless: Callable[[int], bool]) -> Iterator[tuple[int, Batch]]:
+    def read(frame: pl.DataFrame, place: Place) -> Batch:
+        return Batch(_rows(frame, which, place, xatu))
+
+    def batches(needless: Callable[[int], bool], on_bad: OnBad | None = None) -> Iterator[tuple[int, Batch]]:
         for number, place, frame in table.batches(wanted, needless):
-            yield number, Batch(_rows(frame, which, place, xatu))
+            yield number, columns.convert(frame, place, read, on_bad)
 
     return Unit(table.path, files.size(table.path), batches)
 

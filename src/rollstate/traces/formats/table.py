@@ -21,7 +21,7 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.formats import columns, files
-from rollstate.traces.formats.columns import Place
+from rollstate.traces.formats.columns import OnBad, Place
 from rollstate.traces.formats.files import Table
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, ROWS_SCHEMA, Batch, Options, Source, Unit
 
@@ -94,12 +94,7 @@ def source(tables: Sequence[Table], options: Options) -> Source:
     if options.seconds is not None and options.seconds <= 0:
         raise InputError(f"--seconds must be positive, not {options.seconds}")
     found = {table.path: find(table, options) for table in tables}
-    spelled = columns.combined(
-        columns.spelling(frame[name], place)
-        for table in tables
-        for name in [found[table.path].slot]
-        for _, place, frame in table.batches([name])
-    )
+    spelled = columns.combined(one for table in tables for one in _spellings(table, found[table.path].slot))
     base = spelled.base(found[tables[0].path].slot, tables[0].path)
     notes = []
     if base == 10:
@@ -119,10 +114,21 @@ def source(tables: Sequence[Table], options: Options) -> Source:
     )
 
 
+def _spellings(table: Table, slot: str) -> Iterator[columns.Spelling]:
+    """Yield how the slots of a table are written, batch by batch; bytes need no reading."""
+    for _, place, frame in table.batches([slot]):
+        if frame[slot].dtype == pl.Binary:
+            return
+        yield columns.spelling(frame[slot], place)
+
+
 def _unit(table: Table, found: Columns, seconds: int | None, base: int) -> Unit:
-    def batches(needless: Callable[[int], bool]) -> Iterator[tuple[int, Batch]]:
+    def read(frame: pl.DataFrame, place: Place) -> Batch:
+        return _batch(frame, place, found, seconds, base)
+
+    def batches(needless: Callable[[int], bool], on_bad: OnBad | None = None) -> Iterator[tuple[int, Batch]]:
         for number, place, frame in table.batches(found.names, needless):
-            yield number, _batch(frame, place, found, seconds, base)
+            yield number, columns.convert(frame, place, read, on_bad)
 
     return Unit(table.path, files.size(table.path), batches)
 

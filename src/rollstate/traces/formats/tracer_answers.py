@@ -1,6 +1,6 @@
 """Saved answers of ``debug_traceBlockByNumber`` with the prestate tracer: two files a block, or both in one.
 
-A file holds the answer as the endpoint sent it, its bare ``result``, or a list of ``{"request", "response"}`` as the RPC
+A file holds the answer as the endpoint sent it, its bare ``result``, or a list of ``{"request", "response"}`` as RPC
 test suites keep them, packed or not. Which of the two modes an answer is in is told by its content, and which block by
 the request, or by the first number in the file's name.
 """
@@ -15,8 +15,10 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.traces import prestate
 from rollstate.traces.formats import access_lists, files
+from rollstate.traces.formats.columns import OnBad
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, ROWS_SCHEMA, Batch, Options, Source, Unit
 from rollstate.traces.json_values import quantity
+from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
 BLOCKS_IN_UNIT = 16
 _MODES = ("full", "diff")
@@ -31,18 +33,18 @@ def answers(found: Any) -> list[tuple[Any, list[Any]]]:
     else:
         pairs = [(None, {"result": found})]
     out = [(asked, said.get("result")) for asked, said in pairs if isinstance(said, dict)]
-    return [(asked, result) for asked, result in out if _is_answer(result)]
+    return [(asked, result) for asked, result in out if isinstance(result, list) and _is_answer(result)]
 
 
-def _is_answer(result: Any) -> bool:
-    return isinstance(result, list) and all(
+def _is_answer(result: list[Any]) -> bool:
+    return all(
         isinstance(entry, dict) and ({"txHash", "result"} & entry.keys()) and "address" not in entry
         for entry in result
     )
 
 
 def mode(result: list[Any], request: Any = None) -> str | None:
-    """Return ``"full"`` or ``"diff"``; None if neither content nor request tells, as for a block without transactions."""
+    """Return ``"full"`` or ``"diff"``; None if nothing tells, as for a block without transactions."""
     for entry in result:
         found = entry.get("result")
         if isinstance(found, dict) and found:
@@ -97,25 +99,32 @@ def source(paths: Sequence[str], parsed: Callable[[str], Any], options: Options)
     numbers = [n for n, _ in access_lists.numbered([f"{n}" for n in places], options, "answers")]
 
     def unit(part: list[int]) -> Unit:
-        def batches(needless: Callable[[int], bool]) -> Iterator[tuple[int, Batch]]:
+        def batches(
+            needless: Callable[[int], bool], on_bad: OnBad | None = None
+        ) -> Iterator[tuple[int, Batch]]:
             if needless(0):
                 return
-            rows, changes, counts = [], [], []
+            rows, changes = [ROWS_SCHEMA.to_frame()], [ACCOUNTS_SCHEMA.to_frame()]
+            info = []
             for number in part:
                 full, diff = (
                     answers(parsed(path))[at][1] for path, at in (places[number][m] for m in _MODES)
                 )
                 where = " and ".join(dict.fromkeys(path for path, _ in places[number].values()))
                 try:
-                    rows.append(prestate.block_touches(number, full, diff))
-                    changes.append(prestate.block_changes(number, diff))
+                    touches = prestate.block_touches(number, full, diff)
+                    accounts = prestate.block_changes(number, diff)
                 except InputError as error:
-                    raise InputError(f"{where}: {error}") from error
-                counts.append(len(full))
-            info = pl.DataFrame(
-                {"block_number": part, "timestamp": None, "tx_count": counts}, BLOCKS_INFO_SCHEMA
-            )
-            yield 0, Batch(pl.concat(rows).select(ROWS_SCHEMA.names()), pl.concat(changes), info)
+                    named = InputError(f"{where}: {error}")
+                    if on_bad is None:
+                        raise named from error
+                    on_bad(named)
+                    continue
+                rows.append(touches.select(ROWS_SCHEMA.names()))
+                changes.append(accounts)
+                info.append((number, None, len(full)))
+            blocks = pl.DataFrame(info, BLOCKS_INFO_SCHEMA, orient="row")
+            yield 0, Batch(pl.concat(rows), pl.concat(changes), blocks)
 
         named = sorted({path for number in part for path, _ in places[number].values()})
         return Unit(named[0], sum(map(files.size, named)), batches)

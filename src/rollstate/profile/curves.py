@@ -1,0 +1,86 @@
+"""Survival of gap times from a profile, with bands over its groups."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rollstate.product_limit import product_limit
+from rollstate.profile.plan import GROUPS
+from rollstate.profile.resampling import bootstrap
+from rollstate.profile.rows import between, risk, upper
+from rollstate.profile.tables import Profile
+
+
+def kaplan_meier(
+    profile: Profile,
+    start: int | None = None,
+    stop: int | None = None,
+    *,
+    inside: bool = False,
+    where: pl.Expr | None = None,
+    level: float = 0.95,
+    min_at_risk: int = 1,
+) -> pl.DataFrame:
+    """Estimate the survival curve of gap times, as `rollstate.product_limit.kaplan_meier` does from spells.
+
+    Parameters
+    ----------
+    profile, start, stop, inside, where
+        Which pieces: see `rollstate.profile.rows.between`.
+    level, min_at_risk
+        As in `rollstate.product_limit.kaplan_meier`.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``time``, ``at_risk``, ``events``, ``survival``, ``low``, ``high``, a row per bin with an event. ``time`` is the
+        bin's greatest gap: below 64 blocks the curve is that of the spells, above it is in that point, but for spells
+        censored within the bin.
+    """
+    events, at_risk = risk(between(profile, start, stop, inside=inside, where=where))
+    used = np.flatnonzero(events[0])
+    times = upper(events.shape[1])[used].astype(float)
+    return product_limit(times, events[0][used], at_risk[0][used], level=level, min_at_risk=min_at_risk)
+
+
+def band(
+    profile: Profile,
+    at: np.ndarray,
+    start: int | None = None,
+    stop: int | None = None,
+    *,
+    activity: int | None = None,
+    draws: int = 200,
+    seed: int,
+    level: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a pointwise percentile band of the curve at gap times `at`, resampling groups.
+
+    Parameters
+    ----------
+    at : array, shape (m,)
+        Gap times in blocks.
+    activity : int, optional
+        0 first, 1 few, 2 many accesses so far; all if not given.
+    draws, seed, level
+        Of the bootstrap.
+
+    Returns
+    -------
+    low, high : array of float64, shape (m,)
+        Of the curve on the coarser grid of ``pieces_by_group``: the width is that of the estimate.
+    """
+    if activity is not None:
+        profile.require("pieces_by_group", "activity")
+    where = None if activity is None else pl.col("activity") == activity
+    rows = between(profile, start, stop, table="pieces_by_group", where=where)
+    events, at_risk = risk(rows, "group", GROUPS)
+    step = np.searchsorted(upper(events.shape[1], coarse=True), np.asarray(at, float), "right")
+
+    def curve(weights: np.ndarray) -> np.ndarray:
+        n, d = weights @ at_risk, weights @ events
+        share = np.divide(d, n, out=np.zeros_like(n), where=n > 0)
+        return np.r_[1.0, np.cumprod(1 - np.minimum(share, 1))][step]
+
+    return bootstrap(curve, at_risk.sum(axis=1) > 0, draws=draws, seed=seed, level=level)

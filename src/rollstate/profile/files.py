@@ -1,0 +1,147 @@
+"""A profile on disk: one Parquet file, its stamp and plan in the metadata of the schema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rollstate import __version__
+from rollstate.errors import InputError
+from rollstate.profile.plan import Plan
+from rollstate.profile.tables import LADDER, TABLES, VERSION, Profile, keys, sums
+from rollstate.traces.marks import PROFILE_KEY
+from rollstate.traces.schema import Capability
+
+_PACKED = {name for table in TABLES for name in sums(table) if name != "rows"} | {"touches"}
+LARGEST = 2_000_000
+"""A profile larger than this, in bytes, is a mistake: it would no longer be handed around."""
+
+
+def save(profile: Profile, path: Path) -> Path:
+    """Write a profile; the file appears whole or not at all, and the same profile gives the same bytes.
+
+    Where the file would be larger than `LARGEST`, columns of `rollstate.profile.tables.LADDER` are merged one after the
+    other; what is loaded then says so.
+
+    Raises
+    ------
+    InputError
+        If the file is too large with all of them merged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    new = Path(name)
+    try:
+        for merged in range(profile.merged, len(LADDER) + 1):
+            _write(profile.coarsened(merged), new)
+            if (size := new.stat().st_size) <= LARGEST:
+                break
+        else:
+            raise InputError(f"profile: {path} would take {size} bytes, more than {LARGEST}")
+        new.chmod(0o644)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    return path
+
+
+def _write(profile: Profile, path: Path) -> None:
+    frames = [
+        profile.table(name).with_columns(pl.lit(name).alias("table")).select("table", *TABLES[name])
+        for name in TABLES
+    ]
+    table = pl.concat(frames, how="diagonal").to_arrow(compat_level=pl.CompatLevel.oldest())
+    stamp = {
+        "version": VERSION,
+        "written_by": __version__,
+        "capability": profile.capability.as_dict(),
+        "plan": profile.plan.as_dict(),
+        "trace_sha256": profile.trace_sha256,
+        "merged": profile.merged,
+        "digest": _digest(profile),
+    }
+    pq.write_table(
+        table.replace_schema_metadata({PROFILE_KEY: json.dumps(stamp, sort_keys=True).encode()}),
+        path,
+        compression="zstd",
+        compression_level=19,
+        use_dictionary=["table", "contract_type", "slot_type"],
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in table.column_names if name in _PACKED},
+        row_group_size=1 << 22,
+        write_statistics=False,
+    )
+
+
+def load_file(path: Path) -> Profile:
+    """Read a profile and check it.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, not a profile, or one of another version of the schema.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path} does not exist: name a profile, or make one with `rollstate profile`"
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path} cannot be read as a profile ({error}); it is damaged or foreign: copy it again, or make it anew "
+            "with `rollstate profile TRACE --out FILE`"
+        ) from error
+    stamp = _stamp(path, table.schema.metadata or {})
+    frame = pl.DataFrame(pl.from_arrow(table))
+    try:
+        frames: dict[str, Any] = {
+            name: frame.filter(pl.col("table") == name).select(list(schema)).cast(pl.Schema(schema))
+            for name, schema in TABLES.items()
+        }
+        plan, capability = Plan.from_dict(stamp["plan"]), Capability.from_dict(stamp["capability"])
+    except (pl.exceptions.PolarsError, KeyError, TypeError, InputError) as error:
+        raise InputError(f"{path} is a damaged profile ({error}); copy it again or make it anew") from error
+    profile = Profile(
+        capability, plan, **frames, trace_sha256=stamp.get("trace_sha256"), merged=stamp.get("merged", 0)
+    )
+    if _digest(profile) != stamp.get("digest"):
+        raise InputError(f"{path}: the counts are not those that were saved; copy it again or make it anew")
+    return profile
+
+
+def _stamp(path: Path, metadata: dict[bytes, bytes]) -> dict[str, Any]:
+    if PROFILE_KEY not in metadata:
+        raise InputError(
+            f"{path} is a Parquet file, but not a profile; make one with `rollstate profile TRACE --out FILE`"
+        )
+    stamp = json.loads(metadata[PROFILE_KEY])
+    if stamp.get("version") != VERSION:
+        raise InputError(
+            f"{path} is a profile of schema version {stamp.get('version')} (rollstate {stamp.get('written_by')}), this "
+            f"is version {VERSION}: its grids differ; make it anew from its trace"
+        )
+    return stamp
+
+
+def _digest(profile: Profile) -> str:
+    """Return a SHA-256 of every count, whatever the version of the Parquet writer."""
+    digest = hashlib.sha256()
+    for name in TABLES:
+        frame = profile.table(name)
+        digest.update(f"{name} {frame.height}\n".encode())
+        for column in (*keys(name), *sums(name)):
+            values = frame[column]
+            if values.dtype == pl.String:
+                digest.update("\0".join("" if v is None else f"={v}" for v in values).encode())
+            else:
+                digest.update(values.cast(pl.Int64).to_numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,192 @@
+"""One pass over the accesses of slots, in order of slot and block: the counts that a profile is made of.
+
+An access is a row; the rows of one slot in one block are one visit. A creation inside the trace that no access
+precedes is the slot's first visit without being an access, as in `rollstate.intervals.build`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rollstate.compiled import compiled
+from rollstate.profile.classes import access_class, octave_class
+from rollstate.profile.grid import bin_of
+
+FOLD, GROUP, ACCESSES, OCTAVE, KIND, CATEGORY, GAP = 4, 6, 5, 5, 2, 6, 10
+"""Bits of the fields of the packed keys, of which the longest takes 53 of 63."""
+
+READ, WRITE, CREATED = 0, 1, 2
+NEVER = np.iinfo(np.int64).max
+
+
+@compiled
+def visits(block, wrote, starts, created, window, out_block, out_kind, out_start):
+    """Reduce the sorted rows of slots to visits; returns how many there are.
+
+    Slot ``i`` has rows ``starts[i]`` to ``starts[i + 1]``; its visits are written to ``out_*`` from ``out_start[i]``.
+    """
+    n = 0
+    for i in range(starts.size - 1):
+        out_start[i] = n
+        first = block[starts[i]] if starts[i] < starts[i + 1] else NEVER
+        if window[0] <= created[i] < first and created[i] < window[1]:
+            out_block[n] = created[i]
+            out_kind[n] = CREATED
+            n += 1
+        for row in range(starts[i], starts[i + 1]):
+            if row > starts[i] and block[row] == block[row - 1]:
+                out_kind[n - 1] |= wrote[row]
+            else:
+                out_block[n] = block[row]
+                out_kind[n] = wrote[row]
+                n += 1
+    out_start[starts.size - 1] = n
+    return n
+
+
+@compiled
+def count_pieces(block, begins, cuts):
+    """Return how many pieces `pieces` makes at most."""
+    total, stop = 0, cuts[-1]
+    for i in range(begins.size - 1):
+        for row in range(begins[i], begins[i + 1]):
+            end = block[row + 1] if row + 1 < begins[i + 1] else stop - 1
+            total += np.searchsorted(cuts, end, "right") - np.searchsorted(cuts, block[row], "right") + 1
+    return total
+
+
+@compiled
+def pieces(
+    block, kind, begins, group, category, cuts, gap_bits, coarse_bits, key, group_key, entry_of, duration_of
+):
+    """Cut every spell at the cuts; write two packed keys, entry and duration for each piece; returns their number.
+
+    ``key``, from the top: fold, fold of the spell's start, class of accesses so far, classes of the last gap and of the
+    mean gap, kind of the access at the start, category, bins of entry and duration, event. ``group_key``: fold, class
+    of accesses so far, bins of entry and duration on a coarser grid, event, group.
+    """
+    n, stop = 0, cuts[-1]
+    for i in range(begins.size - 1):
+        first = begins[i]
+        accesses = 0
+        for row in range(first, begins[i + 1]):
+            s = block[row]
+            accesses += kind[row] != CREATED
+            gap = s - block[row - 1] if row > first else 0
+            mean = (s - block[first]) // (row - first) if row > first else 0
+            last = row + 1 == begins[i + 1]
+            end = stop - 1 if last else block[row + 1]
+            start_fold = np.searchsorted(cuts, s, "right") - 1
+            known = access_class(accesses)
+            named = (known << OCTAVE) | octave_class(gap)
+            named = (named << OCTAVE) | octave_class(mean)
+            named = (named << KIND) | kind[row]
+            named = (named << CATEGORY) | category[i]
+            entry = 0
+            for fold in range(start_fold, cuts.size - 1):
+                bound = cuts[fold + 1]
+                event = not last and end < bound
+                duration = (end if event else bound - 1) - s
+                if duration > entry:
+                    packed = ((fold << FOLD) | start_fold) << (ACCESSES + 2 * OCTAVE + KIND + CATEGORY)
+                    packed |= named
+                    packed = (packed << GAP) | bin_of(entry, gap_bits)
+                    packed = (packed << GAP) | bin_of(duration, gap_bits)
+                    key[n] = (packed << 1) | event
+                    packed = (((fold << ACCESSES) | known) << GAP) | bin_of(entry, coarse_bits)
+                    packed = (((packed << GAP) | bin_of(duration, coarse_bits)) << 1) | event
+                    group_key[n] = (packed << GROUP) | group[i]
+                    entry_of[n] = entry
+                    duration_of[n] = duration
+                    n += 1
+                    entry = duration
+                if event:
+                    break
+    return n
+
+
+@compiled
+def reuse(
+    block, kind, begins, group, edges, observed, start, period_of, pairs, chances, by_group, chances_by_group
+):
+    """Count pairs of visits of a slot by the lag between them, and the chances there were.
+
+    ``edges[j]`` to ``edges[j + 1] - 1`` are the lags of bin ``j``; ``observed[i]`` counts observed blocks before block
+    ``start + i``. Results: ``pairs`` and ``chances`` of shape (bins, periods, classes) by the period of the earlier
+    visit and the class of the slot's accesses in all, ``by_group`` and ``chances_by_group`` of shape (bins, groups).
+    """
+    n_blocks = observed.size - 1
+    for i in range(begins.size - 1):
+        low, high = begins[i], begins[i + 1]
+        if low < high and kind[low] == CREATED:
+            low += 1
+        of = access_class(high - low)
+        for j in range(edges.size - 1):
+            left, right = low, low
+            for row in range(low, high):
+                b = block[row] - start
+                if b + edges[j] >= n_blocks:
+                    break
+                day = period_of[b]
+                chance = observed[min(b + edges[j + 1], n_blocks)] - observed[b + edges[j]]
+                chances[j, day, of] += chance
+                chances_by_group[j, group[i]] += chance
+                if low + 1 == high:
+                    continue
+                while left < high and block[left] - start < b + edges[j]:
+                    left += 1
+                while right < high and block[right] - start < b + edges[j + 1]:
+                    right += 1
+                pairs[j, day, of] += right - left
+                by_group[j, group[i]] += right - left
+
+
+@compiled
+def over_time(block, kind, begins, row_block, row_begins, start, width, out):
+    """Count, per bin of time: rows, visits, visits that wrote, first visits; ``out`` has shape (bins, 4)."""
+    for row in range(row_begins[0], row_begins[-1]):
+        out[(row_block[row] - start) // width, 0] += 1
+    for i in range(begins.size - 1):
+        fresh = True
+        for row in range(begins[i], begins[i + 1]):
+            if kind[row] == CREATED:
+                continue
+            b = (block[row] - start) // width
+            out[b, 1] += 1
+            out[b, 2] += kind[row] == WRITE
+            out[b, 3] += fresh
+            fresh = False
+
+
+@compiled
+def hot(block, kind, begins, borders, span, window, bits, idle_bits, key, before_of, after_of):
+    """Write, per slot and border, a key of its touches on both sides, with their numbers; returns how many.
+
+    Key, from the top: border, span (0: all that lies before and after, 1: `span` blocks on each side), bin of
+    touches before, bin of the idle time at the border, bin of touches after.
+    """
+    n = 0
+    for i in range(begins.size - 1):
+        low, high = begins[i], begins[i + 1]
+        if low < high and kind[low] == CREATED:
+            low += 1
+        for j in range(borders.size):
+            at = low + np.searchsorted(block[low:high], borders[j])
+            idle = borders[j] - block[at - 1] if at > low else 0
+            for near in range(2):
+                before, after = at - low, high - at
+                if near == 1:
+                    if borders[j] - span < window[0] or borders[j] + span > window[1]:
+                        continue
+                    before = at - low - np.searchsorted(block[low:at], borders[j] - span)
+                    after = np.searchsorted(block[at:high], borders[j] + span)
+                if before + after == 0:
+                    continue
+                packed = (j << 1) | near
+                packed = (packed << GAP) | bin_of(before, bits)
+                packed = (packed << GAP) | bin_of(idle, idle_bits)
+                key[n] = (packed << GAP) | bin_of(after, bits)
+                before_of[n] = before
+                after_of[n] = after
+                n += 1
+    return n

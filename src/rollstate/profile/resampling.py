@@ -1,0 +1,95 @@
+"""Intervals from groups: a statistic of weighted groups, jackknifed or resampled.
+
+A statistic is a function of weights, shape (groups,), that adds groups up with them before anything nonlinear: the sum
+of pairs over the sum of chances, or a product-limit of weighted counts. Groups are random and whole (contracts, or
+slots where contracts are few), so they are exchangeable.
+
+Sources: Efron and Tibshirani (1993), An Introduction to the Bootstrap, 11 and 13; delete-one-group jackknife as in
+Kott (2001), https://www.scb.se/contentassets/ca21efb41fee47d293bbee5bf7be7fb3/the-delete-a-group-jackknife.pdf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+
+from rollstate.errors import InputError
+from rollstate.estimate import Estimate
+
+Statistic = Callable[[np.ndarray], np.ndarray | float]
+
+
+def jackknife(
+    statistic: Statistic, present: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return value and half width of the interval of a statistic, leaving out one group at a time.
+
+    Parameters
+    ----------
+    statistic : callable
+        Of weights, shape (groups,); returns a number or an array.
+    present : array of bool, shape (groups,)
+        Which groups hold anything; there must be at least two.
+    level : float
+        Level of the interval, from Student's t with one degree of freedom less than there are groups.
+
+    Returns
+    -------
+    value, half_width : array
+    """
+    used = _used(present)
+    weights = present.astype(float)
+    whole = np.asarray(statistic(weights), float)
+    left_out = []
+    for group in used:
+        one = weights.copy()
+        one[group] = 0
+        left_out.append(statistic(one))
+    n = len(used)
+    spread = np.sqrt(
+        (n - 1) / n * np.sum((np.asarray(left_out) - np.mean(np.asarray(left_out), axis=0)) ** 2, axis=0)
+    )
+    return whole, stats.t.ppf(0.5 + level / 2, n - 1) * spread
+
+
+def bootstrap(
+    statistic: Statistic, present: np.ndarray, *, draws: int, seed: int, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the percentile interval of a statistic, drawing as many groups as there are, with replacement.
+
+    Returns
+    -------
+    low, high : array
+    """
+    used = _used(present)
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        weights = np.zeros(len(present))
+        weights[used] = rng.multinomial(len(used), np.full(len(used), 1 / len(used)))
+        values.append(statistic(weights))
+    tail = (1 - level) / 2
+    low, high = np.quantile(np.asarray(values, float), [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def estimate(
+    statistic: Statistic, present: np.ndarray, *, draws: int, seed: int, level: float = 0.95
+) -> Estimate:
+    """Return a number with its bootstrap interval; without one where there is a single group."""
+    value = float(statistic(present.astype(float)))
+    if present.sum() < 2:
+        return Estimate(value)
+    low, high = bootstrap(statistic, present, draws=draws, seed=seed, level=level)
+    return Estimate(value, float(low), float(high))
+
+
+def _used(present: np.ndarray) -> np.ndarray:
+    used = np.flatnonzero(present)
+    if used.size < 2:
+        raise InputError(
+            f"resampling needs at least 2 groups with data, there are {used.size}; widen the selection"
+        )
+    return used

@@ -1,0 +1,135 @@
+"""Grouped rows of a profile: what models with weights are fitted on, and what every other statistic starts from."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rollstate.profile.classes import access_bounds, octave_bounds
+from rollstate.profile.grid import GAPS, LAGS
+from rollstate.profile.tables import Profile
+
+
+def between(
+    profile: Profile,
+    start: int | None = None,
+    stop: int | None = None,
+    *,
+    inside: bool = False,
+    table: str = "pieces",
+    where: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Return the pieces between two cuts: the spells as seen there, idle time carried over.
+
+    Parameters
+    ----------
+    profile : Profile
+    start, stop : int, optional
+        Cuts of the plan; from its first to its last if not given.
+    inside : bool
+        Only spells that start between the cuts, as a trace of these blocks alone would show them.
+    table : {"pieces", "sums", "pieces_by_group"}
+        The last knows neither spells by their start nor classes.
+    where : polars.Expr, optional
+        Which pieces, by columns of the table.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table's columns; ``entry`` and ``duration`` are bins. A spell that enters late is at risk in the bin of its
+        end at least (in ``sums`` the bins stay); one that only goes on from fold to fold is not counted twice.
+
+    Raises
+    ------
+    InputError
+        If a block is no cut.
+    """
+    plan = profile.plan
+    first = plan.fold_from(plan.start if start is None else start)
+    last = plan.fold_from(plan.stop if stop is None else stop)
+    rows = profile.table(table).filter(pl.col("fold").is_between(first, last, closed="left"))
+    if inside:
+        rows = rows.filter(pl.col("start_fold") >= first)
+    if where is not None:
+        rows = rows.filter(where)
+    if table == "sums":
+        return rows
+    late = (pl.col("fold") == first) & (pl.col("entry") == pl.col("duration"))
+    return rows.with_columns(entry=pl.when(late).then(pl.col("duration") - 1).otherwise("entry"))
+
+
+def regression_rows(profile: Profile, start: int | None = None, stop: int | None = None) -> pl.DataFrame:
+    """Return grouped spells with numbers in the place of bins and classes, for models that take weights.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``entry``, ``duration`` (middle of the bin, in blocks, ``entry`` < ``duration``), ``event``, ``weight`` (spells
+        alike), ``log_accesses`` (log of 1 + the geometric middle of the class), ``log_gap`` and ``log_pace`` (log of
+        the middle of the octave, 0 if none), ``has_gap``, ``wrote``, ``contract_type``, ``slot_type``. A piece that
+        goes on within a bin and ends there is taken as at risk in that bin; one that does not end is left out.
+    """
+    for column in ("gap", "pace", "kind"):
+        profile.require("pieces", column)
+    pieces = between(profile, start, stop)
+    same = (pl.col("entry") == pl.col("duration")).alias("same")
+    pieces = pieces.filter(~same | pl.col("event")).with_columns(
+        entry=pl.when(same).then(pl.col("duration") - 1).otherwise("entry")
+    )
+    low, high = access_bounds(pieces["accesses"].to_numpy())
+    return pl.DataFrame(
+        {
+            "entry": np.where(pieces["entry"] == 0, 0.0, GAPS.middle(pieces["entry"].to_numpy())),
+            "duration": GAPS.middle(pieces["duration"].to_numpy()),
+            "event": pieces["event"],
+            "weight": pieces["rows"],
+            "log_accesses": np.log1p(np.sqrt(low * high)),
+            "log_gap": _log_octave(pieces["gap"].to_numpy()),
+            "log_pace": _log_octave(pieces["pace"].to_numpy()),
+            "has_gap": pieces["gap"] > 0,
+            "wrote": pieces["kind"] == 1,
+            "contract_type": pieces["contract_type"],
+            "slot_type": pieces["slot_type"],
+        }
+    )
+
+
+def _log_octave(index: np.ndarray) -> np.ndarray:
+    low, high = octave_bounds(index)
+    return np.where(index > 0, np.log(np.maximum((low + high) / 2, 1)), 0.0)
+
+
+def risk(rows: pl.DataFrame, by: str | None = None, groups: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Count events and spells at risk per bin of gap time.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        As `between` returns them.
+    by : str, optional
+        Column with codes from 0 to ``groups - 1``.
+
+    Returns
+    -------
+    events, at_risk : array of int64, shape (groups, bins)
+    """
+    entry, duration = (rows[name].to_numpy().astype(np.int64) for name in ("entry", "duration"))
+    weight = rows["rows"].to_numpy()
+    code = np.zeros(len(rows), np.int64) if by is None else rows[by].to_numpy().astype(np.int64)
+    bins = int(duration.max(initial=0)) + 2
+    event = rows["event"].to_numpy()
+
+    def counted(at: np.ndarray, chosen: np.ndarray | slice = slice(None)) -> np.ndarray:
+        flat = np.bincount(code[chosen] * bins + at[chosen], weight[chosen], groups * bins)
+        return np.round(flat).astype(np.int64).reshape(groups, bins)
+
+    events = counted(duration, event)
+    # At risk in a bin: entered in an earlier one, not ended in an earlier one.
+    entered, ended = counted(entry), counted(duration)
+    at_risk = np.cumsum(entered, axis=1) - entered - (np.cumsum(ended, axis=1) - ended)
+    return events, at_risk
+
+
+def upper(bins: int, *, coarse: bool = False) -> np.ndarray:
+    """Return the greatest gap of each bin, int64; `coarse` for the grid of ``pieces_by_group``."""
+    return (LAGS if coarse else GAPS).high(np.arange(bins))
