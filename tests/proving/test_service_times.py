@@ -47,11 +47,14 @@ def test_bands_cover_in_every_decile():
 
 
 def crashing(seed, n=4_000):
-    """Return invented runs with informative crashes, and the mean that no crash hides."""
-    every = runs.synthetic(seed, n)
-    part = every[every["run"] == "synthetic prover that crashes"]
-    # The generator's expectation given cycles; its noise has mean exp(0.05^2 / 2).
-    return part, float((4 + 0.2 * part["cycles"] / 1e6).mean() * np.exp(0.05**2 / 2))
+    """Return invented runs whose crashes depend on gas, and the mean that no crash hides."""
+    rng = np.random.default_rng(seed)
+    gas = rng.uniform(5e6, 45e6, n)
+    prove = (4 + 4.0 * gas / 1e6) * rng.lognormal(0, 0.08, n)
+    crashed = rng.random(n) < 1 / (1 + np.exp(4 - gas / 1e7))
+    part = pd.DataFrame({"gas": gas, "prove_s": np.where(crashed, np.nan, prove), "crashed": crashed})
+    # The generator's expectation given gas; its noise has mean exp(0.08^2 / 2).
+    return part, float((4 + 4.0 * gas / 1e6).mean() * np.exp(0.08**2 / 2))
 
 
 def test_both_corrections_undo_informative_crashes():
