@@ -51,7 +51,7 @@ EDITS = {
         "(game.batch <= self.r) if game.on_checkpoint else (game.batch <= self.finalised)", "True",
     ),
     "a void bond always comes back": ("if truth != game.claim:", "if truth == truth:"),
-    "an idle seat is never free": ("self.active_at + PATIENCE", "self.active_at + max_value(uint128)"),
+    "an idle seat is never free": ("self.active_at + PATIENCE", "self.active_at + PATIENCE * 10**9"),
     "sitting keeps a seat": ("    self.active_at = block.timestamp\n", "    pass\n"),
     "the last second is cut off a claim": (
         "block.timestamp <= self.batches[first].posted_at + WINDOW",

@@ -36,7 +36,7 @@ def test_round_trip_and_same_bytes(path, tmp_path):
 
 
 def test_a_long_trace_stays_small(tmp_path):
-    trace = generate(SyntheticParameters(contracts=300, window_blocks=20_000, seed=2))[0]
+    trace = generate(SyntheticParameters(contracts=260, window_blocks=2_000, seed=2))[0]
     made = make(trace, block_s=12.0)
     assert made.plan.group_by == "contract"
     file = save(made, tmp_path / "c.profile")

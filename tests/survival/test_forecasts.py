@@ -117,3 +117,13 @@ def test_a_covariate_that_the_stratum_decides_is_left_out_of_the_stratified_mode
     """It made Newton wander in the noise of an information near zero."""
     frame = pl.DataFrame({"g": ["x", "x", "y", "y"], "decided": [0, 0, 1, 1], "free": [0, 1, 0, 0]})
     assert forecasts.varying(frame, ["decided", "free"], ["g"]) == ["free"]
+
+
+def test_a_sample_keeps_whole_slots_and_everything_where_that_is_little(made):
+    known = made[1]
+    assert forecasts.sample_slots(known, 1) is known
+    part = forecasts.sample_slots(known, 1, most=known.height // 4)
+    assert part.height == pytest.approx(known.height / 4, rel=0.3)
+    whole = known.filter(pl.col("slot_id").is_in(part["slot_id"].unique().implode()))
+    assert part.equals(whole)
+    assert part.equals(forecasts.sample_slots(known, 1, most=known.height // 4))

@@ -213,7 +213,7 @@ def saved(folder, text, name="mine.csv"):
         (f"1e3,0,{ADDRESS},0x1,read", "block_number must hold integers.* line 3"),
         (f"100,{2**31},{ADDRESS},0x1,read", r"tx_index must hold integers \(Int32\); line 3"),
         (f"100,0,{ADDRESS},0x1,touch", "kind must be 'read' or 'write'.* line 3 has 'touch'"),
-        (f"100,0,{ADDRESS},0x1", "cannot be read"),
+        (f"100,0,{ADDRESS},0x1", "cannot be read: line 3: "),
         (
             f"30000100,0,{ADDRESS},0x1,read",
             "1 of 51 blocks, 30000100 to 30000100, lie 29,999,951 blocks away",
@@ -410,6 +410,14 @@ def test_a_stamp_beside_a_table_is_the_stamp_of_the_trace(tmp_path):
     trace = importing.read([path])
     assert trace.capability == capability(100, 103)
     assert trace.blocks["gas_used"].to_list() == [5, 6, 7]
+    Path(path + ".capability.json").write_text(capability(100, 103, tx_level="none").to_json())
+    with pytest.raises(
+        InputError, match="tx_index must be null: tx_level is none, as the stamp has it; 1 rows do not"
+    ):
+        importing.read([path])
+    Path(path + ".blocks.csv").write_text("block_number,observed\n100,false\n101,true\n102,false\n")
+    Path(path + ".capability.json").write_text(capability(100, 103, unobserved_blocks=2).to_json())
+    assert importing.read([path], Options(blocks=(101, 103))).capability.unobserved_blocks == 1
     Path(path + ".capability.json").write_text(capability(102, 103).to_json())
     with pytest.raises(InputError, match="block 101 is not one of"):
         importing.read([path])

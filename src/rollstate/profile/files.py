@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -102,8 +103,8 @@ def load_file(path: Path) -> Profile:
     stamp = _stamp(path, table.schema.metadata or {})
     frame = pl.DataFrame(pl.from_arrow(table))
     try:
-        frames = {
-            name: frame.filter(pl.col("table") == name).select(list(schema)).cast(schema)
+        frames: dict[str, Any] = {
+            name: frame.filter(pl.col("table") == name).select(list(schema)).cast(pl.Schema(schema))
             for name, schema in TABLES.items()
         }
         plan, capability = Plan.from_dict(stamp["plan"]), Capability.from_dict(stamp["capability"])
@@ -117,7 +118,7 @@ def load_file(path: Path) -> Profile:
     return profile
 
 
-def _stamp(path: Path, metadata: dict[bytes, bytes]) -> dict[str, object]:
+def _stamp(path: Path, metadata: dict[bytes, bytes]) -> dict[str, Any]:
     if PROFILE_KEY not in metadata:
         raise InputError(
             f"{path} is a Parquet file, but not a profile; make one with `rollstate profile TRACE --out FILE`"

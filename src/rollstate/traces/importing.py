@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from rollstate import __version__
 from rollstate.errors import InputError
-from rollstate.traces import endpoint_errors, import_ranges, rules, store, stray_blocks, tables
+from rollstate.traces import endpoint_errors, import_ranges, import_stamp, rules, store, stray_blocks, tables
 from rollstate.traces.formats import access_lists, ethereum_etl, files, state_diffs, table, tracer_answers
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, VERSIONED_SCHEMA, Options, Source
 from rollstate.traces.import_ranges import Runs
@@ -241,9 +241,9 @@ def _write(
         _require_inside(found, start, stop, "the stamp beside the table")
     else:
         start, stop = _window(source, options, runs, found)
-    stamp = stamp_of(source, options, found, start, stop)
+    stamp = import_stamp.stamp_of(source, options, found, start, stop)
     if given:
-        stamp = dataclasses.replace(given, window_start=start, window_stop=stop)
+        stamp = dataclasses.replace(given, window_start=start, window_stop=stop, unobserved_blocks=0)
     # Steps of the clock and lists may name a block twice: in two batches of one file.
     info = info.unique("block_number", keep="any").filter(_inside(start, stop))
     blocks = pl.DataFrame({"block_number": pl.int_range(start, stop, eager=True)}).join(
@@ -256,12 +256,19 @@ def _write(
             given_blocks, on="block_number", how="left", maintain_order="left"
         )
     blocks = store.conform(blocks, BLOCKS_SCHEMA)
+    unseen = blocks.filter(~pl.col("observed"))["block_number"]
+    stamp = dataclasses.replace(stamp, unobserved_blocks=len(unseen))
+    wanted = rules.access_rules(stamp, 1 << 32, unseen)
     counted = {"touches": 0, "slots": 0}
 
     def pieces() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         found = import_ranges.chunks(runs, keep_reads=stamp.observes_reads, inside=_inside(start, stop))
         with tqdm(unit=" touches", unit_scale=True, disable=not progress, desc="write") as bar:
             for accesses, slots in found:
+                for said, count, row in rules.broken(accesses, wanted):
+                    raise InputError(
+                        f"{source.units[0].name}: {said}, as the stamp has it; {count:,} rows do not: {row}"
+                    )
                 counted["touches"] += accesses.height
                 counted["slots"] += slots.height
                 bar.update(accesses.height)
@@ -277,7 +284,9 @@ def _write(
         overwrite=overwrite,
         accounts=accounts if stamp.account_changes else None,
     )
-    return Imported(out, source.format, stamp, rows, **counted, notes=_notes(source, stamp, found))
+    return Imported(
+        out, source.format, stamp, rows, **counted, notes=import_stamp.notes(source, stamp, found)
+    )
 
 
 def _beside(source: Source) -> tuple[Capability | None, pl.DataFrame | None]:
@@ -337,67 +346,3 @@ def _refuse_outliers(runs: Runs, start: int, stop: int) -> None:
         raise InputError(
             f"the blocks span [{start}, {stop}), more than {MOST_BLOCKS}: is this column a time?{hint}"
         )
-
-
-def stamp_of(
-    source: Source, options: Options, found: list[dict[str, Any]], start: int, stop: int
-) -> Capability:
-    """Return the stamp of a trace of a source.
-
-    Parameters
-    ----------
-    source, options
-        The source, and what the reader says of it.
-    found : list of dict
-        `rollstate.traces.import_ranges.facts` of its rows, in any number of parts.
-    start, stop : int
-        The window.
-
-    Raises
-    ------
-    InputError
-        If the files and the reader name different chains.
-    """
-    total = {
-        name: sum(one[name] for one in found)
-        for name in ("writes", "reads", "writes_without_tx", "reads_without_tx")
-    }
-    reads = source.observes_reads if source.observes_reads is not None else total["reads"] > 0
-    if options.chain_id is not None and source.chain_id not in (None, options.chain_id):
-        raise InputError(f"the files say chain {source.chain_id}, --chain says {options.chain_id}")
-    return Capability(
-        source=options.source or source.format,
-        observes_reads=reads,
-        observes_all_writes=source.observes_all_writes,
-        tx_level=source.tx_level or _tx_level(total),
-        key_form=source.key_form,
-        window_start=start,
-        window_stop=stop,
-        chain_id=source.chain_id if options.chain_id is None else options.chain_id,
-        extractor_version=__version__,
-        account_changes=source.account_changes,
-    )
-
-
-def _tx_level(total: dict[str, int]) -> str:
-    """Return which touches carry a transaction index."""
-    if total["writes_without_tx"] + total["reads_without_tx"] == total["writes"] + total["reads"]:
-        return "none"
-    if total["reads"] and total["reads_without_tx"] == total["reads"]:
-        return "writes"
-    return "all"
-
-
-def _notes(source: Source, stamp: Capability, found: list[dict[str, Any]]) -> tuple[str, ...]:
-    notes = list(source.notes)
-    if stamp.chain_id is None:
-        notes.append("The files do not say the chain; --chain N does.")
-    lacking = sum(one["writes_without_tx"] for one in found)
-    lacking += sum(one["reads_without_tx"] for one in found) if stamp.tx_level == "all" else 0
-    if stamp.tx_level != "none" and lacking:
-        notes.append(f"{lacking:,} rows have no transaction index and count as outside of transactions.")
-    if source.span is None:
-        notes.append(
-            "Blocks without a touch at either end of the window are not known to exist; --blocks A:B says so."
-        )
-    return tuple(notes)
