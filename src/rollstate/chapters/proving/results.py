@@ -284,7 +284,6 @@ class ProvingResults(Results):
         fmt=".0f",
         interval=_PATHS,
         guard=_COVER,
-        gate=gate(380.0, 20.0, "half of its interval"),
     )
     p99_no_failure: float = result(
         "the same if no proof fails", unit="s", fmt=".0f", interval=_PATHS, guard=_COVER
