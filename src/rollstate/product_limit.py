@@ -54,7 +54,7 @@ def kaplan_meier(
     Notes
     -----
     The interval takes spells as independent. Spells of a slot are not: see `cluster_band`. lifelines fits the same
-    curve as fast, and the tests hold the two equal; this one is here for `min_at_risk` and for the bootstrap.
+    curve, and the tests hold the two equal; this one is here for `min_at_risk` and for the bootstrap.
     """
     duration, event, entry = check_spells(duration, event, entry)
     times, d = np.unique(duration[event], return_counts=True)
