@@ -56,10 +56,15 @@ def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl
     again = np.r_[False, slot[1:] == slot[:-1]] if len(slot) else np.zeros(0, bool)
     gap = np.where(again, np.diff(touched, prepend=0), n_blocks)
     slots = np.bincount(block, minlength=n_blocks)
+    observed = np.append(0, np.cumsum(trace.blocks["observed"].to_numpy()))
     parts = []
     for lag in lags:
+        # Blocks all of whose last `lag` blocks were observed.
+        whole = observed[lag:-1] - observed[: -1 - lag] == lag
+        if not whole.any():
+            raise InputError(f"no block has {lag} observed blocks before it; choose a shorter lag")
         seen = np.bincount(block[gap <= lag], minlength=n_blocks)
-        inside = np.flatnonzero(slots[lag:]) + lag
+        inside = np.flatnonzero((slots[lag:] > 0) & whole) + lag
         counts = {
             "block_number": inside + trace.capability.window_start,
             "slots": slots[inside],
