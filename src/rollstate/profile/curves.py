@@ -71,8 +71,6 @@ def band(
     low, high : array of float64, shape (m,)
         Of the curve on the coarser grid of ``pieces_by_group``: the width is that of the estimate.
     """
-    if activity is not None:
-        profile.require("pieces_by_group", "activity")
     where = None if activity is None else pl.col("activity") == activity
     rows = between(profile, start, stop, table="pieces_by_group", where=where)
     events, at_risk = risk(rows, "group", GROUPS)

@@ -114,7 +114,13 @@ TABLES: dict[str, dict[str, Any]] = {
 MERGED = 255
 """Class of what a coarsened profile no longer tells apart."""
 
-LADDER = (("pieces", "pace"), ("pieces", "gap"), ("pieces_by_group", "activity"), ("pieces", "kind"))
+LADDER = (
+    ("pieces", "pace"),
+    ("pieces", "gap"),
+    ("pieces_by_group", "activity"),
+    ("pieces", "kind"),
+    ("pieces", "accesses"),
+)
 """Columns that are merged, one after the other, where a file would be too large; totals stay as they are."""
 
 

@@ -1,10 +1,10 @@
-"""An operator's plan: how many provers of how many GPUs, with which retries, prove every block in time, and for how much.
+"""An operator's plan: how many provers of how many GPUs, with which retries, prove blocks in time, at what cost.
 
 Blocks arrive one per slot. A block is proved by a team of ``gpus`` GPUs, or by ``copies`` teams at once of which the
 first to finish counts (hedging). An attempt may crash, at a point spread evenly over its time, or be cut off after a
 time-out; it is then tried again by the same team, with new luck but the same block, up to ``tries`` times. Time per
-block follows the line in gas that the measured run gives, its errors are the run's own, and crashes are memoryless: both
-grow with gas. More GPUs on one block shorten the part of the work that divides, by Amdahl's law.
+block follows the line in gas that the measured run gives, its errors are the run's own, and crashes are
+memoryless: both grow with gas. More GPUs on one block shorten the part of the work that divides, by Amdahl's law.
 
 Definitions follow the Ethereum Foundation's real-time proving target (99 % of blocks within 10 s, proofs of at most
 300 KiB, 10 kW; https://blog.ethereum.org/2025/07/10/realtime-proving) and ethproofs' classes (performance: at least
@@ -141,8 +141,9 @@ def blocks(run: pd.DataFrame, inputs: Inputs, *, seed: int, count: int = 10_000,
     """
     if count < 100 or copies < 1:
         raise InputError(f"plan: count={count} blocks and copies={copies} are too few")
-    if run["run"].nunique() != 1:
-        raise InputError(f"plan: {run['run'].nunique()} runs in place of one; choose {run['run'].unique()}")
+    names = set(run["run"])
+    if len(names) != 1:
+        raise InputError(f"plan: {len(names)} runs in place of one; choose one of {'; '.join(sorted(names))}")
     line = service_times.fit(run["gas"].to_numpy(), run["prove_s"].to_numpy())
     rng = np.random.default_rng(seed)
     gas = run["gas"].to_numpy()[rng.integers(0, len(run), count)]
@@ -259,8 +260,8 @@ def optimum(
 ) -> dict[str, Any] | None:
     """Return the evaluated choice with the least cost per proof that meets a target; None if none of these does.
 
-    For each kind of choice more teams only shorten waiting, so that the fewest are found by bisection. Ties in cost go to
-    the shorter 99th percentile.
+    For each kind of choice more teams only shorten waiting, so that the fewest are found by bisection. Ties in cost go
+    to the shorter 99th percentile.
     """
     best: dict[str, Any] | None = None
     for kind in choices(drawn, inputs) if kinds is None else kinds:
@@ -315,8 +316,8 @@ def auction(drawn: Blocks, inputs: Inputs, kind: Choice, *, most: int = 64) -> p
     Returns
     -------
     pandas.DataFrame
-        ``teams``, ``miss`` (share of blocks after the deadline), ``cost_usd``, ``slashed_usd``, ``price_usd`` (the least
-        price), for numbers of teams that keep up.
+        ``teams``, ``miss`` (share of blocks after the deadline), ``cost_usd``, ``slashed_usd``, ``price_usd`` (the
+        least price), for numbers of teams that keep up.
     """
     rows: list[tuple[float, ...]] = []
     known = busy(drawn, kind, inputs)

@@ -111,7 +111,7 @@ class Delays:
 
 @dataclass(frozen=True)
 class Replicated:
-    """What was found on independent paths: delays to virtual and final, and per-path ``batches_per_h``, ``batch_tx``."""
+    """What was found on independent paths: delays to virtual and final, and rates of each path."""
 
     virtual: Delays
     final: Delays

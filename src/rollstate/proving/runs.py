@@ -1,4 +1,4 @@
-"""Measured proving runs: one row per block and run, read from CSV files in the form of ``eth-act/zkevm-benchmark-runs``.
+"""Measured proving runs: one row per block and run, from CSV files like those of ``eth-act/zkevm-benchmark-runs``.
 
 A run is one machine, one client in one version and one zkVM in one version. Runs that differ in any of these are kept
 apart: two machines under one name would make the time of a block look random. Executions of the same blocks give the

@@ -1,8 +1,8 @@
 r"""Survival curves by stratum: bands, restricted means and the log-rank test, all with delayed entry.
 
 The curve itself is `rollstate.product_limit.kaplan_meier`. Its pointwise interval takes spells as independent; they
-are not when several belong to one slot, so the bands here resample whole clusters. The log-rank test is own code because
-lifelines' has neither delayed entry, nor strata, nor clusters; without them the two agree.
+are not when several belong to one slot, so the bands here resample whole clusters. The log-rank test is own code
+because lifelines' has neither delayed entry, nor strata, nor clusters; without them the two agree.
 
 Sources: equal-precision band: Nair (1984), https://doi.org/10.1080/00401706.1984.10487964, critical value of Miller and
 Siegmund (1982), https://doi.org/10.2307/2529883; restricted mean: Irwin (1949), https://doi.org/10.1017/S0022172400014443;

@@ -231,7 +231,7 @@ def frontier(frame: pl.DataFrame) -> Drawing:
     first, last = frame.row(0, named=True), frame.sort("usd_per_tx").row(0, named=True)
     style.title(
         figure,
-        f"Cost falls from ${first['usd_per_tx']:.3f} to ${last['usd_per_tx']:.3f} as the tail grows to {last['final_p99_s']:.0f} s",
+        f"Cost falls from \\${first['usd_per_tx']:.3f} to \\${last['usd_per_tx']:.3f} as the tail grows to {last['final_p99_s']:.0f} s",
     )
     said = f"${first['usd_per_tx']:.4f} at {first['final_p99_s']:.0f} s, ${last['usd_per_tx']:.4f} at {last['final_p99_s']:.0f} s"
     return Drawing(figure, caption=f"Cost per transaction against the tail of the delay; numbers are batches per aggregate, bars 95 % "
@@ -250,7 +250,7 @@ def cost(frame: pl.DataFrame, *, best: float) -> Drawing:
     ax.set(xlabel="batches per aggregate", ylabel="cost per transaction ($)")
     least = frame.filter(pl.col("cause") == "total")["usd"].min()
     naive = frame.filter(pl.col("cause") == "total, no aggregation")["usd"].min()
-    style.title(figure, f"Aggregation lowers the cost from ${naive:.3f} to ${least:.4f} per transaction")
+    style.title(figure, f"Aggregation lowers the cost from \\${naive:.3f} to \\${least:.4f} per transaction")
     return Drawing(figure, caption=f"Cost per transaction by cause, closed form. Least total ${least:.4f} near {best:.0f} batches. "
                    f"Without aggregation every proof is verified by itself: at least ${naive:.3f}.",
                    alt=f"Lines: verification falls, waiting rises; the total is least, ${least:.4f}, near {best:.0f}.")  # fmt: skip

@@ -13,6 +13,7 @@ import pandas as pd
 from rollstate.bootstrap import percentile_interval
 from rollstate.chapters.proving.parameters import Proving
 from rollstate.compendium.provenance import Model
+from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.proving import closed_form as cf
 from rollstate.proving import crashes, frontier, kernels, planner, replications, runs, service_times
@@ -160,11 +161,15 @@ def measured(p: Proving) -> Measured:
         kind = (
             "measured proving runs of consecutive mainnet blocks (eth-act/zkevm-benchmark-runs), 8 x RTX 5090"
         )
-    if name not in set(every["run"]):
-        from rollstate.errors import InputError
-
-        raise InputError(f"run={name!r} is not measured; there are: {'; '.join(sorted(set(every['run'])))}")
+    pick(every, name)
     return Measured(every, name, every.groupby("run")["crashed"].sum().idxmax(), Model(kind))
+
+
+def pick(every: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows of one run; an `InputError` lists the runs there are."""
+    if name not in set(every["run"]):
+        raise InputError(f"run={name!r} is not measured; there are: {'; '.join(sorted(set(every['run'])))}")
+    return every[every["run"] == name]
 
 
 def _boot(values: np.ndarray, statistic: Any, p: Proving) -> Estimate:
