@@ -140,7 +140,11 @@ def blocks(rows: pl.DataFrame) -> Iterator[Block]:
     for (number,), part in rows.group_by("block_number", maintain_order=True):
         tx = part["tx"].to_numpy()
         at = np.flatnonzero(np.r_[True, tx[1:] != tx[:-1]])[1:]
-        columns = (part["key"].to_numpy().astype(np.int64), part["is_write"].to_numpy(), part["adds"].to_numpy())
+        columns = (
+            part["key"].to_numpy().astype(np.int64),
+            part["is_write"].to_numpy(),
+            part["adds"].to_numpy(),
+        )
         keys, writes, adds = (tuple(np.split(column, at)) for column in columns)
         yield Block(int(number), keys, writes, adds)
 

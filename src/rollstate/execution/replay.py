@@ -148,7 +148,9 @@ class BlockReplay:
                 last[key] = after
         rows = [(*key, first[key], after) for key, after in last.items() if first[key] != after]
         return pl.DataFrame(
-            rows, schema=dict.fromkeys(("kind", "address", "slot", "before", "after"), pl.String), orient="row"
+            rows,
+            schema=dict.fromkeys(("kind", "address", "slot", "before", "after"), pl.String),
+            orient="row",
         ).sort("kind", "address", "slot")
 
 
@@ -221,7 +223,10 @@ class _Replayer:
             excess_blob_gas=self.excess,
         )
         evm = pyrevm.EVM(
-            pyrevm.Env(block=env), gas_limit=self.quantity("gasLimit"), tracing=self.opcodes, spec_id=self.fork.title()
+            pyrevm.Env(block=env),
+            gas_limit=self.quantity("gasLimit"),
+            tracing=self.opcodes,
+            spec_id=self.fork.title(),
         )
         for address, account in self.state.items():
             _tell(evm, address, account)
@@ -251,7 +256,9 @@ class _Replayer:
         # Slots that an access list names are loaded without being touched.
         loaded = set() if call.listed else _slots(run.journal)
         touched = loaded | (looks.slots if looks else set())
-        intrinsic = _intrinsic_gas(call.data, call.listed, create=call.create, shanghai=self.fork in _SHANGHAI)
+        intrinsic = _intrinsic_gas(
+            call.data, call.listed, create=call.create, shanghai=self.fork in _SHANGHAI
+        )
         gas = dict(looks.gas) if looks else {}
         if rest := run.gas_used + run.refund - intrinsic - sum(gas.values()):
             gas["calls" if looks else "execution"] = rest
@@ -332,7 +339,9 @@ class _Replayer:
                 said = str(error)
         result = evm.result
         if result is None:
-            raise InputError(f"{call.where} could not run: {said[:200]}; is the state that of before the block?")
+            raise InputError(
+                f"{call.where} could not run: {said[:200]}; is the state that of before the block?"
+            )
         journal = _journal(evm)
         codes = {
             address: bytes(evm.get_code(address) or b"")
@@ -340,9 +349,7 @@ class _Replayer:
             if found.code_hash != self.code_hash(self.state.get(address, Account()))
         }
         evm.revert(mark)
-        return _Run(
-            result.is_success, result.gas_used, result.gas_refunded, journal, codes, seen.getvalue()
-        )
+        return _Run(result.is_success, result.gas_used, result.gas_refunded, journal, codes, seen.getvalue())
 
     def balances_that_matter(self, evm: pyrevm.EVM, call: _Call, run: _Run) -> frozenset[str]:
         """Return the accounts whose balance decides what a call does: with one wei more it does something else."""
@@ -363,7 +370,8 @@ class _Replayer:
             _tell(evm, address, Account(known.balance, known.nonce, known.code))
         more = dict.fromkeys(addresses, 1)
         return (
-            (other.success, other.gas_used, other.codes.keys()) != (run.success, run.gas_used, run.codes.keys())
+            (other.success, other.gas_used, other.codes.keys())
+            != (run.success, run.gas_used, run.codes.keys())
             or other.journal.keys() != run.journal.keys()
             or any(
                 found.storage != run.journal[a].storage
@@ -527,9 +535,7 @@ def _access_list(tx: dict[str, Any], where: str) -> list[tuple[str, list[int]]]:
     return out
 
 
-def _intrinsic_gas(
-    data: bytes, listed: list[tuple[str, list[int]]], *, create: bool, shanghai: bool
-) -> int:
+def _intrinsic_gas(data: bytes, listed: list[tuple[str, list[int]]], *, create: bool, shanghai: bool) -> int:
     """Return what a transaction pays before its first opcode (EIP-2028, 2930, 3860)."""
     zeros = data.count(0)
     gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros)
@@ -558,5 +564,11 @@ def touches(found: BlockReplay) -> pl.DataFrame:
         listed += [("code", f"code {a}", True) for a in one.codes]
         listed += [("code", f"code {a}", False) for a in one.code_reads]
         rows += [(found.number, one.index, *entry) for entry in listed]
-    names = {"block_number": pl.Int64, "tx": pl.Int32, "kind": pl.String, "name": pl.String, "is_write": pl.Boolean}
+    names = {
+        "block_number": pl.Int64,
+        "tx": pl.Int32,
+        "kind": pl.String,
+        "name": pl.String,
+        "is_write": pl.Boolean,
+    }
     return pl.DataFrame(rows, schema=names, orient="row")
