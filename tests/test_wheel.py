@@ -18,6 +18,13 @@ LINES = {
     "dispute": "from rollstate.dispute import transition\nprint(len(dir(transition)))",
     "worlddiff": "from rollstate.worlddiff import world_diff\nprint(len(dir(world_diff)))",
     "execution": "from rollstate.execution import conflicts\nprint(len(dir(conflicts)))",
+    "import and check": "from pathlib import Path\nfrom rollstate.compendium.cli import main\n"
+    "rows = ['block_number,tx_index,address,slot,kind', f'7,0,0x{\"ab\" * 20},0x1,write']\n"
+    "Path('mine.csv').write_text(chr(10).join(rows))\n"
+    "main(['import', 'mine.csv', '--out', 'mine'], standalone_mode=False)\n"
+    "main(['check', 'mine'], standalone_mode=False)\n"
+    "print(Path('mine/capability.json').read_text())",
+    "extract": "from rollstate.compendium.cli import main\nmain(['extract', '--help'])",
     "command line": "from rollstate.compendium.cli import main\nmain(['data', 'list'])",
 }
 

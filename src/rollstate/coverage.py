@@ -197,7 +197,7 @@ def write_share(
 
 
 def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> pl.DataFrame:
-    """Return how many distinct slots the first ``m`` blocks show, as they came and in random order.
+    """Return how many distinct slots the first ``m`` observed blocks show, as they came and in random order.
 
     If blocks were exchangeable, the order they came in would look like a random one; slots that are hot for a while
     and then cold make it differ. The mean over all orders is exact (sample-based rarefaction, Colwell, Mao and Chang
@@ -206,11 +206,14 @@ def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> p
     Returns
     -------
     polars.DataFrame
-        ``blocks`` 1..B, ``seen``, ``mean``, ``low``, ``high``; distinct slots.
+        ``blocks`` 1..B, ``seen``, ``mean``, ``low``, ``high``; distinct slots. Blocks that were not observed are no
+        blocks here: of a trace of every k-th block the curve is that of these alone, below that of all.
     """
     rows = events(trace)
-    n_blocks = trace.capability.n_blocks
-    block = (rows["block_number"] - trace.capability.window_start).to_numpy()
+    observed = trace.blocks["observed"].to_numpy()
+    n_blocks = int(observed.sum())
+    ordinal = np.cumsum(observed) - 1
+    block = ordinal[(rows["block_number"] - trace.capability.window_start).to_numpy()]
     first_row = np.flatnonzero(np.diff(rows["slot_id"].to_numpy(), prepend=np.iinfo(np.uint32).max))
 
     def seen(rank: np.ndarray) -> np.ndarray:

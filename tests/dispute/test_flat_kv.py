@@ -306,12 +306,71 @@ def test_strict_proofs_agree_with_py_trie_on_any_trie(held, key):
         ([b"", b"", b""], "neither 2 nor 17"),
         ([b"\x40", b"x" * 40], "no hex-prefix"),
         ([b"\x05", b"x" * 40], "pads"),
+        ([[b"\x36"], b"x" * 40], "list where its path"),
+        ([b"\x20k", [b"x" * 40]], "list where its value"),
+        ([b"\x00", b"x" * 32], "has no path"),
+        ([b"\x16", b""], "leads nowhere"),
+        ([b"\x16", b"x" * 31], "no reference"),
+        ([b"\x16", [b"\x20", b"x" * 40]], "as long as its hash"),
+        ([[b"", b"x"]] * 17, "no hex-prefix"),
     ],
 )
 def test_malformed_nodes_are_refused(node, reason):
     encoded = rlp.encode(node)
     with pytest.raises(InputError, match=reason):
         patricia.proven_value(keccak256(encoded), b"k", [encoded])
+
+
+items = st.recursive(
+    st.binary(max_size=33),
+    lambda inner: st.lists(inner, max_size=3) | st.lists(inner, min_size=17, max_size=17),
+)
+
+
+@given(items, st.binary(max_size=2))
+def test_any_node_gives_bytes_or_an_input_error(node, key):
+    encoded = rlp.encode(node)
+    try:
+        found = patricia.proven_value(keccak256(encoded), key, [encoded])
+    except InputError:
+        return
+    assert isinstance(found, bytes)
+
+
+def test_an_absent_account_has_no_storage():
+    state = HexaryTrie({})
+    state[keccak256(b"\1" * 20)] = patricia.ABSENT.encode()
+    address = b"\2" * 20
+    nodes = ["0x" + rlp.encode(node).hex() for node in state.get_proof(keccak256(address))]
+    answer = {
+        "address": "0x" + address.hex(), "nonce": "0x0", "balance": "0x0", "storageHash": "0x" + "00" * 32,
+        "codeHash": "0x" + "00" * 32, "accountProof": nodes,
+        "storageProof": [{"key": "0x0", "value": "0x0", "proof": []}],
+    }  # fmt: skip
+    assert patricia.verify_account(answer, state.root_hash) == patricia.ABSENT
+    for value, proof, reason in (("0xdeadbeef", [], "slot 0x0"), ("0x0", ["0xc0"], "empty trie")):
+        answer["storageProof"] = [{"key": "0x0", "value": value, "proof": proof}]
+        with pytest.raises(InputError, match=reason):
+            patricia.verify_account(answer, state.root_hash)
+
+
+def test_a_storage_leaf_that_is_no_number_is_refused():
+    storage, state, address = HexaryTrie({}), HexaryTrie({}), b"\3" * 20
+    storage[keccak256(bytes(32))] = rlp.encode([b"a"])
+    account = patricia.Account(1, 1, storage.root_hash, patricia.EMPTY_CODE)
+    state[keccak256(address)] = account.encode()
+
+    def nodes(trie, key):
+        return ["0x" + rlp.encode(node).hex() for node in trie.get_proof(keccak256(key))]
+
+    answer = {
+        "address": "0x" + address.hex(), "nonce": "0x1", "balance": "0x1",
+        "storageHash": "0x" + storage.root_hash.hex(), "codeHash": "0x" + patricia.EMPTY_CODE.hex(),
+        "accountProof": nodes(state, address),
+        "storageProof": [{"key": "0x0", "value": "0x1", "proof": nodes(storage, bytes(32))}],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="no RLP number"):
+        patricia.verify_account(answer, state.root_hash)
 
 
 def test_bytes_that_are_not_rlp_are_refused():

@@ -9,15 +9,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from rollstate.dispute.agents import Challenger, Sequencer
 from rollstate.dispute.chain import LocalBoard
 from rollstate.dispute.commitment import SparseMerkleTree
-from rollstate.dispute.game import NOBODY, Rules, Stage
-from rollstate.dispute.matches import random_transactions
+from rollstate.dispute.game import Outcome, Rules, Stage
+from rollstate.dispute.matches import bond_of, open_game, random_transactions
 from rollstate.dispute.step import Refused
 from rollstate.dispute.worlds import Fault, World
 from rollstate.dispute.zoo import conserved
 
 DEPTH = 8
 BATCHES = 5
-RULES = Rules(depth=DEPTH, window=100, clock=50, extension=10)
+RULES = Rules(depth=DEPTH, window=100, clock=50, extension=10, patience=150)
 coins = st.booleans()
 
 
@@ -52,81 +52,90 @@ class AnyoneSendsAnything(RuleBasedStateMachine):
         """The honest watcher: challenge every wrong claim once, answer every own game at once."""
         rollup = self.rollup
         for game_id, game in list(rollup.games.items()):
-            if game_id not in rollup.games:
+            if game_id not in rollup.games or game.challenger != self.watcher:
                 continue
             if not rollup.standing(game):
-                self.board.send("close_void", self.watcher, game_id)
-            elif game.challenger == self.watcher:
-                attempts = self.honest.interrupt(game) + (
-                    [] if game.sequencer_turn else self.honest.answer(game)
-                )
-                if attempts:
-                    one = attempts[0]
-                    self.board.send(one.name, self.watcher, game_id, *one.arguments)
-        bond = RULES.challenger_bond
+                if game.batch <= (rollup.r if game.on_checkpoint else rollup.finalised):
+                    self.board.send("close_void", self.watcher, game_id)
+            elif not game.sequencer_turn:
+                one = self.honest.answer(game, rollup.published.get(game_id, ()))[0]
+                self.board.send(one.name, self.watcher, game_id, *one.arguments)
         target = self.honest.target(rollup)
         if target and rollup.batches[target[0]].serial not in self.attacked:
             self.attacked.add(rollup.batches[target[0]].serial)
-            self.board.send("open_challenge", self.watcher, *target, value=bond)
+            open_game(self.board, self.watcher, *target)
         if self.honest.denies_checkpoint(rollup) and rollup.pending.serial not in self.attacked:
             self.attacked.add(rollup.pending.serial)
-            self.board.send("challenge_checkpoint", self.watcher, value=bond)
+            bond, serial = RULES.challenger_bond, rollup.pending.serial
+            self.board.send("challenge_checkpoint", self.watcher, serial, value=bond)
 
-    @rule(by=st.integers(1, 3))
-    def register(self, by):
-        self.send("register", by, value=RULES.sequencer_bond)
-
-    @rule(true=st.sampled_from((True, True, True, False)))
-    def post_or_claim(self, true):
+    @rule(by=st.integers(1, 3), true=st.sampled_from((True, True, True, False)), force=st.booleans())
+    def post_or_claim(self, by, true, force):
         world, n = (self.truth if true else self.lie), self.rollup.claimed + 1
-        if self.rollup.sequencer == NOBODY or n > BATCHES:
+        if n > BATCHES:
             return
-        by = self.board.accounts.index(self.rollup.sequencer)
+        bond = bond_of(self.board, self.board.accounts[by])
         if self.rollup.claimed < self.rollup.posted:
-            self.send("claim_batch", by, world.deltas[n])
+            self.send("claim_batch", by, n, world.deltas[n], value=bond)
+        elif force:
+            self.send("force_batch", by, n, world.batches[n - 1])
         else:
-            self.send("post_batch", by, world.batches[n - 1], world.deltas[n])
+            self.send("post_batch", by, n, world.batches[n - 1], world.deltas[n], value=bond)
 
     @rule(by=st.integers(1, 4), n=st.integers(1, BATCHES), true=coins)
     def open_a_challenge(self, by, n, true):
-        pre = (self.truth if true else self.lie).roots[n - 1]
-        self.send("open_challenge", by, n, pre, value=RULES.challenger_bond)
+        if n in self.rollup.batches:
+            serial, first = self.rollup.batches[n].serial, self.rollup.first_open(self.board.now + 1)
+            pre = (self.truth if true else self.lie).roots[n - 1]
+            self.send("open_challenge", by, n, serial, first, pre, value=RULES.challenger_bond)
 
-    @rule(pick=st.integers(0, 100), true=coins, agree=coins)
-    def move_in_a_game(self, pick, true, agree):
-        if not self.rollup.games:
+    @rule(by=st.integers(1, 4))
+    def challenge_the_checkpoint(self, by):
+        serial = self.rollup.pending.serial
+        self.send("challenge_checkpoint", by, serial, value=RULES.challenger_bond)
+
+    @rule(pick=st.integers(0, 100), true=coins, index=st.integers(0, 4), agree=coins)
+    def move_in_a_game(self, pick, true, index, agree):
+        """One party of one of the running games moves, out of a true or a wrong world, or against its own."""
+        rollup = self.rollup
+        games = [g for g in sorted(rollup.games) if rollup.standing(rollup.games[g])]
+        if not games:
             return
-        game_id = sorted(self.rollup.games)[pick % len(self.rollup.games)]
-        game = self.rollup.games[game_id]
-        if game.sequencer_turn and self.rollup.sequencer != NOBODY:
-            by = self.board.accounts.index(self.rollup.sequencer)
-            one = Sequencer(self.truth if true else self.lie).answer(game)[0]
-            self.send(one.name, by, game_id, *one.arguments)
+        game_id = games[pick % len(games)]
+        game, middles = rollup.games[game_id], rollup.published.get(games[pick % len(games)], ())
+        world = self.truth if true else self.lie
+        if game.sequencer_turn:
+            sequencer, by = Sequencer(world), self.board.accounts.index(rollup.sequencer)
+            one = sequencer.answer(game)[0]
+            if game.stage == Stage.RESPOND and agree:
+                one = sequencer.agree(game)
         elif game.challenger != self.watcher:
-            self.send("pick", self.board.accounts.index(game.challenger), game_id, agree)
+            by = self.board.accounts.index(game.challenger)
+            challenger = Challenger(world)
+            section = challenger.first_denied(game, middles) if agree else index % (len(middles) + 1)
+            step = challenger.pick if game.stage == Stage.FIND_BATCH else challenger.prove
+            one = step(game, middles, section)
+        else:
+            return
+        self.send(one.name, by, game_id, *one.arguments)
 
-    @rule(pick=st.integers(0, 100), n=st.integers(1, BATCHES), i=st.integers(0, 3), true=coins)
-    def prove_anything(self, pick, n, i, true):
-        if self.rollup.games:
-            game_id = sorted(self.rollup.games)[pick % len(self.rollup.games)]
-            game = self.rollup.games[game_id]
-            if game.stage == Stage.PROVE and pick % 2:
-                n, i = game.x, game.lo
-            world = self.truth if true else self.lie
-            self.send("one_step", 4, game_id, world.witness(n, i % len(world.batches[n - 1])))
-
-    @rule(seconds=st.sampled_from((1, 10, 49, 51, 101)))
-    def let_time_pass_and_close_what_is_over(self, seconds):
+    @rule(seconds=st.sampled_from((1, 10, 49, 51, 101, 151)), prefix=st.integers(1, BATCHES))
+    def let_time_pass_and_close_what_is_over(self, seconds, prefix):
+        """The watcher answers all its games before time passes; then clocks are called and a prefix is finalised."""
         self.board.now += seconds
         for game_id in list(self.rollup.games):
             self.send("timeout", 4, game_id)
-        self.send("finalise", 4, self.rollup.claimed)
+            self.send("close_void", 4, game_id)
+        self.send("finalise", 4, prefix)
 
-    @rule(n=st.integers(1, BATCHES), true=coins)
-    def checkpoint(self, n, true):
-        if self.rollup.sequencer != NOBODY:
-            by = self.board.accounts.index(self.rollup.sequencer)
-            self.send("post_checkpoint", by, n, (self.truth if true else self.lie).roots[n])
+    @rule(n=st.integers(1, BATCHES))
+    def finalise_a_prefix(self, n):
+        self.send("finalise", 3, n)
+
+    @rule(by=st.integers(1, 3), n=st.integers(1, BATCHES), true=coins)
+    def checkpoint(self, by, n, true):
+        bond = bond_of(self.board, self.board.accounts[by])
+        self.send("post_checkpoint", by, n, (self.truth if true else self.lie).roots[n], value=bond)
 
     @rule()
     def accept(self):
@@ -157,7 +166,8 @@ class AnyoneSendsAnything(RuleBasedStateMachine):
             opened = [
                 m.game_id for m in self.board.messages if m.by == self.watcher and "challenge" in m.name
             ]
-            assert all(rollup.outcomes.get(game_id) != 1 for game_id in opened)
+            lost = (Outcome.SEQUENCER, Outcome.FORFEITED)
+            assert all(rollup.outcomes.get(game_id) not in lost for game_id in opened)
 
 
 AnyoneSendsAnything.TestCase.settings = settings(max_examples=60, stateful_step_count=50)

@@ -11,10 +11,12 @@ from rollstate.dispute.step import Refused, one_step
 from rollstate.dispute.transition import Transfer
 from rollstate.dispute.worlds import World
 
+ROOT = b"\1" * 32
+
 
 @pytest.mark.parametrize(("depth", "worlds", "least"), [(32, 4, 45), (64, 2, 15)])
 def test_python_step_equals_the_contracts_step(make_world, make_board, depth, worlds, least):
-    board = make_board(Rules(depth=depth), bytes(32))
+    board = make_board(Rules(depth=depth), ROOT)
     compared = 0
     for seed in range(worlds):
         world = make_world(seed, depth)
@@ -41,6 +43,7 @@ EDGES = {
     "delete and create": (1, 9, 10),
     "largest amount": (1, 2, 2**256 - 1),
     "source out of range": (1 + 2**32, 2, 1),
+    "from an exit account": (7 << 29, 2, 0),
     "target out of range": (1, 2 + 2**255, 1),
 }
 
@@ -51,7 +54,7 @@ def test_edge_cases_step_alike_and_end_as_executed(make_board, edge):
     there_and_back = [Transfer(1, 2, 1).encode(), Transfer(2, 1, 1).encode()]
     transactions = [*there_and_back, Transfer(*EDGES[edge]).encode(), b"", bytes(96), *there_and_back]
     world = World({1: 10, 2: 5, 3: 7}, [transactions], SparseMerkleTree(depth))
-    board = make_board(Rules(depth=depth), bytes(32))
+    board = make_board(Rules(depth=depth), ROOT)
     # Coming back to the first value leaves no entry in the difference.
     assert world.trace(1)[2][1] == bytes(32)
     for i in range(len(transactions)):
@@ -86,7 +89,7 @@ def at_the_limit(target):
 @pytest.mark.parametrize("target", [1, 2])
 def test_a_balance_at_the_limit_steps_alike(make_board, target):
     witness, pre = at_the_limit(target)
-    board = make_board(Rules(), bytes(32))
+    board = make_board(Rules(), ROOT)
     stepped = one_step(witness, pre, 0, 32)
     assert board.step(witness, pre, 0) == stepped
     # Either way nothing changes: the transfer is refused by the limit, or comes back to its source.
@@ -94,7 +97,7 @@ def test_a_balance_at_the_limit_steps_alike(make_board, target):
 
 
 def test_random_forgeries_are_refused_alike(make_world, make_board):
-    board = make_board(Rules(), bytes(32))
+    board = make_board(Rules(), ROOT)
     refused = 0
     for seed in range(4):
         world = make_world(seed, 32)
@@ -130,7 +133,7 @@ def forgeries(witness, index, name):
 
 def test_the_deepest_tree_steps_alike(make_world, py_evm):
     depth = 256
-    board = ChainBoard(py_evm, Rules(depth=depth), bytes(32))
+    board = ChainBoard(py_evm, Rules(depth=depth), ROOT)
     world = make_world(3, depth)
     for i in range(len(world.batches[0])):
         witness = world.witness(1, i)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rollstate.dispute import batches as b
 from rollstate.dispute import transition as t
 from rollstate.dispute.commitment import VALUE_LIMIT, ZERO
+from rollstate.dispute.keccak import keccak256
 from rollstate.errors import InputError
 
 DEPTH = 8
@@ -56,11 +57,11 @@ def test_each_transaction_is_proven_in_its_place_and_in_no_other(transactions, d
     i = data.draw(st.integers(0, len(transactions) - 1))
     proof = b.transaction_proof(transactions, i)
     assert len(proof) == max(len(transactions) - 1, 0).bit_length()
-    assert b.proof_root(transactions[i], i, proof) == root
-    assert b.proof_root(transactions[i] + b"\0", i, proof) != root
+    assert b.proof_root(keccak256(transactions[i]), i, proof) == root
+    assert b.proof_root(keccak256(transactions[i] + b"\0"), i, proof) != root
     j = data.draw(st.integers(0, len(transactions) - 1))
     if transactions[i] != transactions[j]:
-        assert b.proof_root(transactions[i], j, b.transaction_proof(transactions, j)) != root
+        assert b.proof_root(keccak256(transactions[i]), j, b.transaction_proof(transactions, j)) != root
 
 
 def test_an_odd_batch_and_its_padded_twin_differ_in_size_alone():
@@ -78,5 +79,17 @@ def test_a_batch_out_of_bounds_is_refused(batch, reason):
 
 
 def test_a_proof_of_no_transaction_is_refused():
-    with pytest.raises(InputError, match="not in a batch of 1"):
+    with pytest.raises(InputError, match="not in a list of 1"):
         b.transaction_proof([b"a"], 1)
+
+
+def test_nothing_leaves_an_exit_account():
+    key = t.exit_key(DEPTH, 3)
+    assert t.is_exit(key, DEPTH)
+    assert not t.is_exit(key - 4, DEPTH)
+    assert t.execute(
+        {key: 5, 1: 5}, [t.Transfer(key, 1, 2).encode(), t.Transfer(1, key, 2).encode()], DEPTH
+    ) == {
+        key: 7,
+        1: 3,
+    }

@@ -107,8 +107,7 @@ def test_window_costs(trace, profile, cut):
     at = np.r_[table.windows[table.windows <= spells["duration"].max()], np.inf]
     exact = windows.window_costs(gaps, at, tiers)
     assert table.costs(at, **price) == pytest.approx(exact)
-    between = at[:-1] + 0.5 * np.diff(at, append=np.inf)[:-1]
-    between = between[np.isfinite(between)]
+    between = (at[:-2] + at[1:-1]) / 2
     near = windows.window_costs(gaps, between, tiers)
     assert table.costs(between, **price) == pytest.approx(near, rel=0.02)
     window, cost = windows.tuned(gaps, tiers)
@@ -187,6 +186,14 @@ def test_hot_sets(trace, profile):
     exact = sorted(before, key=before.get, reverse=True)[:k]
     assert row["frequent"] == pytest.approx(sum(after.get(s, 0) for s in exact) / row["touches"], abs=0.03)
     assert row["best"] == pytest.approx(sum(sorted(after.values())[-k:]) / row["touches"], abs=0.02)
+    last = dict(
+        blocks.filter(pl.col("block_number") < border)
+        .group_by("slot_id")
+        .agg(pl.col("block_number").max())
+        .rows()
+    )
+    newest = sorted(last, key=last.get, reverse=True)[:k]
+    assert row["recent"] == pytest.approx(sum(after.get(s, 0) for s in newest) / row["touches"], abs=0.03)
     assert row["recent"] < row["best"]
     assert counts.hot_set(profile, k).height >= 1
 
@@ -247,6 +254,12 @@ def test_reuse(profile):
     assert reuse.over_groups(profile, 1, seed=1).value == one.value
     classes = reuse.by_class(profile, seed=1)
     assert classes.filter(pl.col("lag_low") == 1)["chances"].sum() == table["chances"][0]
+    assert table["interval_over"][0] == "periods"
+    assert table["interval_over"][-1] == "groups"
+    assert (table["low"] < table["high"]).all()
+    late = reuse.by_lag(profile, where=pl.col("accesses") > 2, seed=1)
+    assert late["low"][-1] is None
+    assert reuse.at(profile, 2990, seed=1).interval is not None
     with pytest.raises(InputError, match="must lie between 1 and 2999"):
         reuse.at(profile, 3000, seed=1)
 

@@ -1,6 +1,7 @@
 """A profile counts exactly what the package's own functions see in the trace."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import polars as pl
@@ -41,7 +42,7 @@ def _pieces_of(trace, profile):
     cuts = profile.plan.cuts
     spells = [
         (fold, row)
-        for fold, window in enumerate(zip(cuts, cuts[1:], strict=False))
+        for fold, window in enumerate(itertools.pairwise(cuts))
         for row in intervals.build(trace, window=window).iter_rows(named=True)
     ]
     for fold, row in spells:
@@ -76,10 +77,7 @@ def test_pieces_are_the_spells_of_every_fold(trace):
 def test_pieces_and_sums_of_a_long_trace(synthetic):
     profile = make(synthetic, block_s=60.0)
     assert profile.plan.history == {"hour": 1440, "day": 60}
-    spells = [
-        intervals.build(synthetic, window=w)
-        for w in zip(profile.plan.cuts, profile.plan.cuts[1:], strict=False)
-    ]
+    spells = [intervals.build(synthetic, window=w) for w in itertools.pairwise(profile.plan.cuts)]
     assert profile.pieces["rows"].sum() == sum(s.height for s in spells)
     for fold, found in enumerate(spells):
         mine = profile.sums.filter(pl.col("fold") == fold)

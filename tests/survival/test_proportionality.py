@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 
@@ -104,3 +105,29 @@ def test_bad_requests_are_named():
     empty = dataclasses.replace(spells, x=np.zeros((50, 0)), names=())
     with pytest.raises(InputError, match="no covariates"):
         ph.score_test(cox.fit(empty), empty)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 29])
+def test_a_robust_test_over_too_few_clusters_is_refused(groups):
+    """With no more clusters than covariates its global statistic is the number of clusters, for any data at all."""
+    spells = simulate(2, n=600)
+    model = cox.fit(spells)
+    with pytest.raises(InputError, match="clusters are too few"):
+        ph.score_test(model, spells, "km", cluster=np.arange(600) % groups)
+
+
+def test_clusters_are_contracts_where_these_suffice_else_slots_else_none():
+    frame = pl.DataFrame({"contract_id": np.arange(100) % 29, "slot_id": np.arange(100) % 30})
+    assert ph.clusters_that_suffice(frame, ("contract_id", "slot_id")) == "slot_id"
+    assert ph.clusters_that_suffice(frame, ("contract_id",)) is None
+    wide = frame.with_columns(contract_id=pl.col("slot_id"))
+    assert ph.clusters_that_suffice(wide, ("contract_id", "slot_id")) == "contract_id"
+
+
+def test_the_statistic_over_thirty_clusters_depends_on_the_data():
+    found = []
+    for seed in (1, 2):
+        spells = simulate(seed, n=600)
+        table = ph.score_test(cox.fit(spells), spells, "km", cluster=np.arange(600) % 30)
+        found.append(table["chisq"][-1])
+    assert abs(found[0] - found[1]) > 1e-3

@@ -158,7 +158,5 @@ def test_other_bad_input_is_named():
 
 
 def test_the_first_access_of_a_slot_is_its_earliest_block():
-    seen = capacity.accesses(
-        pl.DataFrame({"block_number": [5, 7, 7, 9], "slot_id": [3, 3, 8, 8]}), end=10
-    )
+    seen = capacity.accesses(pl.DataFrame({"block_number": [5, 7, 7, 9], "slot_id": [3, 3, 8, 8]}), end=10)
     assert capacity.first_access(seen).tolist() == [5, 5, 7, 7]

@@ -93,6 +93,14 @@ WORKED_AROUND = {
             else None
         ),
     ),
+    "besu, no time limit": (
+        "prestate",
+        lambda call: (
+            failing(-32602, "Invalid params")
+            if call["method"] == TRACE and "timeout" in call["params"][1]
+            else None
+        ),
+    ),
     "geth, genesis": ("prestate", for_blocks({0}, failing(-32000, "genesis is not traceable"))),
     "geth, range": ("transfers", logs_above(5, -32602, "exceed maximum block range: 5")),
     "reth, size": (

@@ -22,7 +22,7 @@ from rollstate.compendium import cli
 from rollstate.errors import InputError
 from rollstate.execution import conflicts
 from rollstate.traces import block_access_list as bal
-from rollstate.traces import datasets, import_ranges, importing, store
+from rollstate.traces import datasets, import_ranges, importing, store, stray_blocks
 from rollstate.traces.formats import files
 from rollstate.traces.formats.rows import Options
 
@@ -213,7 +213,7 @@ def saved(folder, text, name="mine.csv"):
         (f"1e3,0,{ADDRESS},0x1,read", "block_number must hold integers.* line 3"),
         (f"100,{2**31},{ADDRESS},0x1,read", r"tx_index must hold integers \(Int32\); line 3"),
         (f"100,0,{ADDRESS},0x1,touch", "kind must be 'read' or 'write'.* line 3 has 'touch'"),
-        (f"100,0,{ADDRESS},0x1", "cannot be read"),
+        (f"100,0,{ADDRESS},0x1", "cannot be read: line 3: "),
         (
             f"30000100,0,{ADDRESS},0x1,read",
             "1 of 51 blocks, 30000100 to 30000100, lie 29,999,951 blocks away",
@@ -273,6 +273,44 @@ def test_columns_are_mapped_or_asked_for(tmp_path):
     assert [int.from_bytes(slot) for slot in trace.slots["slot"]] == [1, 300]
     assert trace.blocks["block_number"].to_list() == [7, 8, 9]
     assert trace.capability.tx_level == "none"
+
+
+def test_numbers_and_hexadecimal_text_are_not_mixed(tmp_path, monkeypatch):
+    """Lines of JSON may write the same column in both ways, far apart."""
+    monkeypatch.setattr(files, "LINES", 2)
+    rows = [
+        {"block": 7 + n, "address": ADDRESS, "slot": 16 if n < 4 else "0x10", "op": "r"} for n in range(6)
+    ]
+    path = saved(tmp_path, "".join(json.dumps(row) + "\n" for row in rows), "mixed.ndjson")
+    with pytest.raises(InputError, match="mixes numbers with and without 0x"):
+        importing.read([path])
+    path = saved(tmp_path, "".join(json.dumps(row) + "\n" for row in rows[:4]), "numbers.ndjson")
+    assert [int.from_bytes(slot) for slot in importing.read([path]).slots["slot"]] == [16]
+
+
+def test_remote_files_are_read_by_fsspec(tmp_path):
+    import fsspec
+
+    touches = activity.run(BUSY)
+    local = [*activity.cryo(touches, tmp_path, "parquet")]
+    system = fsspec.filesystem("memory")
+    for path in local:
+        system.pipe(f"/lake/{Path(path).name}", Path(path).read_bytes())
+    (packed,) = activity.table(touches, tmp_path)
+    system.pipe("/mine.csv.gz", Path(packed).read_bytes())
+    assert importing.read(["memory://lake"]).accesses.equals(importing.read(local).accesses)
+    found = importing.read(["memory://lake/*diffs*"])
+    assert found.accesses["is_write"].all()
+    table = importing.read(["memory://mine.csv.gz"], Options(columns={"block": "blk"}))
+    assert activity.of_trace(table).equals(activity.all_touches(touches))
+
+
+def test_a_window_that_the_files_do_not_hold_is_refused(tmp_path):
+    paths = activity.cryo(activity.run(BUSY), tmp_path)
+    with pytest.raises(InputError, match=r"--blocks 90:102 is not a part of the blocks \[100, 103\)"):
+        importing.read(paths, Options(blocks=(90, 102)))
+    part = importing.read(paths, Options(blocks=(101, 102)))
+    assert part.accesses["block_number"].unique().to_list() == [101]
 
 
 def test_timestamps_become_steps_of_a_clock(tmp_path):
@@ -352,6 +390,19 @@ def test_an_answer_that_is_missing_or_doubled_is_named(tmp_path):
         importing.read([str(tmp_path)])
 
 
+@pytest.mark.parametrize("write", [activity.answers, activity.list_json])
+def test_a_block_in_which_nothing_happened_is_one_of_the_others(tmp_path, write):
+    write(activity.run(BUSY), tmp_path)
+    endings = ("_full.json", "_diff.json") if write is activity.answers else (".json",)
+    for ending in endings:
+        (tmp_path / f"{FIRST + activity.BLOCKS}{ending}").write_text('{"id": 1, "result": []}')
+    trace = importing.read([str(tmp_path)])
+    assert trace.blocks["block_number"].to_list() == [100, 101, 102, 103]
+    assert trace.accesses["block_number"].max() == 102
+    with pytest.raises(InputError, match="nothing tells what they are of"):
+        importing.read([str(tmp_path / f"103{endings[0]}")])
+
+
 def test_a_stamp_beside_a_table_is_the_stamp_of_the_trace(tmp_path):
     path = saved(tmp_path, f"{TABLE}101,0,{ADDRESS},0x1,write\n")
     Path(path + ".capability.json").write_text(capability(100, 103).to_json())
@@ -359,6 +410,14 @@ def test_a_stamp_beside_a_table_is_the_stamp_of_the_trace(tmp_path):
     trace = importing.read([path])
     assert trace.capability == capability(100, 103)
     assert trace.blocks["gas_used"].to_list() == [5, 6, 7]
+    Path(path + ".capability.json").write_text(capability(100, 103, tx_level="none").to_json())
+    with pytest.raises(
+        InputError, match="tx_index must be null: tx_level is none, as the stamp has it; 1 rows do not"
+    ):
+        importing.read([path])
+    Path(path + ".blocks.csv").write_text("block_number,observed\n100,false\n101,true\n102,false\n")
+    Path(path + ".capability.json").write_text(capability(100, 103, unobserved_blocks=2).to_json())
+    assert importing.read([path], Options(blocks=(101, 103))).capability.unobserved_blocks == 1
     Path(path + ".capability.json").write_text(capability(102, 103).to_json())
     with pytest.raises(InputError, match="block 101 is not one of"):
         importing.read([path])
@@ -514,11 +573,11 @@ def test_a_file_of_a_tool_is_read_wherever_a_trace_is_asked_for(tmp_path):
 @pytest.mark.parametrize("few", [1, 2])
 def test_far_blocks_are_told_from_a_sparse_clock(few):
     numbers = pl.Series(range(1000, 1100))
-    assert importing.far_blocks(numbers) is None
-    assert importing.far_blocks(pl.Series(range(1000, 100_000, 216))) is None
+    assert stray_blocks.describe(numbers) is None
+    assert stray_blocks.describe(pl.Series(range(1000, 100_000, 216))) is None
     stray = pl.Series([*range(1000, 1100), *range(31_000_000, 31_000_000 + few)])
-    assert "blocks away" in importing.far_blocks(stray)
-    assert importing.far_blocks(pl.Series([5, *range(30_000_000, 30_000_100)])).startswith(
+    assert "blocks away" in stray_blocks.describe(stray)
+    assert stray_blocks.describe(pl.Series([5, *range(30_000_000, 30_000_100)])).startswith(
         "1 of 101 blocks, 5 to 5"
     )
 

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 from tests.strategies import capability, make_trace
 
+from rollstate import coverage
 from rollstate.errors import InputError
-from rollstate.traces import store, tables
+from rollstate.traces import store, tables, working_set
 from rollstate.traces.schema import Capability
 from rollstate.traces.thinning import thin, unobserve
 
@@ -80,3 +81,25 @@ def test_table_of_blocks_of_ones_own(tmp_path):
     blocks.write_text("block_number,observed\n100,yes\n101,False\n")
     with pytest.raises(InputError, match="true or false"):
         tables.read_table(path, stamp)
+
+
+def test_discovery_counts_observed_blocks_alone():
+    dark = unobserve(make_trace(TOUCHES), [101, 104])
+    curve = coverage.discovery(dark, orders=5, seed=1)
+    assert curve["blocks"].to_list() == list(range(1, 29))
+    assert curve["seen"].to_list() == [1, 1, 1] + [2] * 25
+
+
+def test_reuse_of_a_working_set_needs_whole_windows_before_it():
+    touches = [(block, 0, 1, 0, True) for block in range(100, 110)]
+    full = working_set.reuse(make_trace(touches), [2])
+    assert full["block_number"].to_list() == list(range(102, 110))
+    dark = working_set.reuse(unobserve(make_trace(touches), [104]), [2])
+    # Blocks 105 and 106 look back on a block that was not observed.
+    assert dark["block_number"].to_list() == [102, 103, 107, 108, 109]
+    assert (dark["seen"] == 1).all()
+    with pytest.raises(InputError, match="no block has 5 observed blocks before it"):
+        working_set.reuse(thin(make_trace(touches), 5), [5])
+    every = make_trace(touches, observed_every=216)
+    with pytest.raises(InputError, match="did not observe every block"):
+        working_set.reuse(every, [2])

@@ -15,6 +15,7 @@ from rollstate.compendium import (
     check_command,
     import_command,
     options,
+    plan_command,
     profile_commands,
     publishing,
     replay_command,
@@ -147,11 +148,14 @@ def data() -> None:
 
 @data.command("list")
 def data_list() -> None:
-    """List the data sets: name, size, licence, and whether they are here."""
+    """List the data sets: whether profile and data are here, or to be had by address; size, licence, description."""
+    from rollstate.profile import shipped
     from rollstate.traces import datasets
 
+    profiles = shipped()
     for name in datasets.names():
-        click.echo(datasets.describe(name))
+        here = "profile here" if name in profiles else ""
+        click.echo(f"{name:<20} {here:<12}  {datasets.describe(name).removeprefix(name).lstrip()}")
 
 
 @data.command("fetch")
@@ -161,7 +165,9 @@ def data_fetch(names: tuple[str, ...]) -> None:
     from rollstate.traces import datasets
 
     failed = []
-    for name in names or datasets.names():
+    for name in names or [
+        name for name in datasets.names() if datasets.is_here(name) or datasets.is_fetchable(name)
+    ]:
         try:
             click.echo(f"{name:<18} {datasets.locate(name)}")
         except RollstateError as error:
@@ -244,5 +250,6 @@ for _command in (
     check_command.check,
     import_command.import_,
     replay_command.replay,
+    plan_command.plan,
 ):
     main.add_command(_command)

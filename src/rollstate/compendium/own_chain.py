@@ -11,11 +11,12 @@ from typing import Any
 
 from rollstate.compendium import releases, runner
 from rollstate.compendium.by_name import parameter_class
-from rollstate.compendium.runner import TRACE, NotebookError, Plan
+from rollstate.compendium.runner import NotebookError, Plan
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import datasets
 from rollstate.traces.schema import Capability
 
+TRACE = "trace"
 # What a chapter raises when its input cannot carry the analysis; anything else is a fault of ours.
 _REFUSAL = InputError.__name__
 

@@ -118,7 +118,8 @@ class Parameters:
             for row in self.describe()
         )
         head = "".join(f"<th>{name}</th>" for name in ("parameter", "value", "unit", "range", "meaning"))
-        return f"<table class='rs-parameters'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        table = f"<table class='rs-parameters'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<details class='rs-folded'><summary>parameters of this run</summary>{table}</details>"
 
 
 def _coerce(name: str, value: Any, hint: Any) -> Any:

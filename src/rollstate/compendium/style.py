@@ -209,3 +209,13 @@ def key(figure: Figure, names: Sequence[str], *, ncols: int | None = None) -> No
         for i, name in enumerate(names)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols or len(names))
+
+
+def lines_key(figure: Figure, names: Sequence[str], *, ncols: int | None = None) -> None:
+    """Name the lines of several panels below them, each with seaborn's colour and dashes for its place."""
+    dashes = sns._base.unique_dashes(len(names))
+    handles = [
+        Line2D([], [], color=COLOURS[i], dashes=dashes[i] or (1, 0), label=name)
+        for i, name in enumerate(names)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols or min(3, len(names)))

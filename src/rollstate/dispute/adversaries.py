@@ -5,29 +5,33 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from rollstate.dispute.agents import Attempt, Challenger, Sequencer
+from rollstate.dispute.agents import Attempt, Challenger, Middles, Sequencer, opened_end, own_value
 from rollstate.dispute.game import Game, Rollup, Stage
 from rollstate.dispute.worlds import World
 
 
 class Liar(Sequencer):
-    """Posts what a wrong world says and defends it consistently; at the end it tries to prove it."""
+    """Posts what a wrong world says and defends it consistently."""
 
 
-class DeniesState(Liar):
-    """Lies about ``h(S_{n-1})`` whatever it is, and then tells true middles."""
+class Informed(Liar):
+    """A liar that knows the true world too, and a source of chance."""
 
     def __init__(self, world: World, truth: World, rng: random.Random) -> None:
         super().__init__(world)
         self.truth, self.rng = truth, rng
 
+
+class DeniesState(Informed):
+    """Lies about ``h(S_{n-1})`` whatever it is, and tells true values otherwise."""
+
     def respond(self, game: Game) -> list[Attempt]:
         """Disagree with a made-up root, where the rules let it."""
-        return [Attempt("respond_disagree", (self.rng.randbytes(32),)), *super().respond(game)]
+        return [self.disagree(game, self.rng.randbytes(32)), *super().respond(game)]
 
-    def middle(self, game: Game) -> bytes:
-        """Return the true middle."""
-        return Sequencer(self.truth).middle(game)
+    def values(self, game: Game) -> tuple[bytes, ...]:
+        """Return the true values."""
+        return Sequencer(self.truth).values(game)
 
 
 class AgreesAlways(Liar):
@@ -35,27 +39,49 @@ class AgreesAlways(Liar):
 
     def respond(self, game: Game) -> list[Attempt]:
         """Agree."""
-        return [Attempt("respond_agree", (self.world.roots[game.batch],))]
+        return [self.agree(game)]
 
 
-class SwitchesStory(Liar):
-    """Tells now its own middle, now the true one."""
+class SwitchesStory(Informed):
+    """Tells now its own value, now the true one."""
 
-    def __init__(self, world: World, truth: World, rng: random.Random) -> None:
-        super().__init__(world)
-        self.truth, self.rng = truth, rng
-
-    def middle(self, game: Game) -> bytes:
-        """Return the middle of one of two worlds."""
-        return Sequencer(self.rng.choice((self.world, self.truth))).middle(game)
+    def values(self, game: Game) -> tuple[bytes, ...]:
+        """Return values of two worlds, mixed."""
+        return tuple(
+            own_value(self.rng.choice((self.world, self.truth)), game, end) for end in game.ends[1:-1]
+        )
 
 
-class RandomMiddles(SwitchesStory):
+class RandomMiddles(Informed):
     """Posts noise."""
 
-    def middle(self, game: Game) -> bytes:
+    def values(self, game: Game) -> tuple[bytes, ...]:
         """Return noise."""
-        return self.rng.randbytes(32)
+        return tuple(self.rng.randbytes(32) for _ in game.ends[1:-1])
+
+
+class WrongNumber(Liar):
+    """Posts one value too few or too many, and then the right number."""
+
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
+        """Try wrong numbers of values first."""
+        good = super().answer(game, middles)
+        wrong = []
+        for one in good:
+            *head, values = one.arguments
+            wrong += [replace(one, arguments=(*head, many)) for many in (values[:-1], (*values, bytes(32)))]
+        return [one for one in wrong if one.arguments != good[0].arguments] + good
+
+
+class WrongDifference(Liar):
+    """Names another ``h(Delta_x)`` in stage two than it claimed, and then what it claimed."""
+
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
+        """Try another difference first."""
+        good = super().answer(game, middles)
+        if game.stage != Stage.FIND_STEP:
+            return good
+        return [replace(good[0], arguments=(bytes(32), *good[0].arguments[1:])), *good]
 
 
 class Silent(Liar):
@@ -65,81 +91,34 @@ class Silent(Liar):
         super().__init__(world)
         self.left = at
 
-    def answer(self, game: Game) -> list[Attempt]:
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
         """Answer until the count is used up."""
         self.left -= 1
-        return super().answer(game) if self.left >= 0 else []
+        return super().answer(game, middles) if self.left >= 0 else []
 
 
 class LastSecond(Liar):
     """Thinks until one second per remaining move is left on its clock."""
 
-    RESERVE = 40
+    RESERVE = 10
 
-    def answer(self, game: Game) -> list[Attempt]:
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
         """Answer as late as the clock allows."""
         wait = max(1, game.sequencer_clock - self.RESERVE)
-        return [replace(attempt, wait=wait) for attempt in super().answer(game)]
-
-
-class WrongWitness(Liar):
-    """Changes one thing in the witness of the last step, then another, and never sends the right one."""
-
-    def __init__(self, world: World, truth: World, rng: random.Random) -> None:
-        super().__init__(world)
-        self.truth, self.rng = truth, rng
-
-    def prove(self, game: Game) -> list[Attempt]:
-        """Try forgeries of the true witness."""
-        good = self.truth.witness(game.x, game.lo)
-        forged = [
-            replace(good, transaction=good.transaction + b"\0"),
-            replace(good, proof=(*good.proof, bytes(32))),
-            replace(good, state_root=self.rng.randbytes(32)),
-            replace(good, delta_root=self.rng.randbytes(32)),
-        ]
-        for i, access in enumerate(good.accesses):
-            for change in (
-                replace(access, now=access.now + 1),
-                replace(access, state=replace(access.state, bitmap=access.state.bitmap ^ 1)),
-            ):
-                accesses = (*good.accesses[:i], change, *good.accesses[i + 1 :])
-                forged.append(replace(good, accesses=accesses))
-        return [Attempt("one_step", (witness,)) for witness in forged]
-
-
-class ReplaysWitness(WrongWitness):
-    """Proves another batch's or another transaction's step instead of the disputed one."""
-
-    def prove(self, game: Game) -> list[Attempt]:
-        """Try the witnesses of all neighbouring steps of both worlds."""
-        others = [
-            (n, i)
-            for n in range(max(1, game.x - 1), min(len(self.world.batches), game.x + 1) + 1)
-            for i in range(len(self.world.batches[n - 1]))
-            if (n, i) != (game.x, game.lo)
-        ]
-        return [
-            Attempt("one_step", (world.witness(*place),))
-            for place in others
-            for world in (self.world, self.truth)
-        ]
+        return [replace(attempt, wait=wait) for attempt in super().answer(game, middles)]
 
 
 class RespondsTwice(Liar):
     """Tries to respond again in every later stage before it plays on."""
 
-    def answer(self, game: Game) -> list[Attempt]:
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
         """Respond again, both ways, then move."""
-        again = [
-            Attempt("respond_agree", (self.world.roots[game.batch],)),
-            Attempt("respond_disagree", (bytes(32),)),
-        ]
-        return (again if game.stage != Stage.RESPOND else []) + super().answer(game)
+        again = [self.agree(game), self.disagree(game, bytes(32))] if game.stage != Stage.RESPOND else []
+        return again + super().answer(game, middles)
 
     def interrupt(self, game: Game) -> list[Attempt]:
-        """Post a middle twice."""
-        return [Attempt("post_mid", (bytes(32),))]
+        """Post values twice."""
+        return [Attempt("post_roots", (self.values(game),))]
 
 
 class CallsTimeEarly(Liar):
@@ -184,23 +163,83 @@ class ForgesState(FalseChallenger):
 
 
 class PicksAtRandom(ForgesState):
-    """Picks by the toss of a coin."""
+    """Denies a value by the toss of a die."""
 
-    def answer(self, game: Game) -> list[Attempt]:
+    def first_denied(self, game: Game, middles: Middles) -> int:
         """Toss."""
-        return [Attempt("pick", (self.rng.random() < 0.5,))]
+        return self.rng.randrange(len(middles) + 1)
 
 
 class PicksAlways(FalseChallenger):
-    """Agrees with every middle, or with none."""
+    """Agrees with every value, or with none."""
 
     def __init__(self, world: World, n: int, *, agree: bool) -> None:
         super().__init__(world, n)
         self.agree = agree
 
-    def answer(self, game: Game) -> list[Attempt]:
+    def first_denied(self, game: Game, middles: Middles) -> int:
         """Pick the same side every time."""
-        return [Attempt("pick", (self.agree,))]
+        return len(middles) if self.agree else 0
+
+
+class ForgesEnds(ForgesState):
+    """Puts values of its own in the place of the sequencer's, and then picks among those."""
+
+    def pick(self, game: Game, middles: Middles, index: int) -> Attempt:
+        """Open an end that the sequencer never posted, or one that is not adjacent."""
+        low, low_proof = opened_end(game, middles, index)
+        kind = self.rng.randrange(3)
+        if kind == 0:
+            return Attempt("pick", (index, low, low_proof, self.rng.randbytes(32), ()))
+        if kind == 1:
+            return Attempt("pick", (index + 1, low, low_proof, *opened_end(game, middles, index + 1)))
+        return Attempt("pick", (index, low, low_proof, low, low_proof))
+
+
+class WrongWitness(FalseChallenger):
+    """Changes one thing in the witness of the step, then another, and never sends the right one."""
+
+    def __init__(self, world: World, n: int, rng: random.Random) -> None:
+        super().__init__(world, n)
+        self.rng = rng
+
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
+        """Try forgeries of the true witness."""
+        honest = super().answer(game, middles)
+        if game.stage != Stage.FIND_STEP:
+            return honest
+        *head, good = honest[0].arguments
+        forged = [
+            replace(good, transaction=good.transaction + b"\0"),
+            replace(good, proof=(*good.proof, bytes(32))),
+            replace(good, state_root=self.rng.randbytes(32)),
+            replace(good, delta_root=self.rng.randbytes(32)),
+        ]
+        for i, access in enumerate(good.accesses):
+            for change in (
+                replace(access, now=access.now + 1),
+                replace(access, state=replace(access.state, bitmap=access.state.bitmap ^ 1)),
+            ):
+                accesses = (*good.accesses[:i], change, *good.accesses[i + 1 :])
+                forged.append(replace(good, accesses=accesses))
+        return [Attempt("prove", (*head, witness)) for witness in forged]
+
+
+class ReplaysWitness(FalseChallenger):
+    """Proves another batch's or another transaction's step instead of the disputed one."""
+
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
+        """Try the witnesses of all neighbouring steps."""
+        honest = super().answer(game, middles)
+        if game.stage != Stage.FIND_STEP:
+            return honest
+        index, *rest, _ = honest[0].arguments
+        return [
+            Attempt("prove", (index, *rest, self.world.witness(n, i)))
+            for n in range(max(1, game.x - 1), min(len(self.world.batches), game.x + 1) + 1)
+            for i in range(len(self.world.batches[n - 1]))
+            if (n, i) != (game.x, index)
+        ]
 
 
 class Throws(ForgesState):
@@ -210,11 +249,7 @@ class Throws(ForgesState):
         super().__init__(world, n, rng)
         self.left = at
 
-    def answer(self, game: Game) -> list[Attempt]:
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
         """Answer until the count is used up."""
         self.left -= 1
-        return super().answer(game) if self.left >= 0 else []
-
-    def interrupt(self, game: Game) -> list[Attempt]:
-        """Do nothing."""
-        return []
+        return super().answer(game, middles) if self.left >= 0 else []

@@ -5,11 +5,17 @@ An agent answers with attempts: the first that the rules do not refuse is its mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from rollstate.dispute.batches import merkle_proof
+from rollstate.dispute.commitment import ZERO
 from rollstate.dispute.game import Game, Rollup, Stage
 from rollstate.dispute.worlds import World
+
+Middles = Sequence[bytes]
+"""The sequencer's values between the sections, as calldata shows them."""
 
 
 @dataclass(frozen=True)
@@ -41,28 +47,35 @@ class Sequencer:
         """Return the ``h(S_n)`` it claims in a checkpoint."""
         return self.world.roots[n]
 
-    def answer(self, game: Game) -> list[Attempt]:
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
         """Return its attempts when it is to move."""
         if game.stage == Stage.RESPOND:
             return self.respond(game)
-        if game.stage == Stage.PROVE:
-            return self.prove(game)
-        return [Attempt("post_mid", (self.middle(game),))]
+        if game.stage == Stage.FIND_BATCH:
+            return [Attempt("post_roots", (self.values(game),))]
+        return [Attempt("post_trace", (self.world.deltas[game.x], self.values(game)))]
 
     def respond(self, game: Game) -> list[Attempt]:
         """Agree (Case A) exactly where the claimed ``h(S'_{n-1})`` is its own, else disagree (Case B)."""
-        own = self.world.roots[game.batch - 1]
-        if own == game.pre:
-            return [Attempt("respond_agree", (self.world.roots[game.batch],))]
-        return [Attempt("respond_disagree", (own,))]
+        if self.world.roots[game.batch - 1] == game.pre:
+            return [self.agree(game)]
+        return [self.disagree(game, self.world.roots[game.batch - 1])]
 
-    def middle(self, game: Game) -> bytes:
-        """Return ``h(S_mid)`` in stage one, ``s_mid`` in stage two."""
-        return own_middle(self.world, game)
+    def agree(self, game: Game) -> Attempt:
+        """Reveal ``h(S_n)`` and the trace of batch n."""
+        n = game.batch
+        count = len(self.world.batches[n - 1])
+        stage_two = replace(game, stage=Stage.FIND_STEP, x=n, lo=0, hi=count)
+        return Attempt("respond_agree", (self.world.roots[n], self.values(stage_two)))
 
-    def prove(self, game: Game) -> list[Attempt]:
-        """Run the disputed transaction on chain."""
-        return [Attempt("one_step", (self.world.witness(game.x, game.lo),))]
+    def disagree(self, game: Game, pre: bytes) -> Attempt:
+        """Reveal another ``h(S_{n-1})`` and the roots before it."""
+        stage_one = replace(game, stage=Stage.FIND_BATCH, hi=max(game.batch - 1, game.lo + 1))
+        return Attempt("respond_disagree", (pre, self.values(stage_one)))
+
+    def values(self, game: Game) -> tuple[bytes, ...]:
+        """Return what it holds between the sections: ``h(S_k)`` in stage one, ``s_i`` in stage two."""
+        return tuple(own_value(self.world, game, end) for end in game.ends[1:-1])
 
     def interrupt(self, game: Game) -> list[Attempt]:
         """Return its attempts when it is the other's turn."""
@@ -78,14 +91,11 @@ class Challenger:
         What it computed.
     last : bool
         Challenge the last wrong claim instead of the first: the long way, through Case B.
-    eager : bool
-        Run the last step itself; otherwise wait for the sequencer, who holds the burden of proof.
     """
 
-    def __init__(self, world: World, *, last: bool = False, eager: bool = True) -> None:
+    def __init__(self, world: World, *, last: bool = False) -> None:
         self.world = world
         self.last = last
-        self.eager = eager
 
     def target(self, rollup: Rollup) -> tuple[int, bytes] | None:
         """Return the batch to challenge and ``h(S'_{n-1})``, or None if every claim is right."""
@@ -102,21 +112,48 @@ class Challenger:
     def denies_checkpoint(self, rollup: Rollup) -> bool:
         """Return whether the pending checkpoint is wrong."""
         pending = rollup.pending
-        return pending.serial != 0 and pending.root != self.world.roots[pending.batch]
+        return pending.serial != ZERO and pending.root != self.world.roots[pending.batch]
 
-    def answer(self, game: Game) -> list[Attempt]:
-        """Agree with a middle exactly where it is its own."""
-        return [Attempt("pick", (game.mid_hash == own_middle(self.world, game),))]
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
+        """Deny the first of the sequencer's values that is not its own."""
+        index = self.first_denied(game, middles)
+        if game.stage == Stage.FIND_BATCH:
+            return [self.pick(game, middles, index)]
+        return [self.prove(game, middles, index)]
+
+    def first_denied(self, game: Game, middles: Middles) -> int:
+        """Return the section whose upper end is the first value that is not its own; the last if all are."""
+        inner = zip(game.ends[1:-1], middles, strict=True)
+        wrong = (i for i, (end, value) in enumerate(inner) if value != own_value(self.world, game, end))
+        return next(wrong, len(middles))
+
+    def pick(self, game: Game, middles: Middles, index: int) -> Attempt:
+        """Return the pick of a section of stage one."""
+        low, low_proof = opened_end(game, middles, index)
+        return Attempt("pick", (index, low, low_proof, *opened_end(game, middles, index + 1)))
+
+    def prove(self, game: Game, middles: Middles, index: int) -> Attempt:
+        """Return the step from state `index` of stage two."""
+        _, low_proof = opened_end(game, middles, index)
+        high = opened_end(game, middles, index + 1)
+        return Attempt("prove", (index, low_proof, *high, self.world.witness(game.x, index)))
 
     def interrupt(self, game: Game) -> list[Attempt]:
-        """Run the last step itself rather than wait for the sequencer's clock."""
-        if self.eager and game.stage == Stage.PROVE:
-            return [Attempt("one_step", (self.world.witness(game.x, game.lo),))]
+        """Return its attempts when it is the other's turn."""
         return []
 
 
-def own_middle(world: World, game: Game) -> bytes:
-    """Return what `world` holds at the middle of a game."""
-    if game.stage == Stage.FIND_BATCH:
-        return world.roots[game.mid]
-    return world.vm_state(game.x, game.mid)
+def own_value(world: World, game: Game, index: int) -> bytes:
+    """Return what `world` holds at a batch of stage one or after `index` transactions of stage two."""
+    if game.stage == Stage.FIND_STEP:
+        return world.vm_state(game.x, index)
+    return world.roots[index]
+
+
+def opened_end(game: Game, middles: Middles, index: int) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the sequencer's value at the lower end of section `index`, with its proof."""
+    if index == 0:
+        return game.lo_hash, ()
+    if index == len(game.ends) - 1:
+        return game.hi_hash, ()
+    return middles[index - 1], merkle_proof(middles, index - 1)

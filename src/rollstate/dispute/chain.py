@@ -18,7 +18,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from rollstate.dispute.commitment import check_depth
+from rollstate.dispute.commitment import Path, check_depth
 from rollstate.dispute.game import Game, Rollup, Rules
 from rollstate.dispute.step import StepWitness, require
 from rollstate.errors import InputError, RollstateError
@@ -36,6 +36,10 @@ NAIVE = (
     ),
 )
 """The one edit that makes the contract naive: a defended batch is final."""
+
+
+MACHINE = "transfers.vy"
+"""The contract's other half: the machine whose single step a game ends with."""
 
 
 class Disagreement(RollstateError):
@@ -57,7 +61,8 @@ def source(depth: int = 32, edits: tuple[tuple[str, str], ...] = ()) -> str:
     InputError
         If an old text does not occur exactly once.
     """
-    text = (resources.files("rollstate.dispute") / "contracts" / "rollup.vy").read_text()
+    folder = resources.files("rollstate.dispute") / "contracts"
+    text = "\n\n".join((folder / name).read_text() for name in ("rollup.vy", MACHINE))
     line = "DEPTH: constant(uint256) = {}  #"
     for old, new in ((line.format(32), line.format(check_depth(depth))), *edits):
         if text.count(old) != 1:
@@ -187,8 +192,8 @@ class LocalBoard:
         Time of the last message, seconds.
     """
 
-    def __init__(self, rules: Rules, genesis: bytes) -> None:
-        self.rollup = Rollup(rules, genesis)
+    def __init__(self, rules: Rules, genesis: bytes, vault: int = 0) -> None:
+        self.rollup = Rollup(rules, genesis, vault)
         self.rules = rules
         self.accounts = [f"0x{i:040x}" for i in range(1, ACCOUNTS + 1)]
         self.messages: list[Message] = []
@@ -204,12 +209,13 @@ class LocalBoard:
         """
         paid = {"value": value} if value else {}
         game_id = arguments[0] if arguments and name in GAME_MESSAGES else None
-        before = self.rollup.games.get(game_id)
+        before = self.rollup.games.get(game_id) if game_id else None
         result = getattr(self.rollup, name)(by, self.now + wait, *arguments, **paid)
         self.now += wait
         game_id = result if name in ("open_challenge", "challenge_checkpoint") else game_id
         gas = self._transmit(name, by, arguments, value, before, game_id)
-        self.messages.append(Message(name, by, self.now, game_id, gas, self.rollup.games.get(game_id)))
+        after = self.rollup.games.get(game_id) if game_id else None
+        self.messages.append(Message(name, by, self.now, game_id, gas, after))
         return result
 
     def _transmit(
@@ -221,22 +227,25 @@ class LocalBoard:
 GAME_MESSAGES = {
     "respond_agree": "respondAgree",
     "respond_disagree": "respondDisagree",
-    "post_mid": "postMid",
+    "post_roots": "postRoots",
     "pick": "pick",
-    "one_step": "oneStep",
+    "post_trace": "postTrace",
+    "prove": "prove",
     "timeout": "timeout",
     "close_void": "closeVoid",
 }
 MESSAGES = GAME_MESSAGES | {
-    "register": "register",
     "resign": "resign",
     "post_batch": "postBatch",
+    "force_batch": "forceBatch",
     "claim_batch": "claimBatch",
     "finalise": "finalise",
     "post_checkpoint": "postCheckpoint",
     "accept_checkpoint": "acceptCheckpoint",
     "open_challenge": "openChallenge",
     "challenge_checkpoint": "challengeCheckpoint",
+    "open_exit": "openExit",
+    "exit": "exit",
     "withdraw": "withdraw",
 }
 """Python name of each message and the contract's."""
@@ -258,19 +267,26 @@ class ChainBoard(LocalBoard):
         ``h(S_0)``.
     edits : tuple of (old, new)
         Changes to the contract's source; see `source`.
+    vault : int
+        Wei deployed with the contract, from which exits are paid.
     """
 
     def __init__(
-        self, node: PyEvm | Anvil, rules: Rules, genesis: bytes, edits: tuple[tuple[str, str], ...] = ()
+        self,
+        node: PyEvm | Anvil,
+        rules: Rules,
+        genesis: bytes,
+        edits: tuple[tuple[str, str], ...] = (),
+        vault: int = 0,
     ) -> None:
-        super().__init__(rules, genesis)
+        super().__init__(rules, genesis, vault)
         self.node, self.w3 = node, node.w3
         self.accounts = [account.lower() for account in self.w3.eth.accounts]
         self.now = max(START, self.w3.eth.get_block("latest")["timestamp"]) + 1
         out = compile_source(source(rules.depth, edits))
         factory = self.w3.eth.contract(abi=out["abi"], bytecode=out["bytecode"])
         self.node.set_time(self.now)
-        receipt = self._mine(factory.constructor(genesis, *astuple(rules)[1:]), self.accounts[0], 0)
+        receipt = self._mine(factory.constructor(genesis, *astuple(rules)[1:]), self.accounts[0], vault)
         if receipt["status"] != 1:
             raise RollstateError(f"the contract refused its constants: {rules}")
         self.deploy_gas = receipt["gasUsed"]
@@ -283,7 +299,7 @@ class ChainBoard(LocalBoard):
 
     def call_of(self, name: str, arguments: tuple, game: Game | None) -> Any:
         """Return the contract call of a message; messages within a game carry its state."""
-        plain = [part for argument in arguments for part in _plain(name, argument)]
+        plain = [part for argument in arguments for part in _plain(argument)]
         if name in GAME_MESSAGES:
             state = game_tuple(game, self.w3)
             plain = [plain[0], state, *plain[1:]]
@@ -335,19 +351,26 @@ class ChainBoard(LocalBoard):
                 "posted",
                 "claimed",
                 "finalised",
-                "serials",
+                "history",
+                "forced_at",
                 "r",
                 "root",
+                "due",
                 "game_count",
+                "active_at",
                 "stake",
+                "vault",
+                "exit_count",
                 "burned",
             )
         }
         pairs["sequencer"] = (read.sequencer().call().lower(), ours.sequencer)
-        pairs["pending"] = (tuple(read.pending().call()), astuple(ours.pending))
+        pairs["pending"] = (_lower(read.pending().call()), astuple(ours.pending))
         pairs["balance"] = (self.w3.eth.get_balance(self.contract.address), ours.balance)
         for n, batch in ours.batches.items():
-            pairs[f"batch {n}"] = (tuple(read.batches(n).call()), astuple(batch))
+            pairs[f"batch {n}"] = (_lower(read.batches(n).call()), astuple(batch))
+        for key, paid in ours.exited.items():
+            pairs[f"exited from {key}"] = (read.exited(key).call(), paid)
         for game_id in range(1, ours.game_count + 1):
             game = ours.games.get(game_id)
             pairs[f"game {game_id}"] = (
@@ -360,7 +383,7 @@ class ChainBoard(LocalBoard):
 
     def step(self, witness: StepWitness, pre: bytes, executed: int) -> bytes:
         """Return what the contract's step alone computes from a witness, or refuse it with its reason."""
-        transaction, _, *rest = _plain("one_step", witness)
+        transaction, _, *rest = _plain(witness)
         state_root, delta_root, accesses = rest
         call = self.contract.functions.step(transaction, pre, state_root, delta_root, executed, accesses)
         reason, result = self._revert_of(call, {})
@@ -373,7 +396,15 @@ def game_tuple(game: Game, w3: Any) -> tuple:
     return tuple(w3.to_checksum_address(v) if isinstance(v, str) else v for v in game.as_tuple())
 
 
-def _plain(name: str, argument: Any) -> tuple:
+def _lower(values: Any) -> tuple:
+    """Return what web3 read with addresses as the Python rules write them."""
+    return tuple(value.lower() if isinstance(value, str) else value for value in values)
+
+
+def _plain(argument: Any) -> tuple:
+    """Return a message's argument as the contract takes it."""
+    if isinstance(argument, Path):
+        return ((argument.bitmap, argument.siblings),)
     if not isinstance(argument, StepWitness):
         return (argument,)
     accesses = [

@@ -7,7 +7,8 @@ that Ethereum kept.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from rollstate.compiled import compiled
 
 RATE = 136
 """Bytes absorbed per permutation at 256 bits of output."""
@@ -24,12 +25,12 @@ ROUND_CONSTANTS = np.array(
 )  # fmt: skip
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def _rotate(word, bits):
     return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def permute(a):
     """Apply Keccak-f[1600] in place to 25 lanes, ``uint64[25]``, lane (x, y) at ``x + 5 y``."""
     a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12 = (
@@ -110,7 +111,7 @@ def permute(a):
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _absorb(data):
     lanes = np.zeros(25, np.uint64)
     size = data.size
@@ -135,7 +136,7 @@ def keccak256(data: bytes) -> bytes:
     return _absorb(np.frombuffer(data, np.uint8)).tobytes()
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def hash_pair(left, right, out, lanes):
     """Write ``H(left, right)`` to `out`, each ``uint64[4]``; ``H(0, 0) = 0``, so an empty subtree is zero.
 
@@ -157,7 +158,7 @@ def hash_pair(left, right, out, lanes):
         out[j] = lanes[j]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def climb(bits, leaf, siblings):
     """Return every node from a leaf to the root, ``uint64[depth + 1, 4]``, leaf first.
 

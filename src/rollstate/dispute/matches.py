@@ -29,7 +29,7 @@ class Played:
     x : int
         Batch that stage two ran in, 0 if none.
     rounds_one, rounds_two : int
-        Rounds of stages one and two.
+        Picks of the challenger in stages one and two.
     refused : tuple of str
         Reasons for which attempts were refused, in order.
     timed_out : bool
@@ -52,20 +52,29 @@ class Played:
     seconds: int
 
 
-def post_all(board: LocalBoard, sequencer: Sequencer, account: str) -> None:
-    """Register `account` if there is no sequencer, and post every batch of its world."""
-    if board.rollup.sequencer != account:
-        board.send("register", account, value=board.rules.sequencer_bond)
-    for n in range(board.rollup.posted + 1, len(sequencer.world.batches) + 1):
-        board.send("post_batch", account, sequencer.world.batches[n - 1], sequencer.delta(n))
+def bond_of(board: LocalBoard, account: str) -> int:
+    """Return what `account` has to send with a claim: nothing if the seat is its own."""
+    return 0 if board.rollup.sequencer == account else board.rules.sequencer_bond
+
+
+def post_all(board: LocalBoard, sequencer: Sequencer, account: str, last: int | None = None) -> None:
+    """Post every batch of the sequencer's world up to `last`; the first takes the seat if it is free."""
+    for n in range(board.rollup.posted + 1, (last or len(sequencer.world.batches)) + 1):
+        batch, bond = sequencer.world.batches[n - 1], bond_of(board, account)
+        board.send("post_batch", account, n, batch, sequencer.delta(n), value=bond)
+
+
+def open_game(board: LocalBoard, account: str, n: int, pre: bytes, wait: int = 1) -> int:
+    """Deny the standing claim of batch `n`, holding every claim whose window is open then."""
+    rollup, bond = board.rollup, board.rules.challenger_bond
+    serial, first = rollup.batches[n].serial, rollup.first_open(board.now + wait)
+    return board.send("open_challenge", account, n, serial, first, pre, value=bond, wait=wait)
 
 
 def challenge(board: LocalBoard, challenger: Challenger, account: str) -> int | None:
     """Open the challenger's game; None if it has nothing to challenge."""
     target = challenger.target(board.rollup)
-    if target is None:
-        return None
-    return board.send("open_challenge", account, *target, value=board.rules.challenger_bond)
+    return None if target is None else open_game(board, account, *target)
 
 
 def settle(
@@ -109,8 +118,9 @@ def settle(
         game = rollup.games[game_id]
         x = game.x
         turn = game.sequencer_turn
+        middles = rollup.published.get(game_id, ())
         if not attempt(not turn, parties[not turn].interrupt(game)) and not attempt(
-            turn, parties[turn].answer(game)
+            turn, parties[turn].answer(game, middles)
         ):
             clock = game.sequencer_clock if turn else game.challenger_clock
             # The clock runs from the last move, which another game's message may have followed.
@@ -119,7 +129,7 @@ def settle(
             timed_out = True
         done = board.messages[-1].name
         case = {"respond_agree": "A", "respond_disagree": "B"}.get(done, case)
-        if done == "pick":
+        if done in ("pick", "prove"):
             rounds[game.stage] += 1
         if watch:
             watch(game, rollup.games.get(game_id))

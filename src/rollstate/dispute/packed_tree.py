@@ -7,13 +7,13 @@ rehashes each touched node once.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from rollstate.compiled import compiled
 from rollstate.dispute.keccak import hash_pair
 from rollstate.errors import InputError
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _hash_leaves(keys, values, out):
     left, right, lanes = np.zeros(4, np.uint64), np.zeros(4, np.uint64), np.empty(25, np.uint64)
     for i in range(keys.size):
@@ -24,7 +24,7 @@ def _hash_leaves(keys, values, out):
             out[i] = 0
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _hash_level(rows, left, right, below, out):
     zero, lanes = np.zeros(4, np.uint64), np.empty(25, np.uint64)
     for row in rows:

@@ -41,8 +41,10 @@ def nibbles(data: bytes) -> list[int]:
     return [half for byte in data for half in (byte >> 4, byte & 15)]
 
 
-def _decode_path(compact: bytes) -> tuple[list[int], bool]:
+def _decode_path(compact: Any) -> tuple[list[int], bool]:
     """Return the nibbles of a hex-prefix encoded path and whether it ends in a leaf."""
+    if not isinstance(compact, bytes):
+        raise InputError("a node has a list where its path should be")
     if not compact or compact[0] >> 4 > 3:
         raise InputError(f"0x{compact.hex()} is no hex-prefix encoded path")
     halves = nibbles(compact)
@@ -79,6 +81,8 @@ def proven_value(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes:
     reference: Any = root
     while True:
         if isinstance(reference, bytes):
+            if len(reference) != 32:
+                raise InputError(f"0x{reference.hex()} is no reference to a node")
             if not remaining:
                 raise InputError(f"the proof ends before node 0x{reference.hex()}")
             encoded = remaining.pop(0)
@@ -90,8 +94,10 @@ def proven_value(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes:
                 node = rlp.decode(encoded)
             except rlp.exceptions.RLPException as error:
                 raise InputError(f"a node is not RLP: {error}") from error
-        else:
+        elif len(rlp.encode(reference)) < 32:
             node = reference
+        else:
+            raise InputError("an embedded node is as long as its hash or longer")
         reference, path, value = _descend(node, path)
         if reference is None:
             if remaining:
@@ -105,20 +111,41 @@ def _descend(node: Any, path: list[int]) -> tuple[Any, list[int], bytes]:
         raise InputError("a node has neither 2 nor 17 items")
     if len(node) == 17:
         if not path:
-            return None, path, node[16]
+            return None, path, _value(node[16])
         child = node[path[0]]
         return (child or None), path[1:], b""
     part, is_leaf = _decode_path(node[0])
     if is_leaf:
-        return None, path, node[1] if part == path else b""
+        return None, path, _value(node[1]) if part == path else b""
+    if not part:
+        raise InputError("an extension node has no path")
     if path[: len(part)] != part:
         return None, path, b""
+    if not node[1]:
+        raise InputError("an extension node leads nowhere")
     return node[1], path[len(part) :], b""
+
+
+def _value(item: Any) -> bytes:
+    if not isinstance(item, bytes):
+        raise InputError("a node has a list where its value should be")
+    return item
 
 
 def _bytes(text: str) -> bytes:
     digits = text.removeprefix("0x")
     return bytes.fromhex("0" * (len(digits) % 2) + digits)
+
+
+def _number(encoded: bytes) -> int:
+    """Return the number that a storage leaf holds."""
+    try:
+        number = rlp.decode(encoded)
+    except rlp.exceptions.RLPException as error:
+        raise InputError(f"0x{encoded.hex()} is no RLP number") from error
+    if not isinstance(number, bytes) or number[:1] == b"\0":
+        raise InputError(f"0x{encoded.hex()} is no RLP number")
+    return int.from_bytes(number, "big")
 
 
 def verify_account(answer: Mapping[str, Any], state_root: bytes) -> Account:
@@ -154,13 +181,13 @@ def verify_account(answer: Mapping[str, Any], state_root: bytes) -> Account:
         empty = Account(0, 0, bytes(32), bytes(32))
         if claimed not in (ABSENT, empty):
             raise InputError(f"the proof shows no account at {answer['address']}, the answer says {claimed}")
-        return ABSENT
-    if leaf != claimed.encode():
+        claimed = ABSENT
+    elif leaf != claimed.encode():
         raise InputError(f"the answer for {answer['address']} differs from the proven account")
     for slot in answer.get("storageProof", []):
         key = int(slot["key"], 16).to_bytes(32, "big")
         nodes = [_bytes(node) for node in slot["proof"]]
         value = proven_value(claimed.storage_root, keccak256(key), nodes)
-        if (int.from_bytes(rlp.decode(value), "big") if value else 0) != int(slot["value"], 16):
+        if (_number(value) if value else 0) != int(slot["value"], 16):
             raise InputError(f"slot {slot['key']} of {answer['address']} differs from its proven value")
     return claimed

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rollstate.dispute import adversaries
-from rollstate.dispute.agents import Attempt, Challenger, Sequencer
+from rollstate.dispute.agents import Attempt, Challenger, Middles, Sequencer
 from rollstate.dispute.chain import LocalBoard
 from rollstate.dispute.commitment import SparseMerkleTree
 from rollstate.dispute.game import Game, Outcome, Rules
-from rollstate.dispute.matches import challenge, post_all, settle
+from rollstate.dispute.matches import bond_of, challenge, open_game, post_all, settle
 from rollstate.dispute.step import Refused
 from rollstate.dispute.transition import Transfer
 from rollstate.dispute.worlds import Fault, World
+from rollstate.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,121 @@ def agreed_false_state(board: LocalBoard, told: Story) -> Finding:
 
 
 def front_run(board: LocalBoard, told: Story) -> Finding:
-    """Let an adversary take the honest challenger's claim first and fall silent; the honest one still plays."""
-    liar, thief, watcher = board.accounts[:3]
+    """Let an adversary copy the honest challenger's moves and close its game first: the honest one is paid too."""
+    liar, thief, watcher, successor = board.accounts[:4]
     sequencer, honest = adversaries.Liar(told.lie), Challenger(told.truth)
     post_all(board, sequencer, liar)
-    stolen, own = (challenge(board, honest, account) for account in (thief, watcher))
-    played = settle(board, own, sequencer, honest)
-    board.send("close_void", thief, stolen)
-    safe = played.outcome == Outcome.CHALLENGER and board.rollup.outcomes[stolen] == Outcome.VOID
-    return Finding(
-        "front-runs the honest challenger", safe, f"{played.outcome.name.lower()} wins its own game"
+    own, stolen = (challenge(board, honest, account) for account in (watcher, thief))
+    played = settle(board, stolen, sequencer, honest)
+    refused = ""
+    try:
+        board.send("close_void", watcher, own)
+    except Refused as error:
+        refused = str(error)
+    claim_again(board, told, successor)
+    board.send("close_void", watcher, own)
+    rules, credit = board.rules, board.rollup.credit[watcher]
+    safe = (
+        played.outcome == Outcome.CHALLENGER
+        and refused == "truth is not final"
+        and board.rollup.outcomes[own] == Outcome.REFUNDED
+        and credit == rules.challenger_bond + rules.sequencer_bond // 4
     )
+    return Finding(
+        "copies the honest challenger and closes first", safe, "opener and closer share the reward"
+    )
+
+
+def claim_again(board: LocalBoard, told: Story, successor: str) -> None:
+    """Let an honest successor claim every posted batch anew and make them final."""
+    count = board.rollup.posted
+    for n in range(board.rollup.claimed + 1, count + 1):
+        board.send("claim_batch", successor, n, told.truth.deltas[n], value=bond_of(board, successor))
+    board.send("finalise", successor, count, wait=board.rules.window + 1)
+
+
+def sybil(board: LocalBoard, told: Story, games: int = 8) -> Finding:
+    """Open many false games, of which the sequencer misses one: the others' bonds are gone all the same."""
+    account, successor, *others = board.accounts
+    post_all(board, Sequencer(told.truth), account)
+    n, attackers = len(told.truth.batches), others[:games]
+    opened = [open_game(board, one, n, bytes([7]) * 32) for one in attackers]
+    board.send("timeout", attackers[0], opened[0], wait=board.rules.clock + 1)
+    claim_again(board, told, successor)
+    for one, game in zip(attackers[1:], opened[1:], strict=True):
+        board.send("close_void", one, game)
+    back = sum(board.rollup.credit.get(one, 0) for one in attackers)
+    paid_in = games * board.rules.challenger_bond
+    # What the reward adds is bounded by half a bond, however many games there are.
+    safe = back == board.rules.challenger_bond + board.rules.sequencer_bond // 2 and all(
+        board.rollup.outcomes[game] == Outcome.FORFEITED for game in opened[1:]
+    )
+    return Finding(
+        f"opens {games} false games and wins one by the clock",
+        safe,
+        f"{back / paid_in:.1f} of what it paid in",
+    )
+
+
+def held_back(board: LocalBoard, told: Story) -> Finding:
+    """Lie in batch 2, be challenged over the last batch in time, and finalise batch 2 while that game runs."""
+    liar, watcher, other = board.accounts[:3]
+    sequencer, honest = adversaries.Liar(told.lie), Challenger(told.truth, last=True)
+    post_all(board, sequencer, liar)
+    game_id = challenge(board, honest, watcher)
+    board.send(*_first(sequencer, board, game_id, liar))
+    refused = ""
+    try:
+        # The watcher's clock is longer than what is left of batch 2's window.
+        wait = board.rollup.batches[2].posted_at + board.rules.window + 1 - board.now
+        board.send("finalise", other, 2, wait=wait)
+    except Refused as error:
+        refused = str(error)
+    played = settle(board, game_id, sequencer, honest)
+    safe = refused == "a game is open" and played.outcome == Outcome.CHALLENGER
+    return Finding("finalises its lie while a game over a later batch runs", safe, f"refused: {refused}")
+
+
+def _first(sequencer: Sequencer, board: LocalBoard, game_id: int, account: str) -> tuple:
+    attempt = sequencer.answer(board.rollup.games[game_id])[0]
+    return (attempt.name, account, game_id, *attempt.arguments)
+
+
+def poisoned(board: LocalBoard, told: Story) -> Finding:
+    """Let a lie become final because nobody looks: true roots still go through, and a puppet wins nothing by it."""
+    liar, puppet, successor = board.accounts[:3]
+    post_all(board, adversaries.Liar(told.lie), liar, last=2)
+    board.send("finalise", liar, 2, wait=board.rules.window + 1)
+    board.send("resign", liar)
+    honest = Sequencer(told.truth)
+    post_all(board, honest, successor)
+    accuser = adversaries.FalseChallenger(told.lie, len(told.truth.batches))
+    game = settle(board, challenge(board, accuser, puppet), honest, accuser)
+    board.send("finalise", successor, len(told.truth.batches), wait=board.rules.window + 1)
+    board.send("post_checkpoint", successor, 2, told.truth.roots[2])
+    bond, serial = board.rules.challenger_bond, board.rollup.pending.serial
+    again = board.send("challenge_checkpoint", puppet, serial, value=bond)
+    checkpoint = settle(board, again, honest, accuser)
+    board.send("accept_checkpoint", successor, wait=board.rules.window + 1)
+    safe = game.outcome == checkpoint.outcome == Outcome.SEQUENCER and board.rollup.r == 2
+    return Finding("attacks honest successors of a false final difference", safe, "roots follow from T alone")
+
+
+def squatter(board: LocalBoard, told: Story) -> Finding:
+    """Sit on the seat and do nothing; what was forced meanwhile is claimed by whoever takes the seat by working."""
+    idle, honest, user = board.accounts[:3]
+    post_all(board, Sequencer(told.truth), idle, last=1)
+    board.send("force_batch", user, 2, told.truth.batches[1])
+    board.send("finalise", user, 1, wait=board.rules.window + 1)
+    bond = board.rules.sequencer_bond
+    refused = ""
+    try:
+        board.send("claim_batch", honest, 2, told.truth.deltas[2], value=bond)
+    except Refused as error:
+        refused = str(error)
+    board.send("claim_batch", honest, 2, told.truth.deltas[2], value=bond, wait=board.rules.patience)
+    safe = refused == "the seat is taken" and board.rollup.sequencer == honest
+    return Finding("sits on the seat and does nothing", safe, "the next claim takes the seat")
 
 
 def spam(board: LocalBoard, told: Story, games: int = 3) -> Finding:
@@ -113,9 +218,8 @@ def spam(board: LocalBoard, told: Story, games: int = 3) -> Finding:
     opened = []
     for other, accuser in zip(others, accusers, strict=False):
         # Late, but early enough for one message per second.
-        wait = 1 if opened else rules.window - games
-        target = accuser.target(board.rollup)
-        opened.append(board.send("open_challenge", other, *target, value=rules.challenger_bond, wait=wait))
+        wait = 1 if opened else rules.window - games - n
+        opened.append(open_game(board, other, *accuser.target(board.rollup), wait=wait))
     outcomes = [settle(board, game, honest, a).outcome for game, a in zip(opened, accusers, strict=True)]
     # The games may be over before the window is.
     board.send("finalise", account, n, wait=max(1, posted_at + rules.window + 1 - board.now))
@@ -136,7 +240,8 @@ def refused_challenge(board: LocalBoard, told: Story, *, final: bool) -> Finding
         wait = 1
     reason = ""
     try:
-        board.send("open_challenge", late, n, bytes(32), value=board.rules.challenger_bond, wait=wait)
+        serial, bond = board.rollup.batches[n].serial, board.rules.challenger_bond
+        board.send("open_challenge", late, n, serial, n, bytes(32), value=bond, wait=wait)
     except Refused as error:
         reason = str(error)
     name = "challenges a final batch" if final else "challenges after the window"
@@ -150,10 +255,7 @@ def collusive_loss(board: LocalBoard, told: Story) -> Finding:
     accuser = adversaries.FalseChallenger(told.truth, len(told.truth.batches))
     thrown = settle(board, challenge(board, accuser, puppet), adversaries.Silent(told.truth, 0), accuser)
     posted, count = board.rollup.posted, len(told.truth.batches)
-    board.send("register", successor, value=board.rules.sequencer_bond)
-    for n in range(1, count + 1):
-        board.send("claim_batch", successor, told.truth.deltas[n])
-    board.send("finalise", successor, count, wait=board.rules.window + 1)
+    claim_again(board, told, successor)
     safe = (
         thrown.outcome == Outcome.CHALLENGER
         and posted == count
@@ -166,10 +268,10 @@ def collusive_loss(board: LocalBoard, told: Story) -> Finding:
 class _Slow(Challenger):
     """An honest challenger that leaves one second on its clock."""
 
-    def answer(self, game: Game) -> list[Attempt]:
+    def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
         """Answer late."""
         wait = max(1, game.challenger_clock - 1)
-        return [replace(attempt, wait=wait) for attempt in super().answer(game)]
+        return [replace(attempt, wait=wait) for attempt in super().answer(game, middles)]
 
 
 def last_second(board: LocalBoard, told: Story) -> Finding:
@@ -183,7 +285,6 @@ def last_second(board: LocalBoard, told: Story) -> Finding:
     game_id = challenge(board, honest, watcher)
     first: Attempt = sequencer.answer(board.rollup.games[game_id])[0]
     board.send(first.name, liar, game_id, *first.arguments, wait=board.rules.clock)
-    board.send("post_mid", liar, game_id, sequencer.middle(board.rollup.games[game_id]))
     reason = ""
     try:
         board.send("timeout", liar, game_id)
@@ -194,10 +295,24 @@ def last_second(board: LocalBoard, told: Story) -> Finding:
     return Finding("moves in the last second, then calls time", safe, f"refused: {reason}")
 
 
+def exit_after_one_window(board: LocalBoard, world: World, n: int, key: int, held: int) -> None:
+    """Let a user leave with what exit account `key`, the board's first, holds after batch `n`."""
+    account, user = board.accounts[:2]
+    if board.send("open_exit", user) != key:
+        raise InputError(f"{key:#x} is not the key of the first exit account")
+    post_all(board, Sequencer(world), account)
+    board.send("finalise", user, len(world.batches), wait=board.rules.window + 1)
+    board.send("exit", user, n, key, held, world.tree.prove(world.deltas[n], key))
+
+
 SCENARIOS: dict[str, Callable[[LocalBoard, Story], Finding]] = {
     "sock_puppet": sock_puppet,
     "agreed_false_state": agreed_false_state,
     "front_run": front_run,
+    "sybil": sybil,
+    "held_back": held_back,
+    "poisoned": poisoned,
+    "squatter": squatter,
     "spam": spam,
     "after_window": lambda board, told: refused_challenge(board, told, final=False),
     "final_batch": lambda board, told: refused_challenge(board, told, final=True),

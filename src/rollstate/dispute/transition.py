@@ -28,12 +28,29 @@ class Transfer:
         return word(self.source) + word(self.target) + word(self.amount)
 
 
+EXIT = 7
+"""The three highest bits of an exit account's key: nothing leaves such an account on L2."""
+
+
+def is_exit(key: int, depth: int) -> bool:
+    """Return whether a key belongs to an exit account."""
+    return depth >= 3 and key >> (depth - 3) == EXIT
+
+
+def exit_key(depth: int, index: int) -> int:
+    """Return the key of exit account `index`."""
+    return (EXIT << (depth - 3)) + index
+
+
 def decode(transaction: bytes, depth: int) -> Transfer | None:
-    """Return the transfer that some bytes mean, or None for "no effect": wrong length or key out of range."""
+    """Return the transfer that some bytes mean, or None for "no effect".
+
+    No effect have bytes of another length, a key out of range, and a transfer from an exit account.
+    """
     if len(transaction) != TRANSFER_BYTES:
         return None
     source, target = int.from_bytes(transaction[:32], "big"), int.from_bytes(transaction[32:64], "big")
-    if (source | target) >> depth:
+    if (source | target) >> depth or is_exit(source, depth):
         return None
     return Transfer(source, target, int.from_bytes(transaction[64:], "big"))
 

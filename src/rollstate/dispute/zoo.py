@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rollstate.dispute import adversaries
-from rollstate.dispute.agents import Challenger, Sequencer
+from rollstate.dispute.agents import Challenger, Sequencer, own_value
 from rollstate.dispute.chain import LocalBoard
 from rollstate.dispute.commitment import SparseMerkleTree
 from rollstate.dispute.game import Game, Outcome, Rules, Stage
 from rollstate.dispute.matches import Played, challenge, post_all, random_transactions, settle
+from rollstate.dispute.records import SECTIONS
 from rollstate.dispute.worlds import FAULTS, Fault, World
 from rollstate.errors import RollstateError
 
@@ -27,8 +28,8 @@ SEQUENCERS: dict[str, Liars] = {
     "posts random middles": adversaries.RandomMiddles,
     "falls silent": lambda lie, truth, rng: adversaries.Silent(lie, rng.randrange(8)),
     "moves in the last second": lambda lie, truth, rng: adversaries.LastSecond(lie),
-    "forges the last witness": adversaries.WrongWitness,
-    "replays another step's witness": adversaries.ReplaysWitness,
+    "posts a wrong number of values": lambda lie, truth, rng: adversaries.WrongNumber(lie),
+    "names another difference": lambda lie, truth, rng: adversaries.WrongDifference(lie),
     "responds twice": lambda lie, truth, rng: adversaries.RespondsTwice(lie),
     "calls time early": lambda lie, truth, rng: adversaries.CallsTimeEarly(lie),
 }
@@ -40,9 +41,12 @@ CHALLENGERS: dict[str, Accusers] = {
         truth, n
     ),
     "forges h(S'_{n-1})": lambda lie, truth, rng, n: adversaries.ForgesState(truth, n, rng),
-    "picks at random": lambda lie, truth, rng, n: adversaries.PicksAtRandom(lie, n, rng),
-    "agrees with every middle": lambda lie, truth, rng, n: adversaries.PicksAlways(lie, n, agree=True),
-    "agrees with no middle": lambda lie, truth, rng, n: adversaries.PicksAlways(lie, n, agree=False),
+    "picks at random": lambda lie, truth, rng, n: adversaries.PicksAtRandom(truth, n, rng),
+    "agrees with every value": lambda lie, truth, rng, n: adversaries.PicksAlways(truth, n, agree=True),
+    "agrees with no value": lambda lie, truth, rng, n: adversaries.PicksAlways(truth, n, agree=False),
+    "forges the sequencer's values": lambda lie, truth, rng, n: adversaries.ForgesEnds(truth, n, rng),
+    "forges the witness": lambda lie, truth, rng, n: adversaries.WrongWitness(truth, n, rng),
+    "replays another step's witness": lambda lie, truth, rng, n: adversaries.ReplaysWitness(truth, n),
     "throws the game": lambda lie, truth, rng, n: adversaries.Throws(lie, n, rng, rng.randrange(4)),
 }
 """How a challenger of a true claim behaves."""
@@ -81,31 +85,33 @@ class Verdict:
         return self.played.outcome == self.honest
 
 
-def ceil_log2(count: int) -> int:
-    """Return the rounds that a bisection of `count` candidates takes."""
-    return max(count - 1, 0).bit_length()
+def rounds_needed(width: int) -> int:
+    """Return the picks that a range of `width` takes when each message cuts it into `SECTIONS` parts."""
+    rounds = 0
+    while width > 1:
+        rounds, width = rounds + 1, -(-width // SECTIONS)
+    return rounds
 
 
 def invariants(truth: World, *, challenger_honest: bool) -> Callable[[Game, Game | None], None]:
-    """Return a watcher: the low end is true, a denied high end is not, and every round halves the range."""
-
-    def true_hash(game: Game, index: int) -> bytes:
-        in_stage_one = game.stage in (Stage.RESPOND, Stage.FIND_BATCH)
-        return truth.roots[index] if in_stage_one else truth.vm_state(game.x, index)
+    """Return a watcher: the low end is true, a denied high end is not, and every pick narrows the range."""
 
     def watch(before: Game, after: Game | None) -> None:
         if after is None:
             return
         if not after.lo < after.hi:
             raise Broken(f"the range is empty: {after}")
-        if after.lo_hash != true_hash(after, after.lo):
+        if after.lo_hash != own_value(truth, after, after.lo):
             raise Broken(f"the agreed end is not true: {after}")
-        if challenger_honest and after.stage != Stage.RESPOND and after.hi_hash == true_hash(after, after.hi):
+        if challenger_honest and any(after.hi_hash) and after.hi_hash == own_value(truth, after, after.hi):
             raise Broken(f"an honest challenger denies a true end: {after}")
-        if before.stage == after.stage and before.mid_hash != after.mid_hash and after.sequencer_turn:
-            width = before.hi - before.lo
-            if after.hi - after.lo not in (width // 2, width - width // 2):
-                raise Broken(f"a round did not halve the range: {before} to {after}")
+        same = before.stage == after.stage == Stage.FIND_BATCH
+        if (
+            same
+            and after.sequencer_turn
+            and rounds_needed(after.hi - after.lo) >= rounds_needed(before.hi - before.lo)
+        ):
+            raise Broken(f"a pick did not narrow the range: {before} to {after}")
 
     return watch
 
@@ -114,7 +120,7 @@ def conserved(board: LocalBoard) -> None:
     """Raise `Broken` unless the balance is what is staked, locked in games, credited and burned."""
     rollup = board.rollup
     locked = len(rollup.games) * board.rules.challenger_bond
-    owed = rollup.stake + locked + rollup.burned + sum(rollup.credit.values())
+    owed = rollup.stake + locked + rollup.burned + rollup.vault + sum(rollup.credit.values())
     if rollup.balance != owed:
         raise Broken(f"the contract holds {rollup.balance} wei and owes {owed}")
 
@@ -127,9 +133,9 @@ def check(board: LocalBoard, truth: World, verdict: Verdict) -> Verdict:
     if rollup.finalised < rollup.claimed and rollup.r > rollup.finalised:
         raise Broken("the finalised state hash is ahead of the final batches")
     candidates = len(truth.batches) - rollup.r
-    if played.rounds_one > ceil_log2(candidates):
+    if played.rounds_one > rounds_needed(candidates):
         raise Broken(f"{played.rounds_one} rounds of stage one for {candidates} batches")
-    if played.x and played.rounds_two > ceil_log2(len(truth.batches[played.x - 1])):
+    if played.rounds_two > 1:
         raise Broken(f"{played.rounds_two} rounds of stage two in batch {played.x}")
     if played.seconds > 2 * (rules.clock + 2 * rules.extension) + played.last - played.first:
         raise Broken(f"a game took {played.seconds} s")
@@ -178,7 +184,7 @@ def random_match(seed: int, make_board: MakeBoard = LocalBoard, depth: int | Non
     if rng.random() < 0.5:
         name = rng.choice(tuple(SEQUENCERS))
         sequencer = SEQUENCERS[name](lie, truth, rng)
-        challenger = Challenger(truth, last=rng.random() < 0.5, eager=rng.random() < 0.5)
+        challenger = Challenger(truth, last=rng.random() < 0.5)
         settle_until(board, sequencer, account, settled)
         post_all(board, sequencer, account)
         game_id = challenge(board, challenger, other)
@@ -202,9 +208,7 @@ def settle_until(board: LocalBoard, sequencer: Sequencer, account: str, n: int) 
     """Make the first `n` batches final and put the checkpoint at `n`."""
     if not n:
         return
-    board.send("register", account, value=board.rules.sequencer_bond)
-    for k in range(1, n + 1):
-        board.send("post_batch", account, sequencer.world.batches[k - 1], sequencer.delta(k))
+    post_all(board, sequencer, account, last=n)
     board.send("finalise", account, n, wait=board.rules.window + 1)
     board.send("post_checkpoint", account, n, sequencer.checkpoint(n))
     board.send("accept_checkpoint", account, wait=board.rules.window + 1)
@@ -237,7 +241,7 @@ def random_checkpoint_match(seed: int, make_board: MakeBoard = LocalBoard, depth
     if honest_challenger:
         name = rng.choice(tuple(SEQUENCERS))
         sequencer = SEQUENCERS[name](lie, truth, rng)
-        challenger = Challenger(truth, eager=rng.random() < 0.5)
+        challenger = Challenger(truth)
     else:
         name = rng.choice(tuple(CHALLENGERS))
         sequencer = Sequencer(truth)
@@ -245,7 +249,8 @@ def random_checkpoint_match(seed: int, make_board: MakeBoard = LocalBoard, depth
     board.send("post_checkpoint", account, count, sequencer.checkpoint(count))
     if honest_challenger and not challenger.denies_checkpoint(board.rollup):
         return random_checkpoint_match(seed + 10**9, make_board, depth)
-    game_id = board.send("challenge_checkpoint", other, value=board.rules.challenger_bond)
+    bond, serial = board.rules.challenger_bond, board.rollup.pending.serial
+    game_id = board.send("challenge_checkpoint", other, serial, value=bond)
     watch = invariants(truth, challenger_honest=honest_challenger)
     played = settle(board, game_id, sequencer, challenger, watch)
     honest = Outcome.CHALLENGER if honest_challenger else Outcome.SEQUENCER

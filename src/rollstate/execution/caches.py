@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba as nb
 import numpy as np
 
+from rollstate.compiled import compiled
 from rollstate.errors import InputError
 
 NEVER = 0
@@ -43,7 +43,7 @@ def stack_distances(keys: np.ndarray) -> np.ndarray:
     return _distances(keys.astype(np.int64), high + 1)
 
 
-@nb.njit(cache=True)
+@compiled
 def _distances(keys: np.ndarray, n_keys: int) -> np.ndarray:
     """Count marks of last accesses in a Fenwick tree over time, renumbered whenever its places run out."""
     last = np.zeros(n_keys, np.int64)

@@ -103,8 +103,7 @@ def hot_set(profile: Profile, k: int, *, near: bool = True) -> pl.DataFrame:
         touched = cells.filter(pl.col("before") > 0)
         frequent = touched.group_by("before").agg(pl.col("rows", "sum_after").sum())
         frequent = frequent.sort("before", descending=True)
-        recent = touched.group_by("idle", "before").agg(pl.col("rows", "sum_after").sum())
-        recent = recent.sort(["idle", "before"], descending=[False, True])
+        recent = touched.group_by("idle").agg(pl.col("rows", "sum_after").sum()).sort("idle")
         best = cells.group_by("after").agg(pl.col("rows", "sum_after").sum()).sort("after", descending=True)
         shares = [_first(table, k) / total for table in (frequent, recent, best)]
         out.append((profile.plan.borders[border[0]], *shares, total))

@@ -81,4 +81,4 @@ def band(
         share = np.divide(d, n, out=np.zeros_like(n), where=n > 0)
         return np.r_[1.0, np.cumprod(1 - np.minimum(share, 1))][step]
 
-    return bootstrap(curve, at_risk.any(axis=1), draws=draws, seed=seed, level=level)
+    return bootstrap(curve, at_risk.sum(axis=1) > 0, draws=draws, seed=seed, level=level)

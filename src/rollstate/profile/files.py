@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -15,11 +16,14 @@ import pyarrow.parquet as pq
 from rollstate import __version__
 from rollstate.errors import InputError
 from rollstate.profile.plan import Plan
-from rollstate.profile.tables import TABLES, VERSION, Profile, keys, sums
+from rollstate.profile.tables import LADDER, TABLES, VERSION, Profile, keys, sums
 from rollstate.traces.marks import PROFILE_KEY
 from rollstate.traces.schema import Capability
 
 _PACKED = {name for table in TABLES for name in sums(table) if name != "rows"} | {"touches"}
+FAST, SMALL = 9, 19
+"""Levels of zstd: the second takes ten times as long and gains a tenth, and is tried where that decides."""
+
 LARGEST = 2_000_000
 """A profile larger than this, in bytes, is a mistake: it would no longer be handed around."""
 
@@ -27,11 +31,36 @@ LARGEST = 2_000_000
 def save(profile: Profile, path: Path) -> Path:
     """Write a profile; the file appears whole or not at all, and the same profile gives the same bytes.
 
+    Where the file would be larger than `LARGEST`, columns of `rollstate.profile.tables.LADDER` are merged one after the
+    other; what is loaded then says so.
+
     Raises
     ------
     InputError
-        If the file would be larger than `LARGEST`.
+        If the file is too large with all of them merged.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    new = Path(name)
+    try:
+        for merged in range(profile.merged, len(LADDER) + 1):
+            coarse = profile.coarsened(merged)
+            _write(coarse, new, FAST)
+            if LARGEST < new.stat().st_size <= 1.2 * LARGEST:
+                _write(coarse, new, SMALL)
+            if (size := new.stat().st_size) <= LARGEST:
+                break
+        else:
+            raise InputError(f"profile: {path} would take {size} bytes, more than {LARGEST}")
+        new.chmod(0o644)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    return path
+
+
+def _write(profile: Profile, path: Path, level: int) -> None:
     frames = [
         profile.table(name).with_columns(pl.lit(name).alias("table")).select("table", *TABLES[name])
         for name in TABLES
@@ -43,32 +72,19 @@ def save(profile: Profile, path: Path) -> Path:
         "capability": profile.capability.as_dict(),
         "plan": profile.plan.as_dict(),
         "trace_sha256": profile.trace_sha256,
+        "merged": profile.merged,
         "digest": _digest(profile),
     }
-    table = table.replace_schema_metadata({PROFILE_KEY: json.dumps(stamp, sort_keys=True).encode()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    new = Path(name)
-    try:
-        pq.write_table(
-            table,
-            new,
-            compression="zstd",
-            compression_level=19,
-            use_dictionary=["table", "contract_type", "slot_type"],
-            column_encoding={name: "DELTA_BINARY_PACKED" for name in table.column_names if name in _PACKED},
-            row_group_size=1 << 22,
-            write_statistics=False,
-        )
-        size = new.stat().st_size
-        if size > LARGEST:
-            raise InputError(f"profile: {path} would take {size} bytes, more than {LARGEST}")
-        new.chmod(0o644)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-    return path
+    pq.write_table(
+        table.replace_schema_metadata({PROFILE_KEY: json.dumps(stamp, sort_keys=True).encode()}),
+        path,
+        compression="zstd",
+        compression_level=level,
+        use_dictionary=["table", "contract_type", "slot_type"],
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in table.column_names if name in _PACKED},
+        row_group_size=1 << 22,
+        write_statistics=False,
+    )
 
 
 def load_file(path: Path) -> Profile:
@@ -93,20 +109,22 @@ def load_file(path: Path) -> Profile:
     stamp = _stamp(path, table.schema.metadata or {})
     frame = pl.DataFrame(pl.from_arrow(table))
     try:
-        frames = {
-            name: frame.filter(pl.col("table") == name).select(list(schema)).cast(schema)
+        frames: dict[str, Any] = {
+            name: frame.filter(pl.col("table") == name).select(list(schema)).cast(pl.Schema(schema))
             for name, schema in TABLES.items()
         }
         plan, capability = Plan.from_dict(stamp["plan"]), Capability.from_dict(stamp["capability"])
     except (pl.exceptions.PolarsError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{path} is a damaged profile ({error}); copy it again or make it anew") from error
-    profile = Profile(capability, plan, **frames, trace_sha256=stamp.get("trace_sha256"))
+    profile = Profile(
+        capability, plan, **frames, trace_sha256=stamp.get("trace_sha256"), merged=stamp.get("merged", 0)
+    )
     if _digest(profile) != stamp.get("digest"):
         raise InputError(f"{path}: the counts are not those that were saved; copy it again or make it anew")
     return profile
 
 
-def _stamp(path: Path, metadata: dict[bytes, bytes]) -> dict[str, object]:
+def _stamp(path: Path, metadata: dict[bytes, bytes]) -> dict[str, Any]:
     if PROFILE_KEY not in metadata:
         raise InputError(
             f"{path} is a Parquet file, but not a profile; make one with `rollstate profile TRACE --out FILE`"

@@ -159,11 +159,11 @@ def over_time(block, kind, begins, row_block, row_begins, start, width, out):
 
 
 @compiled
-def hot(block, kind, begins, borders, span, window, bits, key, before_of, after_of):
+def hot(block, kind, begins, borders, span, window, bits, idle_bits, key, before_of, after_of):
     """Write, per slot and border, a key of its touches on both sides, with their numbers; returns how many.
 
     Key, from the top: border, span (0: all that lies before and after, 1: `span` blocks on each side), bin of
-    touches before, class of the idle time at the border, bin of touches after.
+    touches before, bin of the idle time at the border, bin of touches after.
     """
     n = 0
     for i in range(begins.size - 1):
@@ -184,7 +184,7 @@ def hot(block, kind, begins, borders, span, window, bits, key, before_of, after_
                     continue
                 packed = (j << 1) | near
                 packed = (packed << GAP) | bin_of(before, bits)
-                packed = (packed << OCTAVE) | octave_class(idle)
+                packed = (packed << GAP) | bin_of(idle, idle_bits)
                 key[n] = (packed << GAP) | bin_of(after, bits)
                 before_of[n] = before
                 after_of[n] = after

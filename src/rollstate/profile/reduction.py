@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -135,7 +136,7 @@ class _Total:
         begins = np.empty(starts.size, np.int64)
         n = kernels.visits(block, wrote, starts, created, window, at, kind, begins)
         at, kind = at[:n], kind[:n]
-        cuts, borders = np.array(cut.cuts), np.array(cut.borders)
+        cuts, borders = np.array(cut.cuts, np.int64), np.array(cut.borders, np.int64)
 
         most = kernels.count_pieces(at, begins, cuts)
         key, by_group, entry, duration = (np.empty(most, np.int64) for _ in range(4))
@@ -149,7 +150,9 @@ class _Total:
 
         most = 2 * borders.size * (starts.size - 1)
         key, before, after = (np.empty(most, np.int64) for _ in range(3))
-        n = kernels.hot(at, kind, begins, borders, cut.hot_blocks, window, TOUCHES.bits, key, before, after)
+        n = kernels.hot(
+            at, kind, begins, borders, cut.hot_blocks, window, TOUCHES.bits, LAGS.bits, key, before, after
+        )
         cells = _cells(key[:n], sum_before=before[:n], sum_after=after[:n])
         self.frames["hot"].append(_unpacked_hot(cells))
 
@@ -215,7 +218,9 @@ class _Total:
             {"bin": used, **dict(zip(list(TABLES["time"])[1:], self.time[used].T, strict=True))}
         )
         whole = {"contracts": [contracts], "pairs": [pairs], "pairs_by_group": [by_group], "time": [time]}
-        frames = {name: gathered(name, found) for name, found in {**self.frames, **whole}.items()}
+        frames: dict[str, Any] = {
+            name: gathered(name, found) for name, found in {**self.frames, **whole}.items()
+        }
         return Profile(self.stamp, self.cut, **frames)
 
 
@@ -244,9 +249,9 @@ def _groups(first: pl.Series, second: pl.Series | None = None) -> np.ndarray:
 
 def _word(column: pl.Series, offset: int) -> np.ndarray:
     """Return eight bytes of each value, `offset` from its end, as uint64."""
-    size = column.bin.size().max() or 0
-    arrow = column.to_arrow()
-    joined = np.frombuffer(b"".join(arrow.to_pylist()), np.uint8)
+    values = column.to_list()
+    size = len(values[0]) if values else 0
+    joined = np.frombuffer(b"".join(values), np.uint8)
     table = joined.reshape(len(column), size) if len(column) else np.zeros((0, 20), np.uint8)
     end = table.shape[1] - offset
     return np.ascontiguousarray(table[:, end : end + 8]).view(">u8").ravel().astype(np.uint64)
@@ -345,5 +350,5 @@ def _unpacked_groups(cells: pl.DataFrame) -> pl.DataFrame:
 
 def _unpacked_hot(cells: pl.DataFrame) -> pl.DataFrame:
     k = kernels
-    widths = {"border": 4, "near": 1, "before": k.GAP, "idle": k.OCTAVE, "after": k.GAP}
-    return _fields(cells, widths).cast(TABLES["hot"])
+    widths = {"border": 4, "near": 1, "before": k.GAP, "idle": k.GAP, "after": k.GAP}
+    return _fields(cells, widths).cast(pl.Schema(TABLES["hot"]))

@@ -6,8 +6,9 @@ r"""Reuse by lag: the chance that a slot touched in block b is touched in block 
 
 over blocks b of which both b and b + L were observed, :math:`A_b` being the slots touched in b. Pooled over the lags of
 a bin, it is pairs over chances. Blocks of one day depend on each other, so intervals resample whole periods of the
-profile (days, where its clock allows). Being a share of pairs of observed blocks, R(L) is not biased by blocks that
-were not observed.
+profile (days, where its clock allows). At lags so long that fewer than `LEAST_PERIODS` of them have a chance, they
+resample the random groups of contracts or slots instead, which cover the slots' spread, not the days'. Being a share of
+pairs of observed blocks, R(L) is not biased by blocks that were not observed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from rollstate.estimate import Estimate
 from rollstate.profile.classes import access_bounds
 from rollstate.profile.grid import LAGS
 from rollstate.profile.plan import GROUPS
-from rollstate.profile.resampling import bootstrap, estimate
+from rollstate.profile.resampling import estimate
 from rollstate.profile.tables import Profile
+
+LEAST_PERIODS = 8
+"""With fewer periods than this a bootstrap over them says little."""
 
 
 def by_lag(
@@ -41,7 +45,8 @@ def by_lag(
     -------
     polars.DataFrame
         ``lag_low``, ``lag_high`` (blocks), ``lag_s`` (seconds of the middle; null where the clock is unknown),
-        ``pairs``, ``chances``, ``reuse``, ``low``, ``high``. The interval is null where fewer than two periods have chances.
+        ``pairs``, ``chances``, ``reuse``, ``low``, ``high``, ``interval_over`` (``periods`` or ``groups``). The
+        interval is null where there are too few periods and groups cannot take their place, as in a selection.
     """
     table = profile.pairs if where is None else profile.pairs.filter(where)
     if table.is_empty():
@@ -53,13 +58,10 @@ def by_lag(
         np.bincount(at, table[f"sum_{name}"].to_numpy(), lags.size * periods).reshape(lags.size, periods)
         for name in ("pairs", "chances")
     )
-    low, high = np.full((2, lags.size), np.nan)
-    for i in range(lags.size):
-        present = chances[i] > 0
-        if present.sum() >= 2:
-            low[i], high[i] = bootstrap(
-                _ratio(pairs[i], chances[i]), present, draws=draws, seed=seed, level=level
-            )
+    found = [
+        _interval(profile, int(lag), pairs[i], chances[i], where is None, draws, seed, level)
+        for i, lag in enumerate(lags)
+    ]
     block_s = profile.plan.block_s
     middle = LAGS.middle(lags)
     return pl.DataFrame(
@@ -72,8 +74,9 @@ def by_lag(
             "pairs": pairs.sum(axis=1).astype(np.int64),
             "chances": chances.sum(axis=1).astype(np.int64),
             "reuse": pairs.sum(axis=1) / chances.sum(axis=1),
-            "low": pl.Series(low).fill_nan(None),
-            "high": pl.Series(high).fill_nan(None),
+            "low": pl.Series([one.low for one, _ in found], dtype=pl.Float64),
+            "high": pl.Series([one.high for one, _ in found], dtype=pl.Float64),
+            "interval_over": pl.Series([over for _, over in found], dtype=pl.String),
         }
     )
 
@@ -125,7 +128,17 @@ def at(
         np.bincount(table["period"].to_numpy(), table[f"sum_{name}"].to_numpy(), periods)
         for name in ("pairs", "chances")
     )
-    return estimate(_ratio(pairs, chances), chances > 0, draws=draws, seed=seed, level=level)
+    return _interval(profile, code, pairs, chances, where is None, draws, seed, level)[0]
+
+
+def _interval(profile, code, pairs, chances, whole, draws, seed, level) -> tuple[Estimate, str | None]:
+    """Return R of a bin of lags, and what its interval was taken over."""
+    if (chances > 0).sum() >= LEAST_PERIODS:
+        return estimate(_ratio(pairs, chances), chances > 0, draws=draws, seed=seed, level=level), "periods"
+    if whole:
+        lag = int(LAGS.low(np.array([code]))[0])
+        return over_groups(profile, lag, draws=draws, seed=seed, level=level), "groups"
+    return Estimate(float(pairs.sum() / chances.sum())), None
 
 
 def over_groups(

@@ -31,14 +31,15 @@ over parts of a chain that share no contract. No column holds an address or a ke
     visits).
 ``hot``
     Slots on both sides of a border: ``border``, ``near`` (counted over the plan's ``hot_blocks`` on each side instead
-    of all), ``before`` and ``after`` (bins of touches by `grid.TOUCHES`), ``idle`` (octave of the time since the last
-    touch, 0 if none); ``rows``, ``sum_before``, ``sum_after``.
+    of all), ``before`` and ``after`` (bins of touches by `grid.TOUCHES`), ``idle`` (bin of `grid.LAGS` of the
+    time since the last touch, 0 if none); ``rows``, ``sum_before``, ``sum_after``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -51,7 +52,7 @@ VERSION = 1
 
 _U8, _U16, _I64, _S = pl.UInt8, pl.UInt16, pl.Int64, pl.String
 
-TABLES: dict[str, dict[str, type[pl.DataType]]] = {
+TABLES: dict[str, dict[str, Any]] = {
     "pieces": {
         "event": pl.Boolean,
         "fold": _U8,
@@ -101,13 +102,26 @@ TABLES: dict[str, dict[str, type[pl.DataType]]] = {
         "border": _U8,
         "near": pl.Boolean,
         "before": _U16,
-        "idle": _U8,
+        "idle": _U16,
         "after": _U16,
         "rows": _I64,
         "sum_before": _I64,
         "sum_after": _I64,
     },
 }
+
+
+MERGED = 255
+"""Class of what a coarsened profile no longer tells apart."""
+
+LADDER = (
+    ("pieces", "pace"),
+    ("pieces", "gap"),
+    ("pieces_by_group", "activity"),
+    ("pieces", "kind"),
+    ("pieces", "accesses"),
+)
+"""Columns that are merged, one after the other, where a file would be too large; totals stay as they are."""
 
 
 def keys(table: str) -> list[str]:
@@ -128,7 +142,7 @@ def gathered(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
     """Add up frames of a table, cell by cell, in the order of their keys."""
     schema = TABLES[table]
     frame = pl.concat(
-        [pl.DataFrame(schema=schema), *(one.select(list(schema)).cast(schema) for one in frames)]
+        [pl.DataFrame(schema=schema), *(one.select(list(schema)).cast(pl.Schema(schema)) for one in frames)]
     )
     return frame.group_by(keys(table)).agg(pl.col(sums(table)).sum()).sort(keys(table)).select(list(schema))
 
@@ -147,6 +161,8 @@ class Profile:
         The tables.
     trace_sha256 : str or None
         What identifies the trace it was made from, where that was given.
+    merged : int
+        How many columns of `LADDER` were merged to keep the file small.
     """
 
     capability: Capability
@@ -161,6 +177,22 @@ class Profile:
     time: pl.DataFrame = field(repr=False)
     hot: pl.DataFrame = field(repr=False)
     trace_sha256: str | None = None
+    merged: int = 0
+
+    def coarsened(self, merged: int) -> Profile:
+        """Return the profile with the first columns of `LADDER` merged."""
+        frames: dict[str, Any] = {name: self.table(name) for name in TABLES}
+        for table, column in LADDER[self.merged : merged]:
+            frames[table] = gathered(table, [frames[table].with_columns(pl.lit(MERGED, _U8).alias(column))])
+        return dataclasses.replace(self, merged=max(self.merged, merged), **frames)
+
+    def require(self, table: str, column: str) -> None:
+        """Raise `InputError` where a column was merged."""
+        if (table, column) in LADDER[: self.merged]:
+            raise InputError(
+                f"this profile was saved without {column!r} in {table}, to stay small; take the one in memory, made "
+                "from the trace"
+            )
 
     def table(self, name: str) -> pl.DataFrame:
         """Return a table by its name."""
@@ -168,9 +200,8 @@ class Profile:
 
     def equals(self, other: Profile) -> bool:
         """Whether stamp, plan and every count are the same."""
-        return (self.capability, self.plan) == (other.capability, other.plan) and all(
-            self.table(name).equals(other.table(name)) for name in TABLES
-        )
+        mine, theirs = ((one.capability, one.plan, one.merged) for one in (self, other))
+        return mine == theirs and all(self.table(name).equals(other.table(name)) for name in TABLES)
 
     def __add__(self, other: Profile) -> Profile:
         """Return the profile of two parts of a chain that share no contract.
@@ -194,8 +225,15 @@ class Profile:
             raise InputError(
                 f"profiles on different grids do not add up ({'; '.join(changed)}); make both with one plan"
             )
-        frames = {name: gathered(name, [self.table(name), other.table(name)]) for name in TABLES}
-        return Profile(self.capability, self.plan, **frames)
+        if self.merged != other.merged:
+            raise InputError(
+                f"one profile has {self.merged} columns merged, the other {other.merged}; bring both to "
+                f"coarsened({max(self.merged, other.merged)}) first"
+            )
+        frames: dict[str, Any] = {
+            name: gathered(name, [self.table(name), other.table(name)]) for name in TABLES
+        }
+        return Profile(self.capability, self.plan, **frames, merged=self.merged)
 
     @property
     def n_slots(self) -> int:
@@ -228,9 +266,10 @@ class Profile:
         span = f"{p.n_blocks} blocks"
         if p.block_s is not None:
             span += f" of {p.block_s:g} s ({p.n_blocks * p.block_s / 86_400:.4g} days)"
+        merged = "".join(f", {column} merged in {table}" for table, column in LADDER[: self.merged])
         cells = sum(self.table(name).height for name in TABLES)
         return (
             f"{self.capability.describe()}\n{self.capability.chain}, {span}: {self.n_accesses} accesses in "
             f"{self.n_visits} visits of {self.n_touched} slots in {self.n_contracts} contracts; {cells} cells, "
-            f"groups of {p.group_by}s"
+            f"groups of {p.group_by}s{merged}"
         )

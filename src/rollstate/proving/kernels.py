@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from rollstate.compiled import compiled
 
-@numba.njit(cache=True)
+
+@compiled
 def close_batches(
     arrival_s: np.ndarray, gas: np.ndarray, max_tx: int, max_gas: float, timeout_s: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +55,7 @@ def close_batches(
     return batch, close_s[: number + 1]
 
 
-@numba.njit(cache=True)
+@compiled
 def prove(ready_s: np.ndarray, work_s: np.ndarray, speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Serve jobs in order of arrival by provers of given speeds.
 
@@ -101,7 +102,7 @@ def wait_constant_service(ready_s: np.ndarray, service_s: float, servers: int) -
     return waits
 
 
-@numba.njit(cache=True)
+@compiled
 def next_slot(time_s: np.ndarray, block_s: float, usable: np.ndarray) -> np.ndarray:
     """Return when what is ready at `time_s` is included: the first usable slot at or after it.
 

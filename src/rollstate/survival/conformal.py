@@ -60,15 +60,15 @@ def score_quantile(scores: np.ndarray, alpha: float) -> float:
     return float(np.sort(scores)[rank - 1]) if rank else 0.0
 
 
-def lower_bounds(within: Within, q: float, rows: int, longest: int) -> np.ndarray:
+def lower_bounds(within: Within, q: np.ndarray | float, rows: int, longest: int) -> np.ndarray:
     """Return the least w with F(w) >= q for each row, in blocks, at most `longest`; shape (rows,).
 
     Parameters
     ----------
     within : callable
         F of every row; must not fall in w.
-    q : float
-        Of `score_quantile`.
+    q : array, shape (rows,), or float
+        Of `score_quantile`, one for all rows or one for each.
     rows, longest : int
         Number of rows, and the bound where q is not reached: no wait was seen longer than this.
     """

@@ -16,6 +16,7 @@ https://github.com/therneau/survival.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -49,6 +50,24 @@ def transform_times(spells: Spells, transform: Transform) -> np.ndarray:
     raise InputError(f"transform {transform!r} is not one of {TRANSFORMS}")
 
 
+FEWEST_CLUSTERS = 30
+"""Clusters below which a robust variance is not taken over them: with as many clusters as covariates the global
+statistic equals the number of clusters whatever the data, and a little above that it is far too regular."""
+
+
+def clusters_that_suffice(frame: pl.DataFrame, ways: Sequence[str]) -> str | None:
+    """Return the first column that has at least `FEWEST_CLUSTERS` clusters; None for the model-based test.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Spells.
+    ways : sequence of str
+        Columns of clusters, the widest first.
+    """
+    return next((way for way in ways if frame[way].n_unique() >= FEWEST_CLUSTERS), None)
+
+
 def score_test(
     model: CoxModel, spells: Spells, transform: Transform = "km", *, cluster: np.ndarray | None = None
 ) -> pl.DataFrame:
@@ -74,6 +93,11 @@ def score_test(
     p = x.shape[1]
     if not p:
         raise InputError("proportional hazards: the model has no covariates to test")
+    if cluster is not None and len(np.unique(cluster)) < FEWEST_CLUSTERS:
+        raise InputError(
+            f"proportional hazards: {len(np.unique(cluster))} clusters are too few for a robust test; cluster by what "
+            f"has at least {FEWEST_CLUSTERS} of them, or take the model-based test"
+        )
     eta = model.predict_log_partial_hazard(spells.x)
     sums = engine(spells, model.ties)
     g = transform_times(spells, transform)

@@ -10,9 +10,10 @@ Two layouts are read and written. Both are ``[account, ...]`` with
     Slots and values are integers without leading zeros; index 0 is what happens before the first transaction,
     transaction ``i`` has index ``i + 1``, and what happens after the last one has the highest index.
 
-A file does not say its layout; `find_layout` tells it by the lengths of its slots and values. Indices that stand for no
-transaction, before the first and behind the last one, have no transaction index in a trace: in the final layout every
-transaction raises the nonce of its sender and nothing else does, so the highest index of a nonce is the last one's.
+A file does not say its layout; `rollstate.traces.list_layouts` tells it by the lengths of its slots and values. Indices
+that stand for no transaction, before the first and behind the last one, have no transaction index in a trace: in the
+final layout every transaction raises the nonce of its sender and nothing else does, so the highest index of a nonce is
+the last one's.
 
 In both a slot is either written or only read, accounts and slots ascend and are unique, indices ascend. Reads carry
 no index, so conflicts between a read and a write within a block cannot be computed from these lists.
@@ -23,7 +24,7 @@ Source: EIP-7928, https://eips.ethereum.org/EIPS/eip-7928
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -34,11 +35,11 @@ from eth_hash.auto import keccak
 from rollstate import __version__
 from rollstate.errors import InputError
 from rollstate.traces import rlp_items, store
+from rollstate.traces.list_layouts import LAYOUTS, find_layout
 from rollstate.traces.prestate import TOUCHES_SCHEMA
 from rollstate.traces.rlp_items import Item, MalformedError
 from rollstate.traces.schema import ACCOUNTS_SCHEMA, Capability, Trace
 
-LAYOUTS = ("draft", "final")
 # EIP-7928 allows 32 bits; a trace keeps signed ones, which no block comes near.
 MAX_INDEX = 2**31 - 1
 CHANGES_SCHEMA = pl.Schema(
@@ -126,60 +127,6 @@ def list_hash(accounts: tuple[AccountAccess, ...]) -> bytes:
 def read_file(path: Path, layout: str = "draft") -> tuple[AccountAccess, ...]:
     """Read one file; errors name it."""
     return decode(path.read_bytes(), layout, str(path))
-
-
-def spelling(data: bytes, where: str = "block access list") -> str | None:
-    """Return the one layout that the slots and values of a list can be in; None if they fit both, or there are none.
-
-    Raises
-    ------
-    MalformedError
-        If the list is no RLP.
-    """
-    words = list(_words(rlp_items.decode(data, where)))
-    if any(len(word) != 32 for word in words):
-        return "final"
-    return "draft" if any(word[0] == 0 for word in words) else None
-
-
-def _words(top: Item) -> Iterator[bytes]:
-    """Yield what stands in the place of slots and values, whatever its form; other rules are the decoder's."""
-    for account in top.value if isinstance(top.value, list) else ():
-        parts = account.value if isinstance(account.value, list) else []
-        reads = parts[2].value if len(parts) > 2 and isinstance(parts[2].value, list) else []
-        changed = parts[1].value if len(parts) > 1 and isinstance(parts[1].value, list) else []
-        items = list(reads)
-        for entry in changed:
-            pair = entry.value if isinstance(entry.value, list) else []
-            items += pair[:1]
-            for change in pair[1].value if len(pair) > 1 and isinstance(pair[1].value, list) else ():
-                items += change.value[1:] if isinstance(change.value, list) else []
-        yield from (item.value for item in items if isinstance(item.value, bytes))
-
-
-def find_layout(files: Sequence[Path]) -> str:
-    """Return the layout of some lists of one source, by their content.
-
-    Raises
-    ------
-    InputError
-        If they are in different layouts, or fit both and hold slots, whose transactions the two count differently.
-    """
-    seen: dict[str, Path] = {}
-    touched = None
-    for path in files:
-        data = path.read_bytes()
-        if found := spelling(data, str(path)):
-            seen.setdefault(found, path)
-        elif any(True for _ in _words(rlp_items.decode(data, str(path)))):
-            touched = path
-    if len(seen) > 1:
-        raise InputError(
-            f"{seen['draft']} is in the draft layout and {seen['final']} in the final one; read each kind by itself"
-        )
-    if not seen and touched:
-        raise InputError(f"{touched} fits the draft layout and the final one: say which (--layout)")
-    return next(iter(seen), "final")
 
 
 def transactions(accounts: tuple[AccountAccess, ...], layout: str) -> int | None:

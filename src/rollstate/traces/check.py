@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from rollstate.errors import InputError
-from rollstate.traces import import_ranges, importing, rules, store, tables
+from rollstate.traces import import_ranges, import_stamp, importing, rules, store, stray_blocks, tables
 from rollstate.traces.formats.rows import Options, Source, Unit
 from rollstate.traces.schema import Capability
 
@@ -217,7 +217,7 @@ def _stamp(source: Source, options: Options, seen: _Seen, report: Report) -> Cap
             report.add("error", f"{source.units[0].name} holds no rows that can be read")
             return None
         start, stop = options.blocks or source.span or (int(numbers[0]), int(numbers[-1]) + 1)
-        return importing.stamp_of(source, options, [dict(seen.total)], start, stop)
+        return import_stamp.stamp_of(source, options, [dict(seen.total)], start, stop)
     except InputError as error:
         report.add("error", str(error))
         return None
@@ -263,7 +263,7 @@ def _contradictions(stamp: Capability, seen: _Seen, report: Report) -> None:
             f"{len(outside):,} blocks with touches, the first is {outside[0]}, lie outside of the window "
             f"[{stamp.window_start}, {stamp.window_stop}) of the stamp",
         )
-    if far := importing.far_blocks(numbers):
+    if far := stray_blocks.describe(numbers):
         report.add("error", f"{far}: are these rows of this chain?")
     if len(numbers) and stamp.n_blocks > 1000 * len(numbers):
         report.add("warning", f"only {len(numbers):,} of {stamp.n_blocks:,} blocks have a touch")

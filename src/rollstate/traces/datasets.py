@@ -5,7 +5,8 @@ source. A file is taken, in this order, from
 
 1. the folder named by the environment variable ``ROLLSTATE_DATA``,
 2. the cache, ``ROLLSTATE_CACHE`` or the user's cache folder,
-3. its URL, fetched into the cache by pooch (https://www.fatiando.org/pooch), resumed where it was cut off.
+3. its URL, fetched into the cache by pooch (https://www.fatiando.org/pooch), resumed where it was cut off; or raw
+   files of a public repository, fetched the same way and converted by a recipe (`rollstate.traces.raw`).
 
 Wherever it comes from, its SHA-256 must be that of the manifest. Nothing is ever put in the place of data that
 cannot be had.
@@ -13,6 +14,7 @@ cannot be had.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -27,7 +29,7 @@ import platformdirs
 import requests
 
 from rollstate.errors import DataUnavailableError, InputError
-from rollstate.traces import block_access_list, importing, store, tables, zksp
+from rollstate.traces import block_access_list, importing, raw, store, tables, thinning, zksp
 from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
@@ -47,10 +49,26 @@ class File:
 
 
 @dataclass(frozen=True)
+class Raw:
+    """Raw files of a public repository, and the recipe that makes the data set of them.
+
+    ``addresses`` is a list below ``data/addresses`` (see `rollstate.traces.raw`), ``recipe`` a module of
+    `rollstate.traces.recipes`, or None where the files are the data set, and ``content`` the SHA-256 of what the recipe
+    must give (`rollstate.traces.store.content_digest`).
+    """
+
+    addresses: str
+    recipe: str | None = None
+    content: str | None = None
+
+
+@dataclass(frozen=True)
 class DataSet:
     """One entry of the manifest.
 
     ``folder`` is its folder below a local or cached copy, ``chain_id`` the chain it is of, where its files do not say.
+    For traces ``commit``, ``span``, ``sees``, ``misses`` and ``checks`` say in words what a reader of their profile
+    should know; ``observed_every``, ``unobserved`` (blocks) and ``block_s`` what their files do not say of their clock.
     """
 
     name: str
@@ -61,6 +79,15 @@ class DataSet:
     folder: str
     files: tuple[File, ...]
     chain_id: int | None = None
+    raw: Raw | None = None
+    commit: str = ""
+    span: str = ""
+    sees: str = ""
+    misses: str = ""
+    checks: tuple[str, ...] = ()
+    observed_every: int = 1
+    unobserved: tuple[int, ...] = ()
+    block_s: float | None = None
 
     @property
     def bytes(self) -> int:
@@ -82,7 +109,15 @@ def manifest() -> dict[str, DataSet]:
     """Return the data sets by name."""
     entries = json.loads((data_folder() / "manifest.json").read_text(encoding="utf-8"))
     return {
-        name: DataSet(name=name, **{**entry, "files": tuple(File(**file) for file in entry["files"])})
+        name: DataSet(
+            name=name,
+            **{
+                **entry,
+                "files": tuple(File(**file) for file in entry["files"]),
+                "raw": Raw(**entry["raw"]) if "raw" in entry else None,
+                **{key: tuple(entry[key]) for key in ("checks", "unobserved") if key in entry},
+            },
+        )
         for name, entry in entries.items()
     }
 
@@ -133,8 +168,10 @@ def locate(ref: str) -> Path:
             _check(folder / file.name, file)
         return folder
     folder = cache_folder() / entry.folder
+    if entry.raw is not None:
+        return raw.obtain(entry, folder)
     for file in entry.files:
-        _fetch(entry, file, folder)
+        fetch_file(entry, file, folder)
     return folder
 
 
@@ -159,7 +196,14 @@ def _hash(path: Path, mtime_ns: int, size: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _fetch(entry: DataSet, file: File, folder: Path) -> None:
+def fetch_file(entry: DataSet, file: File, folder: Path, *, progress: bool = True) -> None:
+    """Fetch one file of a data set into a folder, unless it is there, and check it; `progress` shows a bar.
+
+    Raises
+    ------
+    DataUnavailableError
+        If it has no address, the address does not answer, or sends something else.
+    """
     if (folder / file.name).exists():
         _check(folder / file.name, file)
         return
@@ -173,14 +217,17 @@ def _fetch(entry: DataSet, file: File, folder: Path) -> None:
 
     # The progress bar says what is fetched.
     pooch.get_logger().setLevel("WARNING")
-    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / file.name
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         pooch.retrieve(
             url=file.url,
             known_hash=f"sha256:{file.sha256}",
-            fname=file.name,
-            path=folder,
-            downloader=ResumableDownloader(folder / f".{file.name}.part", file.bytes),
+            fname=target.name,
+            path=target.parent,
+            downloader=ResumableDownloader(
+                target.with_name(f".{target.name}.part"), file.bytes, progress=progress
+            ),
         )
     except requests.RequestException as error:
         raise DataUnavailableError(
@@ -202,10 +249,14 @@ class ResumableDownloader:
         File that holds what has arrived so far; it survives an interruption.
     size : int
         Full size in bytes, from the manifest.
+    timeout_s : float
+        How long to wait for an answer.
+    progress : bool
+        Whether to show a bar.
     """
 
-    def __init__(self, part: Path, size: int, timeout_s: float = 30.0) -> None:
-        self.part, self.size, self.timeout_s = part, size, timeout_s
+    def __init__(self, part: Path, size: int, timeout_s: float = 30.0, progress: bool = True) -> None:
+        self.part, self.size, self.timeout_s, self.progress = part, size, timeout_s, progress
 
     def __call__(self, url: str, output_file: str, pooch_: Any, check_only: bool = False) -> None:
         """Fetch the rest of `url`, with a progress bar, and put the whole in `output_file`."""
@@ -225,6 +276,7 @@ class ResumableDownloader:
                     unit_scale=True,
                     desc=self.part.name[1:-5],
                     leave=False,
+                    disable=not self.progress,
                 )
                 with bar, self.part.open("ab" if resumed else "wb") as stream:
                     for chunk in answer.iter_content(1 << 16):
@@ -253,14 +305,33 @@ def _file_hash(path: Path) -> str:
 
 
 def describe(name: str) -> str:
-    """Return one line about a data set: name, size, licence, description, and whether it is here."""
+    """Return one line about a data set: name, size, licence, description, whether it is here or can be fetched."""
+    entry = _entry(name)
+    where = "data here" if is_here(name) else ("fetchable" if is_fetchable(name) else "copy only")
+    return f"{name:<20} {entry.bytes / 1e6:7.2f} MB  {where:<10} {entry.licence:<14} {entry.description}"
+
+
+def is_here(name: str) -> bool:
+    """Say whether all files of a data set are in the local folder or in the cache."""
     entry = _entry(name)
     local = os.environ.get("ROLLSTATE_DATA")
     folders = [Path(local) / entry.folder] if local else []
     folders.append(cache_folder() / entry.folder)
-    here = any(all((folder / file.name).is_file() for file in entry.files) for folder in folders)
-    where = "here" if here else ("to fetch" if all(file.url for file in entry.files) else "local copy only")
-    return f"{name:<16} {entry.bytes / 1e6:7.2f} MB  {where:<15} {entry.licence:<14} {entry.description}"
+    return any(all((folder / file.name).is_file() for file in entry.files) for folder in folders)
+
+
+def is_fetchable(name: str) -> bool:
+    """Say whether every file of a data set has a public address, itself or as raw files."""
+    entry = _entry(name)
+    return entry.raw is not None or all(file.url for file in entry.files)
+
+
+def with_gaps(trace: Trace, entry: DataSet) -> Trace:
+    """Return the trace with what the manifest knows of blocks that were not observed, where its files do not say it."""
+    if trace.capability.observed_every == entry.observed_every:
+        return trace
+    stamp = dataclasses.replace(trace.capability, observed_every=entry.observed_every)
+    return thinning.unobserve(dataclasses.replace(trace, capability=stamp), entry.unobserved)
 
 
 def load_trace(ref: str) -> Trace:
@@ -288,7 +359,8 @@ def load_trace(ref: str) -> Trace:
     if path.suffix in tables.ENDINGS and importing.recognised_as(str(path)) == "table":
         return tables.read_table(path)
     if (path / store.CAPABILITY_FILE).exists():
-        return store.read_trace(path)
+        trace = store.read_trace(path)
+        return with_gaps(trace, manifest()[ref]) if ref in manifest() else trace
     if any(path.glob("*.rlp")):
         chain_id = manifest()[ref].chain_id if ref in manifest() else None
         return block_access_list.read_folder(path, chain_id=chain_id)

@@ -26,7 +26,7 @@ _TRACER = re.compile(
     re.I,
 )
 _RATE = re.compile(
-    r"\brate\b|too many requests|throttl|capacity|quota|per second|timed? ?out|try again|overload|busy"
+    r"\brate|too many requests|throttl|capacity|quota|per second|timed? ?out|try again|overload|busy"
     r"|header not found",
     re.I,
 )
@@ -75,6 +75,10 @@ class EndpointError(RollstateError):
 
 class CallRefusedError(EndpointError):
     """The endpoint cannot answer this one call; others may pass."""
+
+
+class ParametersRefusedError(CallRefusedError):
+    """The endpoint does not take the parameters of a call; without optional ones it may."""
 
 
 class TooLargeError(EndpointError):
@@ -139,8 +143,10 @@ def meaning(method: str, params: list[Any], error: object) -> Exception:
     if code == METHOD_MISSING or _MISSING.search(said):
         remedy = REMEDIES.get(method, "use an endpoint that serves it")
         return EndpointError(f"{named}: the endpoint does not serve this method; {remedy}")
-    if tracing and (_TRACER.search(said) or code == INVALID_PARAMS):
+    if tracing and _TRACER.search(said):
         return EndpointError(f"{named}: {TRACERS}")
+    if tracing and code == INVALID_PARAMS:
+        return ParametersRefusedError(f"{named}: {TRACERS}")
     if tracing and SLOW.search(said):
         return CallRefusedError(named)
     if _PRUNED.search(said):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,13 @@ from tqdm import tqdm
 from rollstate.errors import InputError
 from rollstate.traces import prestate, transfer_logs
 from rollstate.traces.chunks import Chunks, Job
-from rollstate.traces.endpoint_errors import SLOW, EndpointError, GaveUpError, TooLargeError
+from rollstate.traces.endpoint_errors import (
+    SLOW,
+    EndpointError,
+    GaveUpError,
+    ParametersRefusedError,
+    TooLargeError,
+)
 from rollstate.traces.json_values import ResponseError, mapping, octets, quantity, sequence
 from rollstate.traces.rpc import Client, Limits, together
 from rollstate.traces.schema import ACCOUNTS_SCHEMA
@@ -152,6 +159,7 @@ class _Source:
     def __init__(self, client: Client, job: Job) -> None:
         self.client, self.job = client, job
         self.span = job.chunk_blocks
+        self.limits_tracer = True
 
     async def chunk(self, start: int, stop: int) -> dict[str, pl.DataFrame]:
         for attempt in range(1, ROUNDS + 1):
@@ -195,30 +203,44 @@ class _Source:
         out: dict[int, Any] = {}
         due = list(numbers)
         for seconds in TRACER_SECONDS:
-            calls = [
-                (prestate.METHOD, [hex(number), prestate.tracer(diff, seconds)])
-                for number in due
-                for diff in (False, True)
-            ]
-            # A slow block keeps those waiting that share its request.
-            batch = TRACE_BATCH if seconds == TRACER_SECONDS[0] else 1
-            answers = await self.client.calls(
-                calls, _trace, batch=batch, refused=str, timeout=batch * seconds + self.client.limits.timeout
-            )
-            out |= {number: _both(number, *answers[2 * at : 2 * at + 2]) for at, number in enumerate(due)}
+            out |= await self._traced_within(due, seconds)
             due = [number for number in due if isinstance(out[number], str) and SLOW.search(out[number])]
             if not due:
                 break
         failed = {number: why for number, why in out.items() if isinstance(why, str)}
         if failed and not self.job.skip_untraceable:
             number, why = min(failed.items())
-            slow = f", with {TRACER_SECONDS[-1]} s to do it in" if number in due else ""
+            given = self.limits_tracer and number in due
+            slow = f", with {TRACER_SECONDS[-1]} s to do it in" if given else ""
             raise EndpointError(
                 f"block {number} cannot be traced{slow}: {why}. Ask another client, or an archive node with a longer "
                 "limit (geth: --rpc.evmtimeout), or leave such blocks out with --skip-untraceable: they are then "
                 "stamped as not observed"
             )
         return out
+
+    async def _traced_within(self, numbers: list[int], seconds: int) -> dict[int, Any]:
+        """Return both answers of each block, or the reason why not, with a time limit if the endpoint takes one."""
+        limit = seconds if self.limits_tracer else None
+        calls = [
+            (prestate.METHOD, [hex(number), prestate.tracer(diff, limit)])
+            for number in numbers
+            for diff in (False, True)
+        ]
+        answers = await self.client.calls(
+            calls,
+            _trace,
+            # A slow block keeps those waiting that share its request.
+            batch=TRACE_BATCH if seconds == TRACER_SECONDS[0] else 1,
+            refused=lambda error: error if isinstance(error, ParametersRefusedError) else str(error),
+            timeout=seconds + self.client.limits.timeout,
+        )
+        if refusal := next((one for one in answers if isinstance(one, ParametersRefusedError)), None):
+            if limit is None:
+                raise refusal
+            self.limits_tracer = False
+            return await self._traced_within(numbers, seconds)
+        return {number: _both(*answers[2 * at : 2 * at + 2]) for at, number in enumerate(numbers)}
 
     async def _logs(self, start: int, stop: int) -> list[transfer_logs.Log]:
         """Ask for the logs in spans that shrink where the endpoint refuses or stalls, and grow back."""
@@ -231,9 +253,7 @@ class _Source:
                 logs += await self.client.call(
                     "eth_getLogs",
                     [where],
-                    lambda answer, first=start, size=span: transfer_logs.parse_logs(
-                        answer, first, first + size
-                    ),
+                    partial(transfer_logs.parse_logs, start=start, stop=start + span),
                     attempts=3 if span > 1 else None,
                 )
             except (TooLargeError, GaveUpError):
@@ -262,7 +282,7 @@ def _trace(answer: object) -> Any:
     return prestate.tracer_error(found) or found
 
 
-def _both(number: int, full: Any, diff: Any) -> Any:
+def _both(full: Any, diff: Any) -> Any:
     """Return the two answers of a block, or the reason why one of them is none."""
     return next((why for why in (full, diff) if isinstance(why, str)), (full, diff))
 

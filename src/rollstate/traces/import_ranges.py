@@ -32,7 +32,7 @@ from rollstate.traces.formats.rows import (
 from rollstate.traces.schema import ACCESS_ORDER, ACCESSES_SCHEMA, SLOTS_SCHEMA
 
 GROUP_ROWS = 4096
-RANGE_ROWS = 750_000
+RANGE_ROWS = 400_000
 BY_SLOT = ("address", "slot")
 BY_BLOCK = ("block_number",)
 _SIDE = ("accounts", "blocks")

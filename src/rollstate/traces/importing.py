@@ -19,7 +19,7 @@ import gzip
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,15 @@ from tqdm import tqdm
 
 from rollstate import __version__
 from rollstate.errors import InputError
-from rollstate.traces import endpoint_errors, import_ranges, rules, store, tables
+from rollstate.traces import endpoint_errors, import_ranges, import_stamp, rules, store, stray_blocks, tables
 from rollstate.traces.formats import access_lists, ethereum_etl, files, state_diffs, table, tracer_answers
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, VERSIONED_SCHEMA, Options, Source
 from rollstate.traces.import_ranges import Runs
 from rollstate.traces.schema import BLOCKS_SCHEMA, Capability, Trace
 
+_LISTS, _ANSWERS, _EMPTY = "block access lists", "tracer answers", "empty"
 MOST_BLOCKS = 200_000_000
 """Longest window that is written; no chain has so many blocks in a file, and a wrong column soon has."""
-FAR = 1_000
-"""A run of blocks further away from the others than this many times their extent is taken for a mistake."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,12 @@ def recognise(sources: Sequence[str], options: Options | None = None) -> Source:
         kind, found = _kind(path, parsed, options)
         if kind:
             groups.setdefault(kind, []).append(found)
+    # A block in which nothing happened looks the same as a list and as an answer.
+    empty = groups.pop(_EMPTY, [])
+    if empty and not groups:
+        raise InputError(f"{empty[0]} is empty, as are all files: nothing tells what they are of")
+    for kind in groups.keys() & {_LISTS, _ANSWERS}:
+        groups[kind] += empty
     if not groups:
         raise InputError(
             f"{paths[0]} is of no format that can be imported: tables end in {', '.join(files.KINDS)} "
@@ -77,14 +82,16 @@ def recognise(sources: Sequence[str], options: Options | None = None) -> Source:
         )
     if len(groups) > 1:
         said = "; ".join(f"{kind}: {_name(found[0])}" for kind, found in sorted(groups.items()))
-        raise InputError(f"several formats at once ({said}); import each by itself")
+        raise InputError(
+            f"several formats at once ({said}); import each by itself: name its files, for example with a pattern"
+        )
     ((kind, found),) = groups.items()
     make: dict[str, Callable[[], Source]] = {
         "state diffs": lambda: state_diffs.source(found, options),
         "ethereum-etl": lambda: ethereum_etl.source(found),
         "table": lambda: table.source(found, options),
-        "block access lists": lambda: access_lists.source(found, parsed, options),
-        "tracer answers": lambda: tracer_answers.source(found, parsed, options),
+        _LISTS: lambda: access_lists.source(found, parsed, options),
+        _ANSWERS: lambda: tracer_answers.source(found, parsed, options),
     }
     return make[kind]()
 
@@ -104,7 +111,7 @@ def _kind(path: str, parsed: Callable[[str], Any], options: Options) -> tuple[st
         return ("ethereum-etl" if ethereum_etl.kind(one) else "table"), one
     last = files.ending(path)[0]
     if last == ".rlp":
-        return "block access lists", path
+        return _LISTS, path
     if last != ".json":
         return None, path
     found = parsed(path)
@@ -112,8 +119,8 @@ def _kind(path: str, parsed: Callable[[str], Any], options: Options) -> tuple[st
         said = endpoint_errors.message(found["error"])[1]
         raise InputError(f"{path} is an endpoint's error, not an answer ({said[:120]}); ask for it again")
     if access_lists.is_json(found):
-        return "block access lists", path
-    return ("tracer answers" if tracer_answers.answers(found) else None), path
+        return (_LISTS if access_lists.listed(found) else _EMPTY), path
+    return (_ANSWERS if tracer_answers.answers(found) else None), path
 
 
 def _name(found: Any) -> str:
@@ -168,7 +175,7 @@ def import_trace(
     if source.schema == VERSIONED_SCHEMA:
         shutil.rmtree(work / "newest", ignore_errors=True)
         runs = import_ranges.without_versions(runs, work / "newest")
-    made = _write(source, options, runs, out, overwrite=overwrite)
+    made = _write(source, options, runs, out, overwrite=overwrite, progress=progress)
     shutil.rmtree(work)
     return made
 
@@ -203,21 +210,26 @@ def _changed(path: str) -> int:
 
 def _read(source: Source, runs: Runs, progress: bool) -> None:
     total = sum(unit.size for unit in source.units)
+    rows = 0
     with tqdm(total=total, unit="B", unit_scale=True, disable=not progress, desc="read") as bar:
         for at, unit in enumerate(source.units):
             done = runs.folder / f"{at:06d}.done"
             if not done.exists():
 
-                def name(number: int, at: int = at) -> str:
-                    return f"{at:06d}-{number:06d}"
+                def kept(number: int, at: int = at) -> bool:
+                    return runs.has(f"{at:06d}-{number:06d}")
 
-                for number, batch in unit.batches(lambda number, name=name: runs.has(name(number))):
-                    runs.keep(name(number), batch)
+                for number, batch in unit.batches(kept):
+                    runs.keep(f"{at:06d}-{number:06d}", batch)
+                    rows += batch.rows.height
+                    bar.set_postfix_str(f"{rows:,} rows")
                 done.touch()
             bar.update(unit.size)
 
 
-def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite: bool) -> Imported:
+def _write(
+    source: Source, options: Options, runs: Runs, out: Path, *, overwrite: bool, progress: bool
+) -> Imported:
     found = [run.facts for run in runs.all()]
     rows = sum(one["rows"] for one in found)
     if not rows and not (source.span or options.blocks):
@@ -229,9 +241,9 @@ def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite
         _require_inside(found, start, stop, "the stamp beside the table")
     else:
         start, stop = _window(source, options, runs, found)
-    stamp = stamp_of(source, options, found, start, stop)
+    stamp = import_stamp.stamp_of(source, options, found, start, stop)
     if given:
-        stamp = dataclasses.replace(given, window_start=start, window_stop=stop)
+        stamp = dataclasses.replace(given, window_start=start, window_stop=stop, unobserved_blocks=0)
     # Steps of the clock and lists may name a block twice: in two batches of one file.
     info = info.unique("block_number", keep="any").filter(_inside(start, stop))
     blocks = pl.DataFrame({"block_number": pl.int_range(start, stop, eager=True)}).join(
@@ -244,15 +256,23 @@ def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite
             given_blocks, on="block_number", how="left", maintain_order="left"
         )
     blocks = store.conform(blocks, BLOCKS_SCHEMA)
+    unseen = blocks.filter(~pl.col("observed"))["block_number"]
+    stamp = dataclasses.replace(stamp, unobserved_blocks=len(unseen))
+    wanted = rules.access_rules(stamp, 1 << 32, unseen)
     counted = {"touches": 0, "slots": 0}
 
-    def pieces() -> Any:
-        for accesses, slots in import_ranges.chunks(
-            runs, keep_reads=stamp.observes_reads, inside=_inside(start, stop)
-        ):
-            counted["touches"] += accesses.height
-            counted["slots"] += slots.height
-            yield accesses, slots
+    def pieces() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        found = import_ranges.chunks(runs, keep_reads=stamp.observes_reads, inside=_inside(start, stop))
+        with tqdm(unit=" touches", unit_scale=True, disable=not progress, desc="write") as bar:
+            for accesses, slots in found:
+                for said, count, row in rules.broken(accesses, wanted):
+                    raise InputError(
+                        f"{source.units[0].name}: {said}, as the stamp has it; {count:,} rows do not: {row}"
+                    )
+                counted["touches"] += accesses.height
+                counted["slots"] += slots.height
+                bar.update(accesses.height)
+                yield accesses, slots
 
     accounts = (rules.in_order(part.filter(_inside(start, stop))) for part in runs.side("accounts"))
     store.write_chunks(
@@ -264,7 +284,9 @@ def _write(source: Source, options: Options, runs: Runs, out: Path, *, overwrite
         overwrite=overwrite,
         accounts=accounts if stamp.account_changes else None,
     )
-    return Imported(out, source.format, stamp, rows, **counted, notes=_notes(source, stamp, found))
+    return Imported(
+        out, source.format, stamp, rows, **counted, notes=import_stamp.notes(source, stamp, found)
+    )
 
 
 def _beside(source: Source) -> tuple[Capability | None, pl.DataFrame | None]:
@@ -282,6 +304,11 @@ def _inside(start: int, stop: int) -> pl.Expr:
 def _window(source: Source, options: Options, runs: Runs, found: list[dict[str, Any]]) -> tuple[int, int]:
     """Return the half-open window of the trace; a block far away from all others is refused."""
     if options.blocks:
+        if source.span and not source.span[0] <= options.blocks[0] < options.blocks[1] <= source.span[1]:
+            raise InputError(
+                f"--blocks {options.blocks[0]}:{options.blocks[1]} is not a part of the blocks "
+                f"[{source.span[0]}, {source.span[1]}) that the files hold"
+            )
         return options.blocks
     firsts = [one["first"] for one in found if one["rows"]]
     lasts = [one["last"] for one in found if one["rows"]]
@@ -313,98 +340,9 @@ def _refuse_outliers(runs: Runs, start: int, stop: int) -> None:
     )
     numbers = seen["block_number"].unique().sort()
     hint = "; if this is what you mean, choose the window with --blocks A:B"
-    if far := far_blocks(numbers):
+    if far := stray_blocks.describe(numbers):
         raise InputError(f"{far}{hint}")
     if stop - start > MOST_BLOCKS:
         raise InputError(
             f"the blocks span [{start}, {stop}), more than {MOST_BLOCKS}: is this column a time?{hint}"
         )
-
-
-def far_blocks(numbers: pl.Series) -> str | None:
-    """Say which few blocks lie far away from all others; None if none does.
-
-    Parameters
-    ----------
-    numbers : Series
-        Block numbers that have touches, ascending and unique.
-    """
-    if len(numbers) < 2:
-        return None
-    gaps = numbers.diff().fill_null(0)
-    at = int(gaps.arg_max() or 0)
-    low, high = numbers[:at], numbers[at:]
-    few, many = (low, high) if len(low) < len(high) else (high, low)
-    extent = int(many[-1]) - int(many[0]) + 1
-    if int(gaps[at]) < FAR * max(extent / max(len(many), 1), 1) or len(few) * 20 > len(numbers):
-        return None
-    if int(gaps[at]) < extent:
-        return None
-    return (
-        f"{len(few)} of {len(numbers)} blocks, {few[0]} to {few[-1]}, lie {int(gaps[at]):,} blocks away from the "
-        f"others, {many[0]} to {many[-1]}"
-    )
-
-
-def stamp_of(
-    source: Source, options: Options, found: list[dict[str, Any]], start: int, stop: int
-) -> Capability:
-    """Return the stamp of a trace of a source.
-
-    Parameters
-    ----------
-    source, options
-        The source, and what the reader says of it.
-    found : list of dict
-        `rollstate.traces.import_ranges.facts` of its rows, in any number of parts.
-    start, stop : int
-        The window.
-
-    Raises
-    ------
-    InputError
-        If the files and the reader name different chains.
-    """
-    total = {
-        name: sum(one[name] for one in found)
-        for name in ("writes", "reads", "writes_without_tx", "reads_without_tx")
-    }
-    reads = source.observes_reads if source.observes_reads is not None else total["reads"] > 0
-    if options.chain_id is not None and source.chain_id not in (None, options.chain_id):
-        raise InputError(f"the files say chain {source.chain_id}, --chain says {options.chain_id}")
-    return Capability(
-        source=options.source or source.format,
-        observes_reads=reads,
-        observes_all_writes=source.observes_all_writes,
-        tx_level=source.tx_level or _tx_level(total),
-        key_form=source.key_form,
-        window_start=start,
-        window_stop=stop,
-        chain_id=source.chain_id if options.chain_id is None else options.chain_id,
-        extractor_version=__version__,
-        account_changes=source.account_changes,
-    )
-
-
-def _tx_level(total: dict[str, int]) -> str:
-    """Return which touches carry a transaction index."""
-    if total["writes_without_tx"] + total["reads_without_tx"] == total["writes"] + total["reads"]:
-        return "none"
-    if total["reads"] and total["reads_without_tx"] == total["reads"]:
-        return "writes"
-    return "all"
-
-
-def _notes(source: Source, stamp: Capability, found: list[dict[str, Any]]) -> tuple[str, ...]:
-    notes = list(source.notes)
-    if stamp.chain_id is None:
-        notes.append("The files do not say the chain; --chain N does.")
-    lacking = sum(one["writes_without_tx"] for one in found)
-    lacking += sum(one["reads_without_tx"] for one in found) if stamp.tx_level == "all" else 0
-    if stamp.tx_level != "none" and lacking:
-        notes.append(f"{lacking:,} rows have no transaction index and count as outside of transactions.")
-    if source.span is None:
-        notes.append(
-            "Blocks without a touch at either end of the window are not known to exist; --blocks A:B says so."
-        )
-    return tuple(notes)

@@ -46,13 +46,13 @@ ZERO = bytes(32)
 Storage = dict[tuple[bytes, bytes], bytes]
 
 
-def tracer(diff: bool, seconds: int = 60) -> dict[str, Any]:
+def tracer(diff: bool, seconds: int | None = 60) -> dict[str, Any]:
     """Return the second parameter of the call; ``diff`` says which of its two modes, `seconds` how long it may take.
 
-    Without a time limit geth stops after five seconds, which heavy blocks exceed.
+    Without a time limit geth stops after five seconds, which heavy blocks exceed; some clients take none.
     """
-    config = {"diffMode": diff, "disableCode": True}
-    return {"tracer": "prestateTracer", "tracerConfig": config, "timeout": f"{seconds}s"}
+    limit = {} if seconds is None else {"timeout": f"{seconds}s"}
+    return {"tracer": "prestateTracer", "tracerConfig": {"diffMode": diff, "disableCode": True}, **limit}
 
 
 def tracer_error(answer: list[Any]) -> str | None:

@@ -227,7 +227,7 @@ class Capability:
         """Say in one line what the source sees."""
         sees = "reads and writes" if self.observes_reads else "writes only"
         if not self.observes_all_writes:
-            sees = "some writes only"
+            sees = "reads and some writes" if self.observes_reads else "some writes only"
         tx = {"none": "no transaction index", "writes": "transaction index on writes only"}
         every = "" if self.observed_every == 1 else f", one of every {self.observed_every} blocks"
         unseen = "" if not self.unobserved_blocks else f", {self.unobserved_blocks} of them not observed"

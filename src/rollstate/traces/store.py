@@ -8,6 +8,7 @@ sees changes of balances, nonces and code.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -207,6 +208,27 @@ def write_chunks(
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def content_digest(trace: Trace) -> str:
+    """Return a SHA-256 of every value of a trace, whatever its files look like; the extractor's version is left out."""
+    digest = hashlib.sha256()
+    stamp = {key: value for key, value in trace.capability.as_dict().items() if key != "extractor_version"}
+    digest.update(json.dumps(stamp, sort_keys=True).encode())
+    for frame in (trace.accesses, trace.slots, trace.blocks, trace.accounts):
+        digest.update(f"{frame.height} {frame.columns}".encode())
+        for column in frame.get_columns():
+            digest.update(column.is_null().cast(pl.UInt8).to_numpy().tobytes())
+            known = column.drop_nulls()
+            if known.dtype in (pl.String, pl.Binary):
+                parts = known.to_list()
+                sizes = ",".join(str(len(part)) for part in parts)
+                joined = ("" if known.dtype == pl.String else b"").join(parts)
+                digest.update(sizes.encode())
+                digest.update(joined.encode() if isinstance(joined, str) else joined)
+            else:
+                digest.update(known.cast(pl.Int64).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def swap(new: Path, folder: Path) -> None:

@@ -29,11 +29,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 import polars as pl
 
 from rollstate import __version__
+from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.traces.schema import ACCESSES_SCHEMA, BLOCKS_SCHEMA, SLOTS_SCHEMA, Capability, Trace
 
@@ -367,7 +367,7 @@ def _shape(p: SyntheticParameters) -> np.ndarray:
     )
 
 
-@numba.njit(cache=True)
+@compiled
 def _hazard(t: int, s: int, rate: float, born: int, phase: float, shape: np.ndarray) -> float:
     r"""Return :math:`\lambda(t \mid s)` of the module's equation."""
     decay = (1 + (t - born) / shape[0]) ** (-shape[1])
@@ -376,7 +376,7 @@ def _hazard(t: int, s: int, rate: float, born: int, phase: float, shape: np.ndar
     return rate * decay * season * burst
 
 
-@numba.njit(cache=True)
+@compiled
 def _histories(rng, rate, born, phase, stop, leave, shape):
     """Simulate each history from its birth, its first access, to `stop`; return blocks and their counts."""
     blocks = np.empty(1024, np.int64)
@@ -412,7 +412,7 @@ def _histories(rng, rate, born, phase, stop, leave, shape):
     return blocks[:n], counts
 
 
-@numba.njit(cache=True)
+@compiled
 def _cumulative_hazard(rate, born, phase, start, idle, shape):
     out = np.zeros(len(rate))
     for i in range(len(rate)):

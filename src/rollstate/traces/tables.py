@@ -131,14 +131,15 @@ def read_stamp(path: Path) -> Capability | None:
 
 
 def _template(path: Path, touches: pl.DataFrame) -> str:
+    blocks = touches["block_number"].sort()
     template = Capability(
         source="name of your extractor",
         observes_reads=not touches["is_write"].all(),
         observes_all_writes=True,
         tx_level="none" if touches["tx_index"].is_null().all() else "all",
         key_form="slot",
-        window_start=touches["block_number"].min(),
-        window_stop=touches["block_number"].max() + 1,
+        window_start=int(blocks[0]),
+        window_stop=int(blocks[-1]) + 1,
         chain_id=None,
         extractor_version=__version__,
     )

@@ -41,7 +41,9 @@ def thin(trace: Trace, every: int, offset: int = 0) -> Trace:
 def unobserve(trace: Trace, blocks: pl.Series | Collection[int]) -> Trace:
     """Return a trace in which some blocks were not observed: their accesses are gone, stamp and blocks say so."""
     dark = pl.col("block_number").is_in(pl.Series(list(blocks), dtype=pl.Int64).implode())
-    table = trace.blocks.with_columns(observed=pl.col("observed") & ~dark)
+    table = trace.blocks.with_columns(
+        pl.when(~dark).then("gas_used"), pl.when(~dark).then("tx_count"), observed=pl.col("observed") & ~dark
+    )
     stamp = dataclasses.replace(trace.capability, unobserved_blocks=int((~table["observed"]).sum()))
     return dataclasses.replace(
         trace,

@@ -168,7 +168,7 @@ def test_every_figure_is_drawn_from_its_frame_with_numbers_in_caption_and_altern
     drawings = [
         redrawn(figures.timeline, study.timeline()),
         redrawn(figures.growth, study.growth(CLAIMED, P.transactions)),
-        redrawn(figures.structures, study.structures(CLAIMED)),
+        redrawn(figures.structures, study.structures(CLAIMED), accesses=CLAIMED.forward),
         redrawn(figures.savings, study.savings(CLAIMED, batches), kind=kind),
         redrawn(figures.comparisons, study.work(P)),
     ]
@@ -182,4 +182,4 @@ def test_every_figure_is_drawn_from_its_frame_with_numbers_in_caption_and_altern
                 # A panel above another has its labels there.
                 assert shown >= 3 or (shown == 0 and ax is not drawing.figure.axes[-1])
     assert "2 of 4 reads" in drawings[0].figure.get_suptitle()
-    assert "256 of 306 MiB" in drawings[2].figure.get_suptitle()
+    assert "256 of 306 MiB; per access 266 bytes" in drawings[2].figure.get_suptitle().replace("\n", " ")

@@ -1,159 +1,161 @@
-"""Figures of the chapter on the fraud proof; each takes the tidy frame that goes beside it."""
+"""Figures of the chapter ``fraud_proof``."""
+
+from __future__ import annotations
 
 import polars as pl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+import seaborn as sns
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from rollstate.compendium import style
+from rollstate.compendium.style import Drawing
+
+_STATUS = {
+    "final": ("#BBBBBB", "final"),
+    "checkpoint": (style.COLOURS[2], "finalised state hash h(S_r)"),
+    "right": (style.COLOURS[0], "claim h(Δ_n), right"),
+    "wrong": (style.COLOURS[1], "claim h(Δ_n), wrong"),
+}
+_SIDES = {"challenger": style.COLOURS[1], "sequencer": style.COLOURS[0]}
+_ORDER = ("openChallenge", "respondDisagree", "pick", "postTrace", "prove")
+_PLAYS = ("many parties", "two parties")
 
 
-def posted(frame: pl.DataFrame) -> Figure:
-    """Draw what is on chain for each batch: columns ``batch``, ``status`` (checkpoint, right, wrong)."""
-    fig, ax = style.subplots(width="page", height=1.7)
-    looks = {
-        "checkpoint": (style.COLOURS[2], "", "h(S_r), the finalised state hash"),
-        "final": ("#BBBBBB", "", "final batches"),
-        "right": (style.COLOURS[0], "", "(T_n, h(Δ_n)), right"),
-        "wrong": (style.COLOURS[1], "////", "(T_n, h(Δ_n)), wrong"),
-    }
-    for status, (colour, hatch, label) in looks.items():
+def posted(frame: pl.DataFrame) -> Drawing:
+    """Draw what is on chain for each batch: ``batch``, ``status`` (final, checkpoint, right, wrong)."""
+    figure, ax = style.subplots(width="page", height=1.5)
+    for status, (colour, label) in _STATUS.items():
         at = frame.filter(pl.col("status") == status)["batch"].to_numpy()
+        hatch = "////" if status == "wrong" else ""
         ax.bar(at, [1] * len(at), 0.86, color=colour, hatch=hatch, edgecolor="white", label=label)
-    ax.set_ylim(0, 1.02)
-    ax.set_yticks([])
+    ax.set(ylim=(0, 1.02), yticks=[], xlabel="batch")
     ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel("batch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
-    return fig
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.42), ncols=4)
+    wrong = frame.filter(pl.col("status") == "wrong")["batch"]
+    root = frame.filter(pl.col("status") == "checkpoint")["batch"][0]
+    style.title(figure, f"One lie makes {wrong.len()} claims wrong")
+    return Drawing(
+        figure,
+        caption=f"What the contract holds in the walkthrough: the finalised state hash of batch {root}, and since then the "
+        "transactions of each batch and a claim of the hash of its difference.",
+        alt=f"A row of {frame.height} batches: the finalised state hash at {root}, right claims, and {wrong.len()} wrong "
+        f"ones from batch {wrong[0] if wrong.len() else 'none'} on.",
+    )
 
 
-def _box(ax: Axes, x: float, y: float, text: str, colour: str, width: float = 0.27) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            (x - width / 2, y - 0.075), width, 0.15, boxstyle="round,pad=0.008",
-            facecolor="white", edgecolor=colour, linewidth=1.3,
-        )
-    )  # fmt: skip
-    ax.text(x, y, text, ha="center", va="center", fontsize=6.8)
-
-
-def scheme(frame: pl.DataFrame) -> Figure:
-    """Draw the game as boxes and arrows: columns ``box``, ``x``, ``y``, ``text``, ``side``, ``to``, ``label``."""
-    fig, ax = style.subplots(width="page", height=3.1)
+def scheme(frame: pl.DataFrame) -> Drawing:
+    """Draw the game as boxes and arrows: ``box``, ``x``, ``y``, ``text``, ``side``, ``to``, ``label``."""
+    figure, ax = style.subplots(width="page", height=2.9)
     ax.set_axis_off()
-    ax.set_xlim(0, 1)
-    ax.set_ylim(0, 1)
-    sides = {"challenger": style.COLOURS[1], "sequencer": style.COLOURS[0], "contract": "#444444"}
-    at = {box: (x, y) for box, x, y in frame.select("box", "x", "y").iter_rows()}
-    half_width, half_height = 0.15, 0.085
-    for x, y, to, label in frame.select("x", "y", "to", "label").iter_rows():
-        for target in to.split("|") if to else []:
-            u, v = at[target]
-            if u == x:
-                ends = (u, v + half_height), (x, y - half_height)
-                ax.text(x + 0.012, (y + v) / 2, label, fontsize=6.8, va="center")
-            elif v == y:
-                side = half_width if u > x else -half_width
-                ends = (u - side, v), (x + side, y)
-            else:
-                ends = (u, v + half_height), (x + half_width, y)
-            ax.annotate(
-                "", *ends, arrowprops={"arrowstyle": "->", "color": "#444444", "linewidth": 0.9}
-            )  # fmt: skip
-    for x, y, text, side in frame.select("x", "y", "text", "side").unique(maintain_order=True).iter_rows():
-        _box(ax, x, y, text, sides[side])
-    for i, (side, colour) in enumerate(sides.items()):
-        ax.text(0.02, 0.62 - 0.06 * i, f"framed so: the {side} acts", color=colour, fontsize=6.8)
-    return fig
+    ax.set(xlim=(-0.02, 1.02), ylim=(0, 1))
+    texts = {}
+    for box, x, y, text, side in frame.select("box", "x", "y", "text", "side").iter_rows():
+        frame_of = {
+            "boxstyle": "round,pad=0.5",
+            "facecolor": "white",
+            "edgecolor": _SIDES[side],
+            "linewidth": 1.4,
+        }
+        texts[box] = ax.text(x, y, text, ha="center", va="center", fontsize=7.5, bbox=frame_of)
+    place = {box: (x, y) for box, x, y in frame.select("box", "x", "y").iter_rows()}
+    for box, to in frame.select("box", "to").drop_nulls().iter_rows():
+        for target in to.split("|"):
+            arrow = {
+                "arrowstyle": "->", "color": "#444444", "linewidth": 0.9, "patchA": texts[box].get_bbox_patch(),
+                "patchB": texts[target].get_bbox_patch(), "shrinkA": 2, "shrinkB": 2,
+            }  # fmt: skip
+            ax.annotate("", place[target], place[box], arrowprops=arrow)
+    for x, y, label in frame.filter(pl.col("label").is_not_null()).select("x", "y", "label").iter_rows():
+        ax.text(x + 0.015, y + 0.165, label, fontsize=7.5, va="center")
+    handles = [
+        Line2D([], [], color=colour, linewidth=2, label=f"{side} sends") for side, colour in _SIDES.items()
+    ]
+    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(0, 0.5), fontsize=7.5)
+    style.title(figure, "Each stage is one message of the sequencer and one of the challenger")
+    return Drawing(
+        figure,
+        caption="The game. In Case A both sides agree on the state before batch n, and one message holds all states inside "
+        "it. In Case B one message holds all roots since the finalised one, up to 64 apart; the challenger names "
+        "the first that differs, and the game goes on inside that batch x.",
+        alt="Flow from openChallenge to the sequencer's response. Case A goes by respondAgree to prove, three messages in "
+        "all; Case B by respondDisagree, pick and postTrace to prove, five messages in all.",
+    )
 
 
-def bisection(frame: pl.DataFrame) -> Figure:
-    """Draw how the disputed range shrinks: columns ``stage``, ``message``, ``lo``, ``hi``, ``mid`` (or null)."""
-    fig, axes = style.subplots(1, 2, width="page", height=2.5)
-    names = {"one": "stage one: batches", "two": "stage two: transactions executed"}
-    for ax, (stage, title) in zip(axes, names.items(), strict=True):
-        rows = frame.filter(pl.col("stage") == stage)
-        at = range(rows.height)
-        ax.vlines(at, rows["lo"], rows["hi"], color="#BBBBBB", linewidth=5)
-        ax.plot(at, rows["lo"], style.MARKERS[2], linestyle="none", color=style.COLOURS[2], label="agreed")
-        ax.plot(at, rows["hi"], style.MARKERS[4], linestyle="none", color=style.COLOURS[1], label="disputed")
-        mids = rows.with_row_index("at").filter(pl.col("mid").is_not_null())
-        ax.plot(
-            mids["at"], mids["mid"], style.MARKERS[0], linestyle="none", color=style.COLOURS[0],
-            markerfacecolor="white", label="middle asked for",
-        )  # fmt: skip
-        ax.set_title(title)
-        ax.set_xlabel("round")
-        ax.set_ylabel("batch" if stage == "one" else "transactions")
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.margins(x=0.12, y=0.16)
-    axes[0].legend(loc="best", fontsize=6.5)
-    return fig
-
-
-def gas(frame: pl.DataFrame, curves: pl.DataFrame) -> Figure:
-    """Draw gas and rounds against n - r: ``gap``, ``gas``, ``rounds``, ``bound``; curves ``name``, ``gap``, ``gas``."""
-    fig, (left, right) = style.subplots(1, 2, width="page", height=2.9, width_ratios=(3, 2))
-    left.plot(
-        frame["gap"], frame["gas"], marker=style.MARKERS[0], color=style.COLOURS[0],
-        label="two stages, played",
+def gas(frame: pl.DataFrame) -> Drawing:
+    """Draw the gas of whole games by message against n - r: ``gap``, ``message``, ``gas``."""
+    figure, ax = style.subplots(width="page", height=2.9)
+    order = [name for name in _ORDER if name in set(frame["message"])]
+    table = frame.with_columns(gap=pl.col("gap").cast(pl.String), millions=pl.col("gas") / 1e6)
+    gaps = frame["gap"].unique(maintain_order=True).cast(pl.String).to_list()
+    sns.histplot(
+        table.to_pandas(), x="gap", weights="millions", hue="message", hue_order=order[::-1], multiple="stack",
+        discrete=True, shrink=0.7, alpha=1, linewidth=0, palette=style.palette(order), ax=ax,
     )  # fmt: skip
-    for i, (name,) in enumerate(curves.select("name").unique(maintain_order=True).iter_rows(), 1):
-        rows = curves.filter(pl.col("name") == name)
-        left.plot(
-            rows["gap"],
-            rows["gas"],
-            linestyle=style.LINES[i % 4],
-            color=style.COLOURS[i],
-            linewidth=1.1,
-            label=name,
-        )
-    left.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / 1e6:.1f}"))
-    left.set_ylabel("gas (millions)")
-    left.set_ylim(0, max(frame["gas"].max(), curves["gas"].max()) * 1.45)
-    left.legend(loc="upper left", fontsize=6.5)
-    right.plot(
-        frame["gap"], frame["bound"], linestyle="none", marker="_", markersize=14, color=style.COLOURS[1],
-        label="bound ⌈log₂(n−1−r)⌉",
-    )  # fmt: skip
-    right.plot(
-        frame["gap"], frame["rounds"], linestyle="none", marker=style.MARKERS[0], color=style.COLOURS[0],
-        label="played",
-    )  # fmt: skip
-    right.set_ylabel("rounds of stage one")
-    right.set_ylim(-0.4, frame["bound"].max() * 1.45 + 1)
-    right.yaxis.set_major_locator(MaxNLocator(integer=True))
-    right.legend(loc="upper left", fontsize=6.5)
-    for ax in (left, right):
-        ax.set_xscale("log", base=2)
-        ax.set_xticks(frame["gap"], [str(gap) for gap in frame["gap"]])
-        ax.minorticks_off()
-        ax.set_xlabel("n − r (batches)")
-    return fig
-
-
-def matrix(frame: pl.DataFrame) -> Figure:
-    """Draw games won by the honest party: columns ``adversary``, ``fault``, ``played``, ``won``."""
-    faults = frame["fault"].unique(maintain_order=True).to_list()
-    names = frame["adversary"].unique(maintain_order=True).to_list()
-    fig, ax = style.subplots(width="page", height=0.24 * len(names) + 1.0)
-    for adversary, fault, played, won in frame.select("adversary", "fault", "played", "won").iter_rows():
-        x, y = faults.index(fault), names.index(adversary)
-        lost = played - won
+    totals = frame.group_by("gap", maintain_order=True).agg(pl.col("gas").sum(), messages=pl.len())
+    for at, (total, messages) in enumerate(totals.select("gas", "messages").iter_rows()):
         ax.text(
-            x, y, f"{won}" if not lost else f"{won} of {played}", ha="center", va="center", fontsize=6.5,
-            color="black", fontweight="bold" if lost else "normal",
-            bbox={"facecolor": style.COLOURS[1] if lost else "#CFE8DF", "edgecolor": "none", "pad": 2.5},
-        )  # fmt: skip
-    ax.set_xlim(-0.5, len(faults) - 0.5)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xticks(range(len(faults)), [fault.replace("_", "\n", 1).replace("_", " ") for fault in faults])
-    ax.set_yticks(range(len(names)), names)
-    ax.set_xlabel("what is wrong in the adversary's world")
-    ax.grid(visible=False)
-    return fig
+            at, total / 1e6 + 0.01, f"{total:,}\n{messages} messages", ha="center", va="bottom", fontsize=6.8
+        )
+    ax.set(xlabel="n − r (batches)", ylabel="gas (millions)", ylim=(0, totals["gas"].max() / 1e6 * 1.25))
+    ax.grid(axis="x", visible=False)
+    sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title=None)
+    last = totals.row(-1, named=True)
+    style.title(
+        figure,
+        f"A dispute over {last['gap']} batches costs {last['gas']:,} gas in {last['messages']} messages",
+    )
+    return Drawing(
+        figure,
+        caption="Gas of whole games of Case B by message, both sides together, played on the chain: 8 transactions per "
+        "batch, a tree of depth 32, 64 accounts. Gas is deterministic.",
+        alt=f"Stacked bars for n minus r of {', '.join(gaps)}. Total gas: "
+        + "; ".join(f"{gap}: {total:,}" for gap, total in totals.select("gap", "gas").iter_rows())
+        + ".",
+    )
+
+
+def kills(frame: pl.DataFrame) -> Drawing:
+    """Draw how soon broken rules are found out: ``rule``, ``play``, ``plays``, ``found``."""
+    figure, ax = style.subplots(width="page", height=3.1)
+    table = frame.to_pandas()
+    rules = frame["rule"].unique(maintain_order=True).to_list()
+    for play, colour, marker, shift in zip(_PLAYS, style.COLOURS, style.MARKERS, (-0.13, 0.13), strict=False):
+        for found, face in ((True, colour), (False, "white")):
+            part = table[(table["play"] == play) & (table["found"] == found)]
+            at = [rules.index(rule) + shift for rule in part["rule"]]
+            ax.scatter(part["plays"], at, 28, marker=marker, facecolor=face, edgecolor=colour, zorder=3)
+    ax.set(yticks=range(len(rules)), yticklabels=rules, xlabel="random plays until it was found out")
+    ax.invert_yaxis()
+    style.log_axis(ax, "x")
+    most = frame["plays"].max()
+    ax.set_xlim(0.8, most * 1.5)
+    ax.xaxis.set_major_locator(FixedLocator([1, 10, 100, 1_000, 10_000, 100_000]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.set_xlim(0.8, most * 1.5)
+    marks = [
+        Line2D([], [], color=colour, marker=marker, linestyle="none", label=play)
+        for play, colour, marker in zip(_PLAYS, style.COLOURS, style.MARKERS, strict=False)
+    ]
+    marks.append(
+        Line2D(
+            [], [], color="#444444", marker="o", markerfacecolor="white", linestyle="none", label="not found"
+        )
+    )
+    ax.legend(handles=marks, loc="center left", bbox_to_anchor=(1, 0.5))
+    many, two = (frame.filter((pl.col("play") == play) & pl.col("found")).height for play in _PLAYS)
+    style.title(
+        figure, f"Of {len(rules)} broken rules, play of many parties finds {many} and play of two {two}"
+    )
+    said = "; ".join(
+        f"{rule}: {plays:,} plays of {play}{'' if found else ' without finding it'}"
+        for rule, play, plays, found in frame.select("rule", "play", "plays", "found").iter_rows()
+    )
+    return Drawing(
+        figure,
+        caption="Each line is the set of rules with one of them broken on purpose. A filled mark stands at the number of "
+        "random plays after which a promise was broken; an open one at the number of plays that all went well.",
+        alt=f"Dot plot on a log scale. {said}.",
+    )

@@ -28,12 +28,21 @@ class FraudProof(Parameters):
     )
     clock: int = parameter(600, unit="s", low=60, high=10**7, doc="thinking time of each side")
     extension: int = parameter(60, unit="s", low=0, high=10**7, doc="least time on entering a stage")
+    patience: int = parameter(
+        3600,
+        unit="s",
+        low=60,
+        high=10**8,
+        doc="after which an idle sequencer's seat is free; at least the window",
+    )
     sequencer_bond: float = parameter(1.0, unit="ETH", low=0.001, high=10_000, doc="bond of the sequencer")
     challenger_bond: float = parameter(0.1, unit="ETH", low=0.001, high=10_000, doc="bond of a challenger")
     gaps: tuple[int, ...] = parameter(
         (2, 4, 8, 16, 32, 64), unit="batches", low=2, high=512, doc="n - r of the games whose gas is drawn"
     )
-    random_games: int = parameter(10_000, low=100, high=1_000_000, doc="random games against adversaries")
+    random_games: int = parameter(1_000, low=10, high=1_000_000, doc="random games of two parties")
+    crowd_plays: int = parameter(1_000, low=10, high=1_000_000, doc="random plays of many parties at once")
+    model_batches: int = parameter(3, unit="batches", low=2, high=4, doc="batches of the timed model")
     seed: int = parameter(1, low=0, doc="seed of transactions and of the random games")
 
     def __post_init__(self) -> None:
@@ -43,6 +52,8 @@ class FraudProof(Parameters):
                 f"fault_batch {self.fault_batch} must lie above r = {self.r} and below n = {self.n}: Case B "
                 "looks for it between them"
             )
+        if self.patience < self.window:
+            raise InputError(f"patience {self.patience} s must be at least the window, {self.window} s")
         if self.fault_transaction >= self.m:
             raise InputError(
                 f"fault_transaction {self.fault_transaction} is not among m = {self.m} transactions"
@@ -58,4 +69,5 @@ class FraudProof(Parameters):
             self.extension,
             int(self.sequencer_bond * wei),
             int(self.challenger_bond * wei),
+            patience=self.patience,
         )

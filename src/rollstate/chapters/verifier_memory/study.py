@@ -44,7 +44,7 @@ PARTS = {
     "keys and state of slots": ("slot keys", "slot state"),
     "table of values": ("values",),
 }
-STEPS = [
+STEPS: list[tuple] = [
     ("read", 1, 0),
     ("enter",),
     ("write", 1, 0, 7),
@@ -92,7 +92,7 @@ def timeline() -> pl.DataFrame:
     """
     rows: list[tuple[int, str, str, int]] = []
     for step in range(1, len(STEPS) + 1):
-        name = STEPS[step - 1][0]
+        name = str(STEPS[step - 1][0])
         recording = WorldDiff(FixedCostWorld({}), Mode.RECORDING)
         operations.replay(recording, STEPS[:step])
         done = [one[0] for one in STEPS[:step]]

@@ -1,44 +1,48 @@
 # pragma version ~=0.4.3
+# pragma optimize codesize
 """
 @title   Optimistic rollup that posts (T_n, h(Delta_n)), with the two-stage fraud proof
 @notice  After https://ethresear.ch/t/18134. `r` and h(S_r) are the last finalised state hash; a game over batch n
          finds a batch x, then a transaction of x, then runs that transaction on chain.
 @dev     A game lives in calldata and events; storage keeps only its hash.
-         Invariants of a running game: `lo_hash` is agreed by both sides, `hi_hash` is asserted by the sequencer
-         and denied by the challenger, lo < hi, and every round halves hi - lo.
-         A won or lost game never makes a batch final: only the window does, with no game open.
+         Each stage is one message of the sequencer, all middle values in calldata under a Merkle root, and one pick of
+         the challenger. Invariants of a running game: `lo_hash` is agreed by both sides, `hi_hash` is asserted by the
+         sequencer and denied by the challenger, lo < hi.
+         A won or lost game never makes a batch final: only the window does, with no game open that could still
+         disprove the claim. The machine (`_step`) is appended to this file when it is compiled.
 """
 
-DEPTH: constant(uint256) = 32  # of the state tree; fixed when the contract is compiled
 MAX_TXS: constant(uint256) = 64
-MAX_TX_BYTES: constant(uint256) = 128
-VALUE_LIMIT: constant(uint256) = 2**128
-TOMBSTONE: constant(uint256) = 1
+SECTIONS: constant(uint256) = 64  # parts that one message cuts a range into
+MAX_MIDDLES: constant(uint256) = 63
 
 # stages of a game
 RESPOND: constant(uint256) = 0     # the sequencer must agree or disagree with h(S'_{n-1})
 FIND_BATCH: constant(uint256) = 1  # stage one
-FIND_STEP: constant(uint256) = 2   # stage two
-PROVE: constant(uint256) = 3       # one transaction is left; the sequencer holds the burden of proof
+FIND_STEP: constant(uint256) = 2   # stage two; ends with the step itself
 
 struct Batch:
     tx_root: bytes32     # of T_n, computed here: data and root cannot differ
     size: uint256        # m
     delta: bytes32       # the claim h(Delta_n)
-    serial: uint256      # of the claim
+    serial: bytes32      # of the claim: hash of every claim up to this one
     posted_at: uint256   # of the claim
-    open_games: uint256
+    held_by: uint256     # open games that hold this and every later claim
+    opener: address      # who opened the first game on the claim
 
 struct Checkpoint:
     batch: uint256       # r'
     root: bytes32        # claimed h(S_r')
-    serial: uint256      # 0: none is pending
+    serial: bytes32      # zero: none is pending
     posted_at: uint256
     open_games: uint256
+    opener: address
 
 struct Game:
     batch: uint256       # n, or r' of a checkpoint
-    serial: uint256      # of the claim under dispute
+    first: uint256       # first batch that this game holds back; 0 for a checkpoint
+    serial: bytes32      # of the claim under dispute
+    claim: bytes32       # what is denied: h(Delta_n), or h(S_r')
     challenger: address
     on_checkpoint: bool
     stage: uint256
@@ -47,36 +51,38 @@ struct Game:
     hi: uint256
     lo_hash: bytes32
     hi_hash: bytes32
-    mid_hash: bytes32
+    middles: bytes32     # Merkle root of the sequencer's values between lo and hi
     pre: bytes32         # h(S'_{n-1}) as the challenger claims it, then the agreed h(S_{x-1})
+    post: bytes32        # the denied h(S_x)
     x: uint256           # the batch that stage two runs in, 0 before
     sequencer_clock: uint256
     challenger_clock: uint256
     last: uint256        # when the last move was made
 
-struct Path:
-    bitmap: uint256                  # levels, leaf first, whose sibling is not zero
-    siblings: DynArray[bytes32, DEPTH]
-
-struct Access:
-    before: uint256      # value of the key before the batch
-    now: uint256         # value of the key before this write
-    pre: Path            # under h(S_{x-1})
-    state: Path          # under R
-    diff: Path           # under A
-
-event BatchPosted:
+event BatchOrdered:
+    n: indexed(uint256)
+    tx_root: bytes32
+    transactions: DynArray[Bytes[MAX_TX_BYTES], 2 * MAX_TXS]
+event BatchClaimed:
     n: indexed(uint256)
     delta: bytes32
+    serial: bytes32
 event GameMoved:
     id: indexed(uint256)
     game: Game
 event GameClosed:
     id: indexed(uint256)
-    outcome: uint256     # 1 sequencer won, 2 challenger won, 3 void
+    outcome: uint256     # 1 sequencer won, 2 challenger won, 3 void and right, 4 void and wrong
+event CheckpointClaimed:
+    batch: uint256
+    root: bytes32
+    serial: bytes32
 event CheckpointAccepted:
     batch: uint256
     root: bytes32
+event Exited:
+    key: indexed(uint256)
+    amount: uint256
 
 WINDOW: public(immutable(uint256))
 CLOCK: public(immutable(uint256))
@@ -84,37 +90,57 @@ EXTENSION: public(immutable(uint256))
 SEQUENCER_BOND: public(immutable(uint256))
 CHALLENGER_BOND: public(immutable(uint256))
 MAX_GAP: public(immutable(uint256))
+PATIENCE: public(immutable(uint256))
 
 batches: public(HashMap[uint256, Batch])
 posted: public(uint256)        # batches whose T is ordered, for ever
 claimed: public(uint256)       # batches 1..claimed carry a standing claim
 finalised: public(uint256)     # batches 1..finalised are final
-serials: public(uint256)
+history: public(bytes32)       # hash of every claim made
+forced_at: public(uint256)
 
 r: public(uint256)             # the most recent finalised state hash
 root: public(bytes32)
 pending: public(Checkpoint)
+due: public(uint256)           # batch of a withdrawn checkpoint, which must be claimed anew first
+accepted: public(HashMap[uint256, bytes32])
 
 games: public(HashMap[uint256, bytes32])
 game_count: public(uint256)
 
 sequencer: public(address)
+active_at: public(uint256)     # when the sequencer last claimed anything
 stake: public(uint256)
 credit: public(HashMap[address, uint256])
 burned: public(uint256)
 
+vault: public(uint256)         # what exits are paid from
+exit_count: public(uint256)
+owner: public(HashMap[uint256, address])
+exited: public(HashMap[uint256, uint256])
+
 
 @deploy
+@payable
 def __init__(genesis: bytes32, window: uint256, clock: uint256, extension: uint256, sequencer_bond: uint256,
-             challenger_bond: uint256, max_gap: uint256):
+             challenger_bond: uint256, max_gap: uint256, patience: uint256):
+    assert genesis != empty(bytes32), "genesis is empty"
+    assert window > 0, "no window"
+    assert clock > 0, "no clock"
     assert extension <= clock, "extension above clock"
+    assert sequencer_bond >= challenger_bond, "sequencer bond below challenger bond"
+    assert challenger_bond > 1, "challenger bond cannot be halved"
+    assert max_gap > 0, "no gap"
+    assert patience >= window, "patience below window"
     WINDOW = window
     CLOCK = clock
     EXTENSION = extension
     SEQUENCER_BOND = sequencer_bond
     CHALLENGER_BOND = challenger_bond
     MAX_GAP = max_gap
+    PATIENCE = patience
     self.root = genesis
+    self.vault = msg.value
 
 
 # --- hashes -----------------------------------------------------------------------------------------------------
@@ -129,173 +155,12 @@ def _pair(left: bytes32, right: bytes32) -> bytes32:
 
 @internal
 @pure
-def _leaf(key: uint256, val: uint256) -> bytes32:
-    if val == 0:
+def _root(leaves: DynArray[bytes32, MAX_TXS]) -> bytes32:
+    """Merkle root of at most 64 leaves; an odd node is paired with zero, and no leaf has root zero."""
+    nodes: DynArray[bytes32, MAX_TXS] = leaves
+    count: uint256 = len(leaves)
+    if count == 0:
         return empty(bytes32)
-    return keccak256(concat(convert(key, bytes32), convert(val, bytes32)))
-
-
-@internal
-@pure
-def _change(before: uint256, after: uint256) -> uint256:
-    if before == after:
-        return 0
-    if after == 0:
-        return TOMBSTONE
-    return after + 2
-
-
-@internal
-@pure
-def _vm(state_root: bytes32, delta_root: bytes32, executed: uint256) -> bytes32:
-    return keccak256(concat(state_root, delta_root, convert(executed, bytes32)))
-
-
-@internal
-@view
-def _climb(key: uint256, old: bytes32, new: bytes32, path: Path) -> (bytes32, bytes32):
-    """Roots of the old and of the new leaf over the same siblings."""
-    assert path.bitmap >> DEPTH == 0, "bitmap beyond the tree's depth"
-    a: bytes32 = old
-    b: bytes32 = new
-    same: bool = old == new
-    used: uint256 = 0
-    size: uint256 = len(path.siblings)
-    bits: uint256 = key
-    bitmap: uint256 = path.bitmap
-    for level: uint256 in range(DEPTH):
-        sibling: bytes32 = empty(bytes32)
-        if bitmap & 1 == 1:
-            assert used < size, "siblings do not match the bitmap"
-            sibling = path.siblings[used]
-            used = unsafe_add(used, 1)
-        if bits & 1 == 1:
-            if a != empty(bytes32) or sibling != empty(bytes32):
-                a = keccak256(concat(sibling, a))
-            if not same and (b != empty(bytes32) or sibling != empty(bytes32)):
-                b = keccak256(concat(sibling, b))
-        else:
-            if a != empty(bytes32) or sibling != empty(bytes32):
-                a = keccak256(concat(a, sibling))
-            if not same and (b != empty(bytes32) or sibling != empty(bytes32)):
-                b = keccak256(concat(b, sibling))
-        bits = bits >> 1
-        bitmap = bitmap >> 1
-    assert used == size, "more siblings than the bitmap has"
-    if same:
-        return a, a
-    return a, b
-
-
-@internal
-@view
-def _write(key: uint256, val: uint256, access: Access, pre: bytes32, state_root: bytes32,
-           delta_root: bytes32) -> (bytes32, bytes32):
-    """Check that a key holds what the access says under the three roots; write it; return the new R and A."""
-    assert access.before < VALUE_LIMIT, "earlier value too large"
-    a: bytes32 = empty(bytes32)
-    b: bytes32 = empty(bytes32)
-    c: bytes32 = empty(bytes32)
-    d: bytes32 = empty(bytes32)
-    e: bytes32 = self._leaf(key, access.before)
-    a, b = self._climb(key, e, e, access.pre)
-    assert a == pre, "value is not in the state before the batch"
-    a, b = self._climb(key, self._leaf(key, access.now), self._leaf(key, val), access.state)
-    assert a == state_root, "value is not in the state"
-    c, d = self._climb(key, self._leaf(key, self._change(access.before, access.now)),
-                       self._leaf(key, self._change(access.before, val)), access.diff)
-    assert c == delta_root, "change is not in the difference"
-    return b, d
-
-
-@internal
-@view
-def _step(transaction: Bytes[MAX_TX_BYTES], pre: bytes32, state_root: bytes32, delta_root: bytes32,
-          executed: uint256, accesses: DynArray[Access, 2]) -> bytes32:
-    """The state after one more transaction. Defined for every byte string: what is no valid transfer is a no-op."""
-    unchanged: bytes32 = self._vm(state_root, delta_root, executed + 1)
-    if len(transaction) != 96:
-        return unchanged
-    source: uint256 = extract32(transaction, 0, output_type=uint256)
-    target: uint256 = extract32(transaction, 32, output_type=uint256)
-    amount: uint256 = extract32(transaction, 64, output_type=uint256)
-    if (source | target) >> DEPTH != 0:
-        return unchanged
-    assert len(accesses) == 2, "a transfer needs two accesses"
-    held: uint256 = accesses[0].now
-    there: uint256 = accesses[1].now
-    assert held < VALUE_LIMIT and there < VALUE_LIMIT, "value too large"
-    a: bytes32 = empty(bytes32)
-    b: bytes32 = empty(bytes32)
-    if held < amount:
-        a, b = self._climb(source, self._leaf(source, held), self._leaf(source, held), accesses[0].state)
-        assert a == state_root, "overdraft is not in the state"
-        return unchanged
-    a, b = self._write(source, held - amount, accesses[0], pre, state_root, delta_root)
-    overflow: bool = there + amount >= VALUE_LIMIT
-    result: uint256 = there if overflow else there + amount
-    a, b = self._write(target, result, accesses[1], pre, a, b)
-    if overflow:
-        return unchanged
-    return self._vm(a, b, executed + 1)
-
-
-@external
-@view
-def step(transaction: Bytes[MAX_TX_BYTES], pre: bytes32, state_root: bytes32, delta_root: bytes32,
-         executed: uint256, accesses: DynArray[Access, 2]) -> bytes32:
-    """The step alone, for a party that wants to check its witness before it pays for the message."""
-    return self._step(transaction, pre, state_root, delta_root, executed, accesses)
-
-
-# --- batches ----------------------------------------------------------------------------------------------------
-
-@external
-@payable
-def register():
-    """Take the sequencer's role with a bond; it stands behind every claim that is not final."""
-    assert self.sequencer == empty(address), "there is a sequencer"
-    assert msg.value == SEQUENCER_BOND, "wrong sequencer bond"
-    self.sequencer = msg.sender
-    self.stake = msg.value
-
-
-@external
-def resign():
-    """Leave the role and get the bond back, once nothing rests on it."""
-    assert msg.sender == self.sequencer, "only the sequencer resigns"
-    assert self.claimed == self.finalised, "claims are not final"
-    assert self.pending.serial == 0, "a checkpoint is pending"
-    self.credit[msg.sender] += self.stake
-    self.stake = 0
-    self.sequencer = empty(address)
-
-
-@internal
-def _claim(n: uint256, delta: bytes32):
-    self.serials += 1
-    self.claimed = n
-    self.batches[n].delta = delta
-    self.batches[n].serial = self.serials
-    self.batches[n].posted_at = block.timestamp
-    self.batches[n].open_games = 0
-    log BatchPosted(n=n, delta=delta)
-
-
-@external
-def postBatch(transactions: DynArray[Bytes[MAX_TX_BYTES], 2 * MAX_TXS], delta: bytes32):
-    """Order T_n for ever and claim h(Delta_n)."""
-    assert msg.sender == self.sequencer, "only the sequencer posts"
-    assert self.claimed == self.posted, "claim the posted batches first"
-    size: uint256 = len(transactions)
-    assert size > 0, "batch is empty"
-    assert size <= MAX_TXS, "batch too large"
-    n: uint256 = self.posted + 1
-    assert n - self.r <= MAX_GAP, "checkpoint overdue"
-    nodes: bytes32[MAX_TXS] = empty(bytes32[MAX_TXS])
-    for i: uint256 in range(size, bound=MAX_TXS):
-        nodes[i] = keccak256(transactions[i])
-    count: uint256 = size
     for level: uint256 in range(6):
         if count == 1:
             break
@@ -304,54 +169,181 @@ def postBatch(transactions: DynArray[Bytes[MAX_TX_BYTES], 2 * MAX_TXS], delta: b
             right: bytes32 = nodes[2 * i + 1] if 2 * i + 1 < count else empty(bytes32)
             nodes[i] = self._pair(nodes[2 * i], right)
         count = half
+    return nodes[0]
+
+
+@internal
+@pure
+def _climbs_to(leaf: bytes32, index: uint256, count: uint256, proof: DynArray[bytes32, 6]) -> bytes32:
+    """Root that a leaf of a list of `count` leads to."""
+    node: bytes32 = leaf
+    at: uint256 = index
+    width: uint256 = count
+    for sibling: bytes32 in proof:
+        node = self._pair(sibling, node) if at & 1 == 1 else self._pair(node, sibling)
+        at = at >> 1
+        width = (width + 1) // 2
+    assert width == 1, "wrong length of a Merkle proof"
+    return node
+
+
+# --- the sequencer's seat ---------------------------------------------------------------------------------------
+
+@internal
+@payable
+def _seat():
+    """Only the sequencer claims. A seat that is vacant or idle goes to whoever claims next, with a bond."""
+    if msg.sender == self.sequencer:
+        assert msg.value == 0, "bond is posted already"
+    else:
+        if self.sequencer != empty(address):
+            assert block.timestamp > self.active_at + PATIENCE, "the seat is taken"
+            assert self.claimed == self.finalised and self.pending.serial == empty(bytes32), "claims rest on the seat"
+            self.credit[self.sequencer] += self.stake
+        assert msg.value == SEQUENCER_BOND, "wrong sequencer bond"
+        self.sequencer = msg.sender
+        self.stake = msg.value
+    self.active_at = block.timestamp
+
+
+@external
+def resign():
+    """Leave the role and get the bond back, once nothing rests on it."""
+    assert msg.sender == self.sequencer, "only the sequencer resigns"
+    assert self.claimed == self.finalised, "claims are not final"
+    assert self.pending.serial == empty(bytes32), "a checkpoint is pending"
+    self.credit[msg.sender] += self.stake
+    self.stake = 0
+    self.sequencer = empty(address)
+
+
+# --- batches ----------------------------------------------------------------------------------------------------
+
+@internal
+def _order(n: uint256, transactions: DynArray[Bytes[MAX_TX_BYTES], 2 * MAX_TXS]):
+    size: uint256 = len(transactions)
+    assert n == self.posted + 1, "not the next batch"
+    assert size > 0, "batch is empty"
+    assert size <= MAX_TXS, "batch too large"
+    assert n - self.r <= MAX_GAP, "checkpoint overdue"
+    leaves: DynArray[bytes32, MAX_TXS] = []
+    for transaction: Bytes[MAX_TX_BYTES] in transactions:
+        leaves.append(keccak256(transaction))
     self.posted = n
-    self.batches[n].tx_root = nodes[0]
+    self.batches[n].tx_root = self._root(leaves)
     self.batches[n].size = size
+    log BatchOrdered(n=n, tx_root=self.batches[n].tx_root, transactions=transactions)
+
+
+@internal
+def _claim(n: uint256, delta: bytes32):
+    serial: bytes32 = keccak256(concat(self.history, convert(n, bytes32), self.batches[n].tx_root, delta))
+    self.history = serial
+    self.claimed = n
+    self.batches[n].delta = delta
+    self.batches[n].serial = serial
+    self.batches[n].posted_at = block.timestamp
+    self.batches[n].held_by = 0
+    self.batches[n].opener = empty(address)
+    log BatchClaimed(n=n, delta=delta, serial=serial)
+
+
+@external
+@payable
+def postBatch(n: uint256, transactions: DynArray[Bytes[MAX_TX_BYTES], 2 * MAX_TXS], delta: bytes32):
+    """Order T_n for ever and claim h(Delta_n)."""
+    self._seat()
+    assert self.claimed == self.posted, "claim the posted batches first"
+    self._order(n, transactions)
     self._claim(n, delta)
 
 
 @external
-def claimBatch(delta: bytes32):
-    """Claim h(Delta_n) of a batch whose earlier claim was withdrawn by a lost game; its T stays."""
-    assert msg.sender == self.sequencer, "only the sequencer claims"
-    assert self.claimed < self.posted, "every posted batch has a claim"
-    self._claim(self.claimed + 1, delta)
+def forceBatch(n: uint256, transactions: DynArray[Bytes[MAX_TX_BYTES], 2 * MAX_TXS]):
+    """Order T_n without the sequencer, who has to claim it before it posts again; anyone, once in PATIENCE."""
+    assert block.timestamp > self.forced_at + PATIENCE, "a batch was forced lately"
+    self.forced_at = block.timestamp
+    self._order(n, transactions)
+
+
+@external
+@payable
+def claimBatch(n: uint256, delta: bytes32):
+    """Claim h(Delta_n) of a batch that was forced, or whose earlier claim was withdrawn; its T stays."""
+    self._seat()
+    assert n == self.claimed + 1, "not the next claim"
+    assert n <= self.posted, "no batch to claim"
+    self._claim(n, delta)
 
 
 @external
 def finalise(n: uint256):
-    """Make batches up to n final: their windows are over and no game on them is open."""
+    """Make batches up to n final: their windows are over and no open game holds them."""
     assert n > self.finalised, "already final"
     assert n <= self.claimed, "no claim to finalise"
     for k: uint256 in range(self.finalised + 1, n + 1, bound=2**64):
         assert block.timestamp > self.batches[k].posted_at + WINDOW, "window is open"
-        assert self.batches[k].open_games == 0, "a game is open"
+        assert self.batches[k].held_by == 0, "a game is open"
     self.finalised = n
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------
 
 @external
+@payable
 def postCheckpoint(batch: uint256, root: bytes32):
     """Claim h(S_r') for a final batch r' > r."""
-    assert msg.sender == self.sequencer, "only the sequencer checkpoints"
-    assert self.pending.serial == 0, "another checkpoint is pending"
+    self._seat()
+    assert self.pending.serial == empty(bytes32), "another checkpoint is pending"
     assert batch > self.r, "checkpoint does not advance"
     assert batch <= self.finalised, "batch is not final"
-    self.serials += 1
-    self.pending = Checkpoint(batch=batch, root=root, serial=self.serials, posted_at=block.timestamp, open_games=0)
+    assert self.due == 0 or batch == self.due, "a withdrawn checkpoint is due first"
+    serial: bytes32 = keccak256(concat(self.history, convert(batch, bytes32), root))
+    self.history = serial
+    self.pending = Checkpoint(batch=batch, root=root, serial=serial, posted_at=block.timestamp, open_games=0,
+                              opener=empty(address))
+    log CheckpointClaimed(batch=batch, root=root, serial=serial)
 
 
 @external
 def acceptCheckpoint():
     """Make the pending checkpoint the finalised state hash."""
-    assert self.pending.serial != 0, "no checkpoint to accept"
+    assert self.pending.serial != empty(bytes32), "no checkpoint to accept"
     assert block.timestamp > self.pending.posted_at + WINDOW, "checkpoint's window is open"
     assert self.pending.open_games == 0, "a game on the checkpoint is open"
     self.r = self.pending.batch
     self.root = self.pending.root
+    self.accepted[self.r] = self.root
+    self.due = 0
     log CheckpointAccepted(batch=self.r, root=self.root)
     self.pending = empty(Checkpoint)
+
+
+# --- exits ------------------------------------------------------------------------------------------------------
+
+@external
+def openExit() -> uint256:
+    """Get the key of an L2 account that nothing leaves; what arrives there is the caller's on this chain."""
+    key: uint256 = (7 << (DEPTH - 3)) + self.exit_count
+    self.exit_count += 1
+    self.owner[key] = msg.sender
+    return key
+
+
+@external
+def exit(n: uint256, key: uint256, held: uint256, path: Path):
+    """Pay what an exit account holds after batch n, shown in the final h(Delta_n), less what was paid before."""
+    assert n > 0 and n <= self.finalised, "exit's batch is not final"
+    assert self._is_exit(key), "no exit account"
+    assert self.owner[key] != empty(address), "nobody owns this account"
+    assert self._exit_root(key, held, path) == self.batches[n].delta, "value is not in the difference"
+    assert held > self.exited[key], "nothing new to exit"
+    amount: uint256 = held - self.exited[key]
+    assert amount <= self.vault, "the vault holds less"
+    self.exited[key] = held
+    self.vault -= amount
+    self.credit[self.owner[key]] += amount
+    log Exited(key=key, amount=amount)
 
 
 # --- the game ---------------------------------------------------------------------------------------------------
@@ -386,15 +378,9 @@ def _move(id: uint256, game: Game, stage: uint256, by_sequencer: bool) -> Game:
     assert game.stage == stage, "wrong stage"
     assert game.sequencer_turn == by_sequencer, "not your turn"
     assert msg.sender == (self.sequencer if by_sequencer else game.challenger), "not a party of this turn"
-    return self._charge(game)
-
-
-@internal
-@view
-def _charge(game: Game) -> Game:
     moved: Game = game
     spent: uint256 = block.timestamp - game.last
-    if game.sequencer_turn:
+    if by_sequencer:
         assert spent <= game.sequencer_clock, "sequencer's clock is spent"
         moved.sequencer_clock -= spent
     else:
@@ -406,155 +392,203 @@ def _charge(game: Game) -> Game:
 
 @internal
 @view
-def _extend(game: Game) -> Game:
+def _enter(game: Game, stage: uint256) -> Game:
     """Both sides now have a trie or a trace to build: nobody enters a stage with less than EXTENSION."""
-    extended: Game = game
-    extended.sequencer_clock = max(game.sequencer_clock, EXTENSION)
-    extended.challenger_clock = max(game.challenger_clock, EXTENSION)
-    return extended
+    moved: Game = game
+    moved.stage = stage
+    moved.sequencer_turn = True
+    moved.sequencer_clock = max(game.sequencer_clock, EXTENSION)
+    moved.challenger_clock = max(game.challenger_clock, EXTENSION)
+    return moved
 
 
 @internal
 @view
 def _stage_one(game: Game) -> Game:
-    """Bisect over batches lo..hi, or go on where the first disagreed batch is known already."""
+    """Search batches lo..hi, or go on where the first disagreed batch is known already."""
     if game.hi - game.lo > 1:
-        moved: Game = self._extend(game)
-        moved.stage = FIND_BATCH
-        moved.sequencer_turn = True
-        return moved
+        return self._enter(game, FIND_BATCH)
     return self._stage_two(game, game.hi, game.lo_hash, game.hi_hash)
 
 
 @internal
 @view
 def _stage_two(game: Game, x: uint256, pre: bytes32, post: bytes32) -> Game:
-    """Bisect over the transactions of batch x: from h(S_{x-1}), agreed, to (h(S_x), h(Delta_x)), disputed."""
-    moved: Game = self._extend(game)
-    size: uint256 = self.batches[x].size
+    """Search the transactions of batch x, from h(S_{x-1}), agreed, to h(S_x), denied."""
+    moved: Game = self._enter(game, FIND_STEP)
     moved.x = x
     moved.pre = pre
+    moved.post = post
     moved.lo = 0
-    moved.hi = size
+    moved.hi = self.batches[x].size
     moved.lo_hash = self._vm(pre, empty(bytes32), 0)
-    moved.hi_hash = self._vm(post, self.batches[x].delta, size)
-    moved.mid_hash = empty(bytes32)
-    moved.sequencer_turn = True
-    moved.stage = FIND_STEP if size > 1 else PROVE
+    moved.hi_hash = empty(bytes32)
+    moved.middles = empty(bytes32)
     return moved
 
 
 @internal
+@pure
+def _sections(game: Game) -> (uint256, uint256):
+    """Width of a section of lo..hi and how many sections there are."""
+    width: uint256 = game.hi - game.lo
+    part: uint256 = (width + SECTIONS - 1) // SECTIONS
+    return part, (width + part - 1) // part
+
+
+@internal
+@pure
+def _commit(game: Game, middles: DynArray[bytes32, MAX_MIDDLES]) -> Game:
+    """Take the sequencer's values between the sections; they are in calldata, so nobody can hold them back."""
+    moved: Game = game
+    part: uint256 = 0
+    count: uint256 = 0
+    part, count = self._sections(game)
+    assert len(middles) + 1 == count, "wrong number of middles"
+    moved.middles = self._root(middles)
+    moved.sequencer_turn = False
+    return moved
+
+
+@internal
+@pure
+def _check_end(game: Game, index: uint256, count: uint256, node: bytes32, proof: DynArray[bytes32, 6]):
+    """Check that the sequencer's value at the lower end of section `index` is `node`; ends need no proof."""
+    if index == 0:
+        assert node == game.lo_hash, "not the agreed state"
+    elif index == count:
+        assert node == game.hi_hash, "not the denied state"
+    else:
+        assert self._climbs_to(node, index - 1, count - 1, proof) == game.middles, "not the sequencer's middle"
+
+
+@internal
 @payable
-def _open(batch: uint256, serial: uint256, on_checkpoint: bool) -> (uint256, Game):
+def _open(batch: uint256, first: uint256, serial: bytes32, claim: bytes32, on_checkpoint: bool) -> (uint256, Game):
     assert msg.value == CHALLENGER_BOND, "wrong challenger bond"
     id: uint256 = self.game_count + 1
     self.game_count = id
     # r and h(S_r) are copied: a checkpoint accepted meanwhile does not reach into the game.
-    return id, Game(batch=batch, serial=serial, challenger=msg.sender, on_checkpoint=on_checkpoint,
-                    stage=RESPOND, sequencer_turn=True, lo=self.r, hi=batch, lo_hash=self.root,
-                    hi_hash=empty(bytes32), mid_hash=empty(bytes32), pre=empty(bytes32), x=0,
-                    sequencer_clock=CLOCK, challenger_clock=CLOCK, last=block.timestamp)
+    return id, Game(batch=batch, first=first, serial=serial, claim=claim, challenger=msg.sender,
+                    on_checkpoint=on_checkpoint, stage=RESPOND, sequencer_turn=True, lo=self.r, hi=batch,
+                    lo_hash=self.root, hi_hash=empty(bytes32), middles=empty(bytes32), pre=empty(bytes32),
+                    post=empty(bytes32), x=0, sequencer_clock=CLOCK, challenger_clock=CLOCK, last=block.timestamp)
 
 
 @external
 @payable
-def openChallenge(n: uint256, pre: bytes32):
-    """Claim h(f(S_{n-1}, T_n) - S_{n-1}) != h(Delta_n), with h(S'_{n-1}) = pre."""
-    assert n > self.finalised, "batch is final"
+def openChallenge(n: uint256, serial: bytes32, first: uint256, pre: bytes32):
+    """Deny claim `serial` of h(Delta_n), with h(S'_{n-1}) = pre; hold every claim whose window is open."""
     assert n <= self.claimed, "no claim to challenge"
-    assert block.timestamp <= self.batches[n].posted_at + WINDOW, "window is over"
+    assert serial == self.batches[n].serial, "another claim stands"
+    assert first > self.finalised, "batch is final"
+    assert first <= n, "held batch beyond the game"
+    assert block.timestamp <= self.batches[first].posted_at + WINDOW, "window is over"
+    if first > self.finalised + 1:
+        assert block.timestamp > self.batches[first - 1].posted_at + WINDOW, "an earlier window is open"
     if n == self.r + 1:
         assert pre == self.root, "the state before the batch is final"
-    self.batches[n].open_games += 1
+    self.batches[first].held_by += 1
+    if self.batches[n].opener == empty(address):
+        self.batches[n].opener = msg.sender
     id: uint256 = 0
     game: Game = empty(Game)
-    id, game = self._open(n, self.batches[n].serial, False)
+    id, game = self._open(n, first, serial, self.batches[n].delta, False)
     game.pre = pre
     self._save(id, game)
 
 
 @external
 @payable
-def challengeCheckpoint():
+def challengeCheckpoint(serial: bytes32):
     """Deny the pending h(S_r'); the game is stage one over (r, r']."""
-    assert self.pending.serial != 0, "no checkpoint to challenge"
+    assert self.pending.serial != empty(bytes32), "no checkpoint to challenge"
+    assert serial == self.pending.serial, "another checkpoint stands"
     assert block.timestamp <= self.pending.posted_at + WINDOW, "checkpoint's window is over"
     self.pending.open_games += 1
+    if self.pending.opener == empty(address):
+        self.pending.opener = msg.sender
     id: uint256 = 0
     game: Game = empty(Game)
-    id, game = self._open(self.pending.batch, self.pending.serial, True)
+    id, game = self._open(self.pending.batch, 0, serial, self.pending.root, True)
     game.hi_hash = self.pending.root
     self._save(id, self._stage_one(game))
 
 
 @external
-def respondAgree(id: uint256, game: Game, post: bytes32):
-    """Case A: agree with h(S'_{n-1}), reveal h(S_n)."""
+def respondAgree(id: uint256, game: Game, post: bytes32, middles: DynArray[bytes32, MAX_MIDDLES]):
+    """Case A: agree with h(S'_{n-1}), reveal h(S_n) and every state inside batch n."""
     moved: Game = self._move(id, game, RESPOND, True)
-    self._save(id, self._stage_two(moved, game.batch, game.pre, post))
+    moved = self._stage_two(moved, game.batch, game.pre, post)
+    moved.hi_hash = self._vm(post, game.claim, moved.hi)
+    self._save(id, self._commit(moved, middles))
 
 
 @external
-def respondDisagree(id: uint256, game: Game, pre: bytes32):
-    """Case B: h(S_{n-1}) is another one; both sides agree on h(S_r)."""
+def respondDisagree(id: uint256, game: Game, pre: bytes32, middles: DynArray[bytes32, MAX_MIDDLES]):
+    """Case B: h(S_{n-1}) is another one, and here are the roots since h(S_r), on which both sides agree."""
     moved: Game = self._move(id, game, RESPOND, True)
     assert game.batch - 1 > game.lo, "no batch to disagree on"
     assert pre != game.pre, "that is agreement"
     moved.hi = game.batch - 1
     moved.hi_hash = pre
-    self._save(id, self._stage_one(moved))
-
-
-@external
-def postMid(id: uint256, game: Game, mid_hash: bytes32):
-    """The sequencer's h(S_mid) in stage one, or state s_mid in stage two, at mid = (lo + hi) // 2."""
-    moved: Game = self._move(id, game, game.stage, True)
-    assert game.stage == FIND_BATCH or game.stage == FIND_STEP, "nothing to bisect"
-    moved.mid_hash = mid_hash
-    moved.sequencer_turn = False
+    moved = self._stage_one(moved)
+    if moved.stage == FIND_BATCH:
+        moved = self._commit(moved, middles)
     self._save(id, moved)
 
 
 @external
-def pick(id: uint256, game: Game, agree: bool):
-    """The challenger agrees with the middle (go on above it) or not (go on below it)."""
-    moved: Game = self._move(id, game, game.stage, False)
-    mid: uint256 = (game.lo + game.hi) // 2
-    if agree:
-        moved.lo = mid
-        moved.lo_hash = game.mid_hash
-    else:
-        moved.hi = mid
-        moved.hi_hash = game.mid_hash
-    moved.mid_hash = empty(bytes32)
+def postRoots(id: uint256, game: Game, middles: DynArray[bytes32, MAX_MIDDLES]):
+    """Stage one: the sequencer's h(S_k) between the sections of lo..hi."""
+    moved: Game = self._move(id, game, FIND_BATCH, True)
+    self._save(id, self._commit(moved, middles))
+
+
+@external
+def pick(id: uint256, game: Game, index: uint256, low: bytes32, low_proof: DynArray[bytes32, 6], high: bytes32,
+         high_proof: DynArray[bytes32, 6]):
+    """Stage one: the challenger agrees with the lower end of a section and denies its upper end."""
+    moved: Game = self._move(id, game, FIND_BATCH, False)
+    part: uint256 = 0
+    count: uint256 = 0
+    part, count = self._sections(game)
+    assert index < count, "no such section"
+    self._check_end(game, index, count, low, low_proof)
+    self._check_end(game, index + 1, count, high, high_proof)
+    moved.lo = game.lo + index * part
+    moved.hi = min(moved.lo + part, game.hi)
+    moved.lo_hash = low
+    moved.hi_hash = high
+    moved.middles = empty(bytes32)
     moved.sequencer_turn = True
     if moved.hi - moved.lo == 1:
-        if game.stage == FIND_BATCH:
-            moved = self._stage_two(moved, moved.hi, moved.lo_hash, moved.hi_hash)
-        else:
-            moved.stage = PROVE
+        moved = self._stage_two(moved, moved.hi, low, high)
     self._save(id, moved)
 
 
 @external
-def oneStep(id: uint256, game: Game, transaction: Bytes[MAX_TX_BYTES], proof: DynArray[bytes32, 6],
-            state_root: bytes32, delta_root: bytes32, accesses: DynArray[Access, 2]):
-    """Run the one disputed transaction; anyone may. The sequencer's claim is right or it is not."""
-    self._check(id, game)
-    assert game.stage == PROVE, "no single step yet"
-    self._charge(game)
-    node: bytes32 = keccak256(transaction)
-    index: uint256 = game.lo
-    width: uint256 = self.batches[game.x].size
-    for sibling: bytes32 in proof:
-        node = self._pair(sibling, node) if index & 1 == 1 else self._pair(node, sibling)
-        index = index >> 1
-        width = (width + 1) // 2
-    assert width == 1, "wrong length of the transaction's proof"
-    assert node == self.batches[game.x].tx_root, "transaction is not in the batch"
-    assert game.lo_hash == self._vm(state_root, delta_root, game.lo), "not the agreed state"
-    if self._step(transaction, game.pre, state_root, delta_root, game.lo, accesses) == game.hi_hash:
+def postTrace(id: uint256, game: Game, delta: bytes32, middles: DynArray[bytes32, MAX_MIDDLES]):
+    """Stage two: h(Delta_x) and every state inside batch x."""
+    moved: Game = self._move(id, game, FIND_STEP, True)
+    # T alone decides the state: a wrong difference that became final must not stand in the way of true roots.
+    assert game.x <= self.finalised or delta == self.batches[game.x].delta, "not the claimed difference"
+    moved.hi_hash = self._vm(game.post, delta, game.hi)
+    self._save(id, self._commit(moved, middles))
+
+
+@external
+def prove(id: uint256, game: Game, index: uint256, low_proof: DynArray[bytes32, 6], high: bytes32,
+          high_proof: DynArray[bytes32, 6], transaction: Bytes[MAX_TX_BYTES], proof: DynArray[bytes32, 6],
+          state_root: bytes32, delta_root: bytes32, accesses: DynArray[Access, MAX_ACCESSES]):
+    """Stage two: the challenger runs one transaction from a state that it agrees with to one that it denies."""
+    self._move(id, game, FIND_STEP, False)
+    assert index < game.hi, "no such transaction"
+    self._check_end(game, index, game.hi, self._vm(state_root, delta_root, index), low_proof)
+    self._check_end(game, index + 1, game.hi, high, high_proof)
+    found: bytes32 = self._climbs_to(keccak256(transaction), index, self.batches[game.x].size, proof)
+    assert found == self.batches[game.x].tx_root, "transaction is not in the batch"
+    if self._step(transaction, game.pre, state_root, delta_root, index, accesses) == high:
         self._sequencer_wins(id, game)
     else:
         self._challenger_wins(id, game)
@@ -574,12 +608,18 @@ def timeout(id: uint256, game: Game):
 
 @external
 def closeVoid(id: uint256, game: Game):
-    """Give the bond back in a game whose claim another game has withdrawn."""
+    """Close a game whose claim another game has withdrawn, once it is known whether that claim was right."""
     assert self.games[id] == keccak256(abi_encode(game)), "not the void game's state"
     assert not self._standing(game), "claim stands"
+    assert (game.batch <= self.r) if game.on_checkpoint else (game.batch <= self.finalised), "truth is not final"
+    truth: bytes32 = self.accepted[game.batch] if game.on_checkpoint else self.batches[game.batch].delta
     self.games[id] = empty(bytes32)
-    self.credit[game.challenger] += CHALLENGER_BOND
-    log GameClosed(id=id, outcome=3)
+    if truth != game.claim:
+        self.credit[game.challenger] += CHALLENGER_BOND
+        log GameClosed(id=id, outcome=3)
+    else:
+        self.burned += CHALLENGER_BOND
+        log GameClosed(id=id, outcome=4)
 
 
 @internal
@@ -589,7 +629,7 @@ def _sequencer_wins(id: uint256, game: Game):
     if game.on_checkpoint:
         self.pending.open_games -= 1
     else:
-        self.batches[game.batch].open_games -= 1
+        self.batches[game.first].held_by -= 1
     self.credit[self.sequencer] += CHALLENGER_BOND // 2
     self.burned += CHALLENGER_BOND - CHALLENGER_BOND // 2
     log GameClosed(id=id, outcome=1)
@@ -599,12 +639,18 @@ def _sequencer_wins(id: uint256, game: Game):
 def _challenger_wins(id: uint256, game: Game):
     # The bond behind every claim that is not final is gone, so those claims are withdrawn; their T stays.
     self.games[id] = empty(bytes32)
-    self.claimed = self.finalised
-    self.pending = empty(Checkpoint)
-    self.sequencer = empty(address)
-    self.credit[game.challenger] += CHALLENGER_BOND + self.stake // 2
-    self.burned += self.stake - self.stake // 2
+    # Whoever opened the first game on the claim shares the reward with whoever closed one: a copy must beat both.
+    opener: address = self.pending.opener if game.on_checkpoint else self.batches[game.batch].opener
+    reward: uint256 = self.stake // 2
+    self.credit[opener] += reward // 2
+    self.credit[game.challenger] += CHALLENGER_BOND + reward - reward // 2
+    self.burned += self.stake - reward
     self.stake = 0
+    self.sequencer = empty(address)
+    self.claimed = self.finalised
+    if self.pending.serial != empty(bytes32):
+        self.due = self.pending.batch
+        self.pending = empty(Checkpoint)
     log GameClosed(id=id, outcome=2)
 
 

@@ -35,14 +35,15 @@ _HASH = ("blockAccessListHash", "balHash")
 
 def is_json(found: Any) -> bool:
     """Say whether parsed JSON is a list of one block."""
-    accounts = _accounts(found)
+    accounts = listed(found)
     return accounts is not None and all(
         isinstance(one, dict) and "address" in one and {"storageChanges", "storageReads"} & one.keys()
         for one in accounts
     )
 
 
-def _accounts(found: Any) -> list[Any] | None:
+def listed(found: Any) -> list[Any] | None:
+    """Return the accounts in parsed JSON, None if it has not the form of a list."""
     if isinstance(found, dict):
         found = next((found[name] for name in ("blockAccessList", "result") if name in found), None)
         if isinstance(found, dict):
@@ -160,10 +161,10 @@ def decode_json(found: Any, where: str) -> tuple[AccountAccess, ...]:
     InputError
         Naming the file, and the field or rule that is broken.
     """
-    listed = _accounts(found)
-    if listed is None:
+    entries = listed(found)
+    if entries is None:
         raise InputError(f"{where} holds no block access list")
-    accounts = tuple(_account(entry, f"{where}, account {at}") for at, entry in enumerate(listed))
+    accounts = tuple(_account(entry, f"{where}, account {at}") for at, entry in enumerate(entries))
     # The RLP decoder knows the rules; its offsets are those of the encoding.
     accounts = bal.decode(bal.encode(accounts, "final"), "final", where)
     wanted = next((found[name] for name in _HASH if isinstance(found, dict) and found.get(name)), None)
@@ -204,17 +205,17 @@ def _account(entry: Any, where: str) -> AccountAccess:
 def _slot(entry: Any, where: str) -> SlotChanges:
     one = mapping(entry, where)
     key = _first(one, ("key", "slot"), where)
-    listed = _first(one, ("changes", "slotChanges"), where)
+    changes = _first(one, ("changes", "slotChanges"), where)
     return SlotChanges(
-        word(key, f"{where}, key"), _changes(listed, where, ("value", "postValue", "newValue"), word)
+        word(key, f"{where}, key"), _changes(changes, where, ("value", "postValue", "newValue"), word)
     )
 
 
 def _changes(
-    listed: Any, where: str, values: tuple[str, ...], read: Callable[[Any, str], Any]
+    entries: Any, where: str, values: tuple[str, ...], read: Callable[[Any, str], Any]
 ) -> tuple[tuple[int, Any], ...]:
     out = []
-    for at, entry in enumerate(sequence(listed, where)):
+    for at, entry in enumerate(sequence(entries, where)):
         here = f"{where} {at}"
         one = mapping(entry, here)
         index = _number(_first(one, _INDEX, here), f"{here}, index", 31)

@@ -155,6 +155,8 @@ class Spelling:
 
 def spelling(values: pl.Series, place: Place) -> Spelling:
     """Return how the numbers of some rows are written; nulls and empty fields say nothing."""
+    if values.dtype.is_integer() and len(values):
+        return Spelling(digits=f"{place.row(0)} has {values[0]}", short=True)
     if values.dtype != pl.String:
         return Spelling()
     known = (values != "").fill_null(False)
@@ -163,9 +165,8 @@ def spelling(values: pl.Series, place: Place) -> Spelling:
     digits = bare & values.str.contains(_DIGITS).fill_null(False)
 
     def first(marks: pl.Series) -> str | None:
-        return (
-            f"{place.row(marks.arg_max() or 0)} has {values[marks.arg_max()]!r:.40}" if marks.any() else None
-        )
+        at = marks.arg_max() or 0
+        return f"{place.row(at)} has {values[at]!r:.40}" if marks.any() else None
 
     return Spelling(
         first(prefixed),

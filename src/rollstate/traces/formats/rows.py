@@ -26,15 +26,10 @@ ROWS_SCHEMA = pl.Schema(
 )
 """A touch."""
 DIFFS_SCHEMA = pl.Schema(
-    {
-        **ROWS_SCHEMA,
-        "place": pl.Int64,
-        "before": pl.Binary,
-        "after": pl.Binary,
-    }
+    [*ROWS_SCHEMA.items(), ("place", pl.Int64), ("before", pl.Binary), ("after", pl.Binary)]
 )
 """A difference: ``place`` is its order within the transaction, ``before`` and ``after`` are null for a read."""
-VERSIONED_SCHEMA = pl.Schema({**DIFFS_SCHEMA, "version": pl.Int64, "tx_hash": pl.UInt64})
+VERSIONED_SCHEMA = pl.Schema([*DIFFS_SCHEMA.items(), ("version", pl.Int64), ("tx_hash", pl.UInt64)])
 """A difference of a replacing table: of equal block, transaction, place and kind the highest version counts."""
 BLOCKS_INFO_SCHEMA = pl.Schema({"block_number": pl.Int64, "timestamp": pl.Int64, "tx_count": pl.Int32})
 

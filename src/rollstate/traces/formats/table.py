@@ -94,12 +94,7 @@ def source(tables: Sequence[Table], options: Options) -> Source:
     if options.seconds is not None and options.seconds <= 0:
         raise InputError(f"--seconds must be positive, not {options.seconds}")
     found = {table.path: find(table, options) for table in tables}
-    spelled = columns.combined(
-        columns.spelling(frame[name], place)
-        for table in tables
-        for name in [found[table.path].slot]
-        for _, place, frame in table.batches([name])
-    )
+    spelled = columns.combined(one for table in tables for one in _spellings(table, found[table.path].slot))
     base = spelled.base(found[tables[0].path].slot, tables[0].path)
     notes = []
     if base == 10:
@@ -117,6 +112,14 @@ def source(tables: Sequence[Table], options: Options) -> Source:
         tx_level=None,
         notes=tuple(notes),
     )
+
+
+def _spellings(table: Table, slot: str) -> Iterator[columns.Spelling]:
+    """Yield how the slots of a table are written, batch by batch; bytes need no reading."""
+    for _, place, frame in table.batches([slot]):
+        if frame[slot].dtype == pl.Binary:
+            return
+        yield columns.spelling(frame[slot], place)
 
 
 def _unit(table: Table, found: Columns, seconds: int | None, base: int) -> Unit:

@@ -33,11 +33,11 @@ def answers(found: Any) -> list[tuple[Any, list[Any]]]:
     else:
         pairs = [(None, {"result": found})]
     out = [(asked, said.get("result")) for asked, said in pairs if isinstance(said, dict)]
-    return [(asked, result) for asked, result in out if _is_answer(result)]
+    return [(asked, result) for asked, result in out if isinstance(result, list) and _is_answer(result)]
 
 
-def _is_answer(result: Any) -> bool:
-    return isinstance(result, list) and all(
+def _is_answer(result: list[Any]) -> bool:
+    return all(
         isinstance(entry, dict) and ({"txHash", "result"} & entry.keys()) and "address" not in entry
         for entry in result
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -108,17 +109,20 @@ def load(ref: str | Path, *, block_s: float | None = None) -> Profile:
     """
     name = str(ref)
     if name in (known := shipped()):
-        return _checked(known[name])
+        return checked(known[name])
     path = Path(ref)
     if is_profile(path) or path.suffix == ".profile":
         return load_file(path)
     located = datasets.locate(name)
     if located.is_dir() and (located / store.CAPABILITY_FILE).exists() and store.count_parts(located) > 1:
-        return make_stored(located, block_s=block_s)
-    return make(datasets.load_trace(name), block_s=block_s)
+        made = make_stored(located, block_s=block_s)
+    else:
+        made = make(datasets.load_trace(name), block_s=block_s)
+    return dataclasses.replace(made, trace_sha256=datasets.fingerprint(name))
 
 
-def _checked(entry: Shipped) -> Profile:
+def checked(entry: Shipped) -> Profile:
+    """Read a shipped profile whose bytes are those of the index."""
     try:
         found = hashlib.sha256(entry.path.read_bytes()).hexdigest()
     except OSError as error:

@@ -1,0 +1,96 @@
+"""Results of the chapter ``fraud_proof``."""
+
+from __future__ import annotations
+
+from rollstate.compendium.declared import Results, gate, result
+
+_GAMES = "tests/dispute/test_games.py"
+_SAME = f"{_GAMES}::test_contract_and_rules_agree_message_by_message_on_random_games"
+_RANDOM = f"{_GAMES}::test_the_honest_party_wins_random_games"
+_STORIES = f"{_GAMES}::test_each_story_ends_well_on_the_chain"
+_NAIVE = f"{_GAMES}::test_a_puppet_makes_a_fraud_final_on_the_naive_contract_only"
+_GAS = "tests/dispute/test_gas.py::test_gas_of_the_longest_game_and_of_every_message"
+_MODEL = "tests/dispute/test_schedules.py::test_with_all_rules_no_schedule_does_harm"
+_NEEDED = "tests/dispute/test_schedules.py::test_without_a_rule_there_is_the_attack_that_it_stops"
+_CROWD = "tests/dispute/test_crowds.py::test_no_promise_is_broken_and_everything_happens"
+_KILLED = "tests/dispute/test_crowds.py::test_a_crowd_finds_a_broken_rule"
+_EXIT = "tests/dispute/test_exits.py::test_an_exit_takes_one_window_and_is_paid_once"
+_PRICE = "tests/dispute/test_crowds.py::test_delays_cost_what_the_rules_say"
+
+
+class FraudProofResults(Results):
+    """What the game costs, which schedules were searched, and what random play finds."""
+
+    case_a_gas: int = result("gas of the game of Case A", unit="gas", fmt=",", guard=_SAME)
+    case_a_x: int = result("batch whose trace Case A searched", guard=_SAME)
+    case_a_winner: str = result("winner of Case A", guard=_SAME)
+    case_b_gas: int = result("gas of the game of Case B", unit="gas", fmt=",", guard=_SAME)
+    case_b_case: str = result("the case that the challenge of the last claim took", guard=_SAME)
+    case_b_x: int = result("batch that stage one found", guard=_SAME)
+    case_b_messages: int = result("messages of the game of Case B", guard=_SAME)
+
+    largest_gap: int = result("largest n - r played", guard=_GAS)
+    gas_largest: int = result(
+        "gas of the game at the largest n - r",
+        unit="gas",
+        fmt=",",
+        guard=_GAS,
+        gate=gate(616_400, 6_000, "gas depends on the zero bytes of random hashes"),
+    )
+    gas_smallest: int = result("gas of the game at the smallest n - r", unit="gas", fmt=",", guard=_GAS)
+    messages_largest: int = result("messages of the game at the largest n - r", guard=_GAS)
+    prove: int = result(
+        "gas of the message that runs the disputed transaction, {accounts} accounts",
+        unit="gas",
+        fmt=",",
+        guard=_GAS,
+        gate=gate(235_000, 6_000, "gas depends on the zero bytes of random hashes"),
+    )
+
+    states: int = result("states of the timed model with all rules", fmt=",", guard=_MODEL)
+    attacks: int = result(
+        "attacks found in the timed model with all rules",
+        guard=_MODEL,
+        gate=gate(0, 0, "no schedule may do harm"),
+    )
+    rules: int = result("rules that were removed one at a time", guard=_NEEDED)
+    needed: int = result(
+        "rules without which the model has an attack",
+        guard=_NEEDED,
+        gate=gate(10, 0, "every rule is there for an attack"),
+    )
+    longest_attack: int = result("messages of the longest of the shortest attacks", guard=_NEEDED)
+
+    games: int = result("random games of two parties", fmt=",", guard=_RANDOM)
+    won: int = result("random games of two parties that the honest one won", fmt=",", guard=_RANDOM)
+    crowd_plays: int = result("random plays of many parties", fmt=",", guard=_CROWD)
+    crowd_broken: int = result(
+        "random plays of many parties in which a promise was broken",
+        guard=_CROWD,
+        gate=gate(0, 0, "no promise may be broken"),
+    )
+    mutants: int = result("rule sets with one rule broken on purpose", guard=_KILLED)
+    found_by_crowds: int = result("broken rule sets that plays of many parties found out", guard=_KILLED)
+    found_by_pairs: int = result("broken rule sets that games of two parties found out", guard=_KILLED)
+
+    stories: int = result("stories told on the chain", guard=_STORIES)
+    stories_safe: int = result("stories that ended safely", guard=_STORIES)
+    naive_final: int = result("batches final after the puppet's lost game, naive contract", guard=_NAIVE)
+    ours_final: int = result(
+        "batches final after the puppet's lost game, contract of this chapter",
+        guard=_NAIVE,
+        gate=gate(0, 0, "no fraud may become final"),
+    )
+
+    exit_gas: int = result("gas of an exit proven in the final difference", unit="gas", fmt=",", guard=_EXIT)
+    exit_s: int = result("time from posting a batch to an exit from it", unit="s", fmt=",", guard=_EXIT)
+    checkpoint_s: int = result(
+        "time from posting a batch to its state hash being final", unit="s", fmt=",", guard=_EXIT
+    )
+
+    game_delay: float = result(
+        "longest delay that any number of puppet games buy", unit="s", fmt=",.0f", guard=_PRICE
+    )
+    loss_delay: float = result(
+        "delay that one ETH buys a sequencer that loses on purpose", unit="s", fmt=",.0f", guard=_PRICE
+    )

@@ -1,0 +1,1 @@
+"""The chapter ``reuse``: what it asks, records, draws and computes."""

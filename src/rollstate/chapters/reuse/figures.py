@@ -1,0 +1,217 @@
+"""Figures of the chapter ``reuse``."""
+
+from __future__ import annotations
+
+import polars as pl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from rollstate.compendium import style
+from rollstate.compendium.style import Drawing
+
+_TIMES = {
+    1: "1 s", 12: "12 s", 60: "1 min", 600: "10 min", 3_600: "1 h", 21_600: "6 h", 86_400: "1 day",
+    7 * 86_400: "7 days", 29 * 86_400: "29 days", 365 * 86_400: "1 year",
+}  # fmt: skip
+_CHOICES = {"best": "best in hindsight", "frequent": "most frequent", "recent": "touched last"}
+
+
+def _numbers(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Return the frame with numbers in these columns: one without any is read from CSV as text."""
+    return frame.with_columns(pl.col(*columns).cast(pl.Float64))
+
+
+def _time_axis(ax: Axes, unit: str) -> None:
+    """Label a logarithmic axis of lags, in seconds or blocks."""
+    if unit == "blocks":
+        style.log_axis(ax, "x")
+        ax.set_xlabel("lag (blocks)")
+        return
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(FixedLocator([at for at in _TIMES if low <= at <= high]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _TIMES.get(round(value), "")))
+    ax.set_xlabel("lag L")
+
+
+def _said(lag: float, unit: str) -> str:
+    """Return a lag in words."""
+    if unit == "blocks":
+        return f"{lag:,.0f} blocks"
+    for seconds, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if lag >= 2 * seconds:
+            return f"{lag / seconds:.3g} {name}"
+    return f"{lag:.3g} seconds"
+
+
+def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> Drawing:
+    """Draw R(L): ``series``, ``lag``, ``reuse``, ``low``, ``high``; `level` is what chance alone would give."""
+    frame = _numbers(frame, "low", "high")
+    figure, ax = style.subplots(width="page", height=3.0)
+    names = frame["series"].unique(maintain_order=True).to_list()
+    colours = style.palette(names)
+    sns.lineplot(
+        frame.to_pandas(), x="lag", y="reuse", hue="series", hue_order=names, palette=colours, style="series",
+        style_order=names, markers=list(style.MARKERS[: len(names)]), dashes=False, errorbar=None, ax=ax,
+    )  # fmt: skip
+    for name in names:
+        part = frame.filter(pl.col("series") == name)
+        style.band(ax, part["lag"], part["low"], part["high"], color=colours[name])
+    ax.axhline(level, color="black", linestyle=":", linewidth=0.9)
+    ax.annotate(
+        "touches at random times", (0.32, level), (0, -3), xycoords=("axes fraction", "data"),
+        textcoords="offset points", ha="left", va="top",
+    )  # fmt: skip
+    _time_axis(ax, unit)
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("touched again exactly L later")
+    style.percent(ax, "y", decimals=0)
+    ax.legend(title=None, loc="lower left")
+    mine = frame.filter(pl.col("series") == names[0]).sort("lag")
+    first, last = mine.row(0, named=True), mine.row(-1, named=True)
+    ends = {
+        at: (style.share(row["reuse"], 1), _said(row["lag"], unit))
+        for at, row in (("first", first), ("last", last))
+    }
+    style.title(
+        figure,
+        f"Of a block's slots {ends['first'][0]} are touched {ends['first'][1]} later, and still {ends['last'][0]} "
+        f"{ends['last'][1]} later",
+    )
+    return Drawing(
+        figure,
+        caption="Reuse by lag: share of the slots of a block that the block at distance L touches. Bands: 95 % bootstrap over "
+        f"days, or equal parts of a shorter window. Dotted: {style.share(level, 1)}, if each slot kept its number of touches "
+        "and they fell on the blocks at random.",
+        alt=f"Slowly falling curves on a logarithmic time axis: {ends['first'][0]} at {ends['first'][1]}, {ends['last'][0]} "
+        f"at {ends['last'][1]}; a dotted line at {style.share(level, 1)}.",
+    )
+
+
+def by_class(frame: pl.DataFrame, *, unit: str) -> Drawing:
+    """Draw R(L) by how often a slot is touched: ``touches``, ``least``, ``lag``, ``reuse``, ``low``, ``high``."""
+    frame = _numbers(frame, "low", "high").sort("least", "lag")
+    every = frame["touches"].unique(maintain_order=True).to_list()
+    names = every[:: max(1, -(-len(every) // 6))][::-1]
+    if every[-1] not in names:
+        names = [every[-1], *names]
+    figure, ax = style.subplots(width="page", height=3.2)
+    colours = dict(zip(names, sns.color_palette("viridis", len(names)), strict=True))
+    shown = frame.filter(pl.col("touches").is_in(names), pl.col("reuse") > 0)
+    sns.lineplot(
+        shown.to_pandas(), x="lag", y="reuse", hue="touches", hue_order=names, palette=colours, style="touches",
+        style_order=names, markers=list(style.MARKERS[: len(names)]), dashes=False, errorbar=None, ax=ax,
+    )  # fmt: skip
+    for name in names:
+        part = shown.filter(pl.col("touches") == name)
+        style.band(ax, part["lag"], part["low"].clip(1e-9), part["high"], color=colours[name])
+    _time_axis(ax, unit)
+    style.log_axis(ax, "y")
+    ax.set_ylim(bottom=shown["reuse"].min() / 2)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}\u202f%"))
+    ax.set_ylabel("touched again exactly L later")
+    ax.legend(title="touches in the window", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ends = {
+        name: [style.share(part["reuse"][at], 2 if part["reuse"][at] < 0.01 else 0) for at in (0, -1)]
+        for name in names
+        for part in [shown.filter(pl.col("touches") == name)]
+        if part.height
+    }
+    drawn = list(ends)
+    (top, (before, after)), (bottom, (early, late)) = ((name, ends[name]) for name in (drawn[0], drawn[-1]))
+    style.title(
+        figure,
+        f"From the shortest lag to the longest reuse goes from {before} to {after} for slots with {top}, from {early} to "
+        f"{late} for those with {bottom}",
+    )
+    said = "; ".join(f"{name} from {first} to {last}" for name, (first, last) in ends.items())
+    return Drawing(
+        figure,
+        caption="Reuse by lag for slots by the number of blocks of the window that touch them. Bands: 95 % bootstrap over days, "
+        "or equal parts of a shorter window. The classes look ahead, over the whole window: they say where reuse is, and are "
+        "no rule for a cache.",
+        alt=f"One curve for each class of slots, on logarithmic axes, from the shortest lag to the longest: {said}.",
+    )
+
+
+def hot_set(frame: pl.DataFrame, *, size: int, span: str) -> Drawing:
+    """Draw what a hot set serves by its size: ``slots``, ``choice``, ``share``, ``low``, ``high``."""
+    frame = frame.with_columns(pl.col("choice").replace_strict(_CHOICES))
+    names = list(_CHOICES.values())
+    figure, ax = style.subplots(height=2.8)
+    colours = dict(zip(names, ("#000000", *style.COLOURS[:2]), strict=True))
+    sns.lineplot(
+        frame.to_pandas(), x="slots", y="share", hue="choice", hue_order=names, palette=colours, style="choice",
+        style_order=names, errorbar=None, ax=ax,
+    )  # fmt: skip
+    for name in names:
+        part = frame.filter(pl.col("choice") == name)
+        style.band(ax, part["slots"], part["low"], part["high"], color=colours[name])
+    style.log_axis(ax, "x")
+    ax.axvline(size, color="#555555", linewidth=0.8, linestyle=":")
+    ax.set(xlabel="slots in the set", ylabel="touches served", ylim=(0, 1))
+    style.percent(ax, "y")
+    ax.legend(title=None)
+    near = frame.filter((pl.col("slots") - size).abs() == (pl.col("slots") - size).abs().min())
+    at = {row["choice"]: style.share(row["share"]) for row in near.iter_rows(named=True)}
+    held = f"{near['slots'][0]:,} slots"
+    style.title(
+        figure,
+        f"The {held} touched most often serve {at[names[1]]} of the next touches, those touched last {at[names[2]]}",
+    )
+    return Drawing(
+        figure,
+        caption=f"Share of the touches in a span of {span} that fall on a set of slots chosen before it: those touched most "
+        "often in the span before, those touched last, and the best set in hindsight. Mean and range over the moments of "
+        f"choice; dotted: {size:,} slots.",
+        alt=f"Three rising curves. With {held} the best set serves {at[names[0]]}, the most frequent ones {at[names[1]]}, those "
+        f"touched last {at[names[2]]}.",
+    )
+
+
+def tails(frame: pl.DataFrame) -> Drawing:
+    """Draw indices by how much of the tail is used: ``panel``, ``trace``, ``used``, ``index``."""
+    figure, axes = style.subplots(1, 3, width="page", height=2.8, sharey=True)
+    names = frame["trace"].unique(maintain_order=True).to_list()
+    labels = {
+        "slots": ("touches of a slot", "busiest share of slots"),
+        "contracts": ("touches of a contract", "busiest share of contracts"),
+        "gaps": ("gap between touches", "threshold / window"),
+    }
+    look = {"hue_order": names, "palette": style.palette(names), "style_order": names}
+    for ax, (panel, (title, label)) in zip(axes, labels.items(), strict=True):
+        part = frame.filter(pl.col("panel") == panel)
+        if part.height:
+            sns.lineplot(
+                part.to_pandas(), x="used", y="index", hue="trace", style="trace", errorbar=None, legend=False, ax=ax,
+                **look,
+            )  # fmt: skip
+        style.log_axis(ax, "x", "y")
+        ax.set(title=title, xlabel=label, ylabel="Hill index" if panel == "slots" else "")
+    style.lines_key(figure, names)
+    spread = {
+        panel: [part["index"].min(), part["index"].max()]
+        for panel in labels
+        for part in [frame.filter(pl.col("panel") == panel, pl.col("trace") == names[0])]
+        if part.height
+    }
+    gaps = frame.filter(pl.col("panel") == "gaps")["index"]
+    style.title(
+        figure,
+        f"The index of the gap is anything from {gaps.min():.2g} to {gaps.max():.2g}"
+        if len(gaps)
+        else "No completed gap lies beyond a threshold",
+    )
+    said = "; ".join(f"{labels[panel][0]} {low:.2g} to {high:.2g}" for panel, (low, high) in spread.items())
+    return Drawing(
+        figure,
+        caption="Hill index of the touches of a slot and of a contract by the share of the busiest units used, and of the gap "
+        "between touches, with censoring and delayed entry, by the threshold as a share of the window. A power law shows as "
+        "a level line.",
+        alt=f"Three panels with one line for each trace. On {names[0]} the index ranges over: {said}. Over all traces that of "
+        f"the gap lies between {gaps.min():.2g} and {gaps.max():.2g}."
+        if len(gaps)
+        else f"Three panels with one line for each trace. On {names[0]} the index ranges over: {said}.",
+    )

@@ -1,0 +1,33 @@
+"""Parameters of the chapter ``reuse``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollstate import profile
+from rollstate.compendium.parameters import Parameters, parameter
+
+
+@dataclass(frozen=True)
+class Reuse(Parameters):
+    """Whether a slot is touched again after seconds, days, weeks, and what decides it."""
+
+    trace: str = parameter(
+        "mainnet_thinned_30d", doc="shipped profile or data set by name, or path of your own profile or trace"
+    )
+    short: str = parameter("mainnet-bal", doc="consecutive blocks of the same chain, for the shortest lags")
+    others: tuple[str, ...] = parameter(
+        ("mainnet-bal", "cryptokitties", "cryptopunks", "foundation", "linea_28279135"),
+        doc="what is held against it where tails and hot sets are compared",
+    )
+    hot: int = parameter(10_000, unit="slots", low=1, doc="slots in the hot set")
+    min_events: int = parameter(
+        100, unit="gaps", low=10, doc="completed gaps that an index of the gap rests on at least"
+    )
+    draws: int = parameter(400, low=20, high=10_000, doc="draws of every bootstrap")
+    seed: int = parameter(20_261_127, low=0, doc="seed of every bootstrap")
+
+    def data_sets(self) -> tuple[str, ...]:
+        """Return what is read and does not come with the package."""
+        read = dict.fromkeys((self.trace, self.short, *self.others))
+        return tuple(name for name in read if name not in profile.shipped())

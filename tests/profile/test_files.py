@@ -1,0 +1,230 @@
+"""A profile on disk is whole, named for what it is, and never taken for another."""
+
+import dataclasses
+import json
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from tests.strategies import make_trace
+
+from rollstate.compendium.cli import main
+from rollstate.errors import InputError
+from rollstate.profile import load, packaged, shipping
+from rollstate.profile.files import LARGEST, load_file, save
+from rollstate.profile.plan import plan
+from rollstate.profile.reduction import make
+from rollstate.profile.tables import TABLES
+from rollstate.traces import datasets, store
+from rollstate.traces.marks import PROFILE_KEY, is_profile
+from rollstate.traces.synthetic import SyntheticParameters, generate
+
+TRACE = make_trace([(100, 0, 1, 0, True), (104, 1, 1, 0, False), (105, 0, 2, 1, True)])
+
+
+@pytest.fixture
+def path(tmp_path):
+    return save(make(TRACE), tmp_path / "a.profile")
+
+
+def test_round_trip_and_same_bytes(path, tmp_path):
+    assert load_file(path).equals(make(TRACE))
+    assert save(make(TRACE), tmp_path / "b.profile").read_bytes() == path.read_bytes()
+    assert is_profile(path)
+    assert load(path).equals(make(TRACE))
+
+
+def test_a_long_trace_stays_small(tmp_path):
+    trace = generate(SyntheticParameters(contracts=260, window_blocks=2_000, seed=2))[0]
+    made = make(trace, block_s=12.0)
+    assert made.plan.group_by == "contract"
+    file = save(made, tmp_path / "c.profile")
+    assert load_file(file).equals(made)
+    assert file.stat().st_size < LARGEST
+
+
+def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatch):
+    from rollstate.profile import curves, files, rows
+
+    trace = generate(SyntheticParameters(contracts=40, window_blocks=2_000, seed=2))[0]
+    made = make(trace)
+    # What is left with two columns merged just fits.
+    limit = save(made.coarsened(2), tmp_path / "two.profile").stat().st_size
+    monkeypatch.setattr(files, "SMALL", files.FAST)
+    monkeypatch.setattr(files, "LARGEST", limit)
+    small = load_file(save(made, tmp_path / "small.profile"))
+    assert small.merged == 2
+    assert small.equals(made.coarsened(small.merged))
+    assert not small.equals(made)
+    assert "gap merged in pieces" in small.describe()
+    assert curves.kaplan_meier(small).equals(curves.kaplan_meier(made))
+    assert small.sums.equals(made.sums)
+    with pytest.raises(InputError, match="without 'gap' in pieces"):
+        rows.regression_rows(small)
+    with pytest.raises(InputError, match="without 'gap' in pieces"):
+        curves.kaplan_meier(small, where=pl.col("gap") > 3)
+    with pytest.raises(InputError, match="columns merged"):
+        small + made
+    with pytest.raises(InputError, match="without 'activity'"):
+        curves.band(made.coarsened(3), [5], activity=1, seed=1)
+    monkeypatch.setattr(files, "LARGEST", 1000)
+    with pytest.raises(InputError, match="would take"):
+        save(made, tmp_path / "none.profile")
+    assert not list(tmp_path.glob("*none*"))
+
+
+def test_no_address_and_no_key_in_the_file(tmp_path):
+    trace = generate(SyntheticParameters(contracts=5, window_blocks=500, seed=2))[0]
+    data = save(make(trace), tmp_path / "c.profile").read_bytes()
+    table = pq.read_table(tmp_path / "c.profile")
+    assert set(table.column_names) == {"table", *(column for name in TABLES for column in TABLES[name])}
+    for column in ("address", "slot"):
+        for value in trace.slots[column].to_list():
+            assert value not in data
+
+
+def test_damaged_and_foreign_files_are_named(path, tmp_path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=r"a\.profile cannot be read as a profile"):
+        load_file(path)
+    with pytest.raises(InputError, match="does not exist"):
+        load_file(tmp_path / "none.profile")
+    pl.DataFrame({"a": [1]}).write_parquet(path)
+    with pytest.raises(InputError, match="not a profile; make one"):
+        load_file(path)
+
+
+def _rewritten(path, change):
+    table = pq.read_table(path)
+    stamp = json.loads(table.schema.metadata[PROFILE_KEY])
+    table = change(table, stamp) or table
+    pq.write_table(table.replace_schema_metadata({PROFILE_KEY: json.dumps(stamp).encode()}), path)
+
+
+def test_another_version_and_altered_counts_are_refused(path, tmp_path):
+    other = save(make(TRACE), tmp_path / "b.profile")
+
+    def older(table, stamp):
+        stamp["version"] = 0
+
+    _rewritten(path, older)
+    with pytest.raises(InputError, match="schema version 0"):
+        load_file(path)
+
+    def fewer(table, stamp):
+        return table.slice(1)
+
+    _rewritten(other, fewer)
+    with pytest.raises(InputError, match="not those that were saved"):
+        load_file(other)
+    third = save(make(TRACE), tmp_path / "d.profile")
+
+    def bare(table, stamp):
+        del stamp["plan"]["cuts"]
+
+    _rewritten(third, bare)
+    with pytest.raises(InputError, match="damaged profile"):
+        load_file(third)
+
+
+def test_profiles_of_other_chains_and_grids_do_not_add_up(path):
+    one = load_file(path)
+    other = make(make_trace([(100, 0, 1, 0, True)], chain_id=5))
+    with pytest.raises(InputError, match=r"within one trace alone.*--diff"):
+        one + other
+    cut = plan(TRACE.capability, TRACE.blocks, 1, block_s=3600.0)
+    with pytest.raises(InputError, match=r"different grids.*history"):
+        one + make(TRACE, cut=dataclasses.replace(cut, history={"hour": 114}))
+
+
+def test_a_profile_is_no_trace(path):
+    with pytest.raises(InputError, match=r"Co-access, caches, conflicts.*need the trace"):
+        datasets.load_trace(str(path))
+
+
+def test_load_makes_a_profile_of_any_trace(tmp_path):
+    store.write_trace(TRACE, tmp_path / "whole")
+    store.write_trace(TRACE, tmp_path / "parts", parts=2)
+    for folder in ("whole", "parts"):
+        made = load(tmp_path / folder)
+        assert made.equals(make(TRACE))
+        assert made.trace_sha256 == datasets.fingerprint(str(tmp_path / folder))
+    with pytest.raises(InputError, match="neither a data set"):
+        load(str(tmp_path / "nothing"))
+
+
+def test_shipped_profiles_are_whole_small_and_say_where_they_are_from():
+    found = packaged.shipped()
+    assert set(found) == set(shipping.NAMES)
+    assert sum(entry.bytes for entry in found.values()) <= shipping.LARGEST_TOGETHER
+    for name, entry in found.items():
+        profile = load(name)
+        assert entry.bytes == entry.path.stat().st_size <= LARGEST
+        assert profile.trace_sha256 == entry.trace_sha256 == datasets.fingerprint(name)
+        assert all(
+            (entry.source, entry.commit, entry.licence, entry.span, entry.sees, entry.misses, entry.checks)
+        )
+    assert load("mainnet_thinned_30d").capability.observed_every == 216
+
+
+def test_shipped_file_without_its_checksum_or_altered(tmp_path, monkeypatch):
+    entry = json.loads((packaged.folder() / "index.json").read_text())["linea_28279135"]
+    source = packaged.folder() / "linea_28279135.parquet"
+    (tmp_path / "linea_28279135.parquet").write_bytes(source.read_bytes()[:-1])
+    (tmp_path / "index.json").write_text(json.dumps({"linea_28279135": entry}))
+    with pytest.raises(InputError, match=r"has SHA-256 .* install the package again"):
+        packaged.checked(packaged.shipped(tmp_path)["linea_28279135"])
+    (tmp_path / "index.json").write_text(json.dumps({}))
+    packaged.shipped.cache_clear()
+    with pytest.raises(InputError, match=r"has no SHA-256 in index\.json"):
+        packaged.shipped(tmp_path)
+    del entry["licence"]
+    (tmp_path / "index.json").write_text(json.dumps({"linea_28279135": entry}))
+    packaged.shipped.cache_clear()
+    with pytest.raises(InputError, match="not whole"):
+        packaged.shipped(tmp_path)
+    packaged.shipped.cache_clear()
+
+
+def test_command(tmp_path):
+    store.write_trace(TRACE, tmp_path / "t")
+    out = tmp_path / "t.profile"
+    run = CliRunner().invoke(main, ["profile", str(tmp_path / "t"), "--out", str(out), "--block-s", "12"])
+    assert run.exit_code == 0, run.output
+    assert f"{out.stat().st_size} bytes" in run.output
+    assert load_file(out).plan.block_s == 12
+    run = CliRunner().invoke(main, ["profile", "--diff", str(out), "linea_28279135"])
+    assert run.exit_code == 0, run.output
+    assert "share of slots touched once" in run.output
+    assert "reuse after" not in run.output
+    assert "Hill index of touches, 100 busiest slots" in run.output
+    assert "not known" in run.output
+    for wrong in (["profile"], ["profile", "--diff", str(out)], ["profile", str(tmp_path / "no")]):
+        run = CliRunner().invoke(main, wrong)
+        assert run.exit_code == 1
+        assert "Error" in run.output
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["linea_28279135", "mainnet-bal"])
+def test_shipped_profile_is_that_of_the_trace(data_dir, name):
+    assert make(datasets.load_trace(name)).equals(load(name))
+
+
+def test_reuse_on_the_shipped_profiles_is_as_published():
+    """R(L) of the month and of the ten minutes, as counted from the traces by other code."""
+    from rollstate.profile import counts, reuse
+
+    month = load("mainnet_thinned_30d")
+    for days, value in ((0.03, 0.092), (1, 0.072), (7, 0.062), (29, 0.047)):
+        found = reuse.at(month, month.plan.blocks_of(days * 86_400, "test"), seed=1)
+        assert found.low <= value <= found.high
+        assert abs(found.value - value) < 0.001
+    minutes = load("mainnet-bal")
+    for lag, value in ((1, 0.094), (10, 0.078), (40, 0.071)):
+        found = reuse.at(minutes, lag, seed=1)
+        assert found.low <= value <= found.high
+    for k, value in ((2000, 1.42), (5000, 1.27), (10_000, 1.21), (20_000, 1.23)):
+        assert round(counts.hill_of_touches(month, k), 2) == value
