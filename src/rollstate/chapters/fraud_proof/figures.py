@@ -60,15 +60,15 @@ def scheme(frame: pl.DataFrame) -> Drawing:
         }
         texts[box] = ax.text(x, y, text, ha="center", va="center", fontsize=7.5, bbox=frame_of)
     place = {box: (x, y) for box, x, y in frame.select("box", "x", "y").iter_rows()}
-    for box, to in frame.select("box", "to").drop_nulls().iter_rows():
-        for target in to.split("|"):
+    for box, to in frame.select("box", "to").iter_rows():
+        for target in to.split("|") if to else ():
             arrow = {
                 "arrowstyle": "->", "color": "#444444", "linewidth": 0.9, "patchA": texts[box].get_bbox_patch(),
                 "patchB": texts[target].get_bbox_patch(), "shrinkA": 2, "shrinkB": 2,
             }  # fmt: skip
             ax.annotate("", place[target], place[box], arrowprops=arrow)
-    for x, y, label in frame.filter(pl.col("label").is_not_null()).select("x", "y", "label").iter_rows():
-        ax.text(x + 0.015, y + 0.165, label, fontsize=7.5, va="center")
+    for x, y, label in frame.select("x", "y", "label").iter_rows():
+        ax.text(x + 0.015, y + 0.165, label or "", fontsize=7.5, va="center")
     handles = [
         Line2D([], [], color=colour, linewidth=2, label=f"{side} sends") for side, colour in _SIDES.items()
     ]
