@@ -42,7 +42,7 @@ def _listed(frame: pl.DataFrame) -> list[str]:
 
 def _ratio_axis(ax: Axes) -> None:
     ax.set_yscale("log", base=2)
-    ax.set_ylim(LOW, HIGH)
+    ax.set_ylim(LOW * 0.85, HIGH * 1.2)
     ax.yaxis.set_major_locator(FixedLocator([0.25, 0.5, 1, 2, 4]))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -133,7 +133,7 @@ def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
         ax.fill_between(part["miss"], low, high, color=colour, alpha=style.BAND_ALPHA, linewidth=0)
         for beyond, at, marker in ((pl.col("ratio") > HIGH, HIGH, "^"), (pl.col("ratio") < LOW, LOW, "v")):
             off = part.filter(beyond)
-            ax.plot(off["miss"], np.full(off.height, at), marker, color=colour, markersize=5, clip_on=False)
+            ax.plot(off["miss"], np.full(off.height, at), marker, color=colour, markersize=5)
         ax.set_title(name, fontweight="bold" if name == proposed else "normal", fontsize=8)
         ax.set(xlabel="", ylabel="", xscale="log")
         _ratio_axis(ax)
