@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rollstate.survival import cox
+from rollstate.bootstrap import cluster_samples
+from rollstate.survival import cox, kaplan_meier
 from rollstate.survival.spells import Spells, make_spells
+from rollstate.survival.steps import access_probability
 
 R = """
 library(survival)
@@ -74,6 +76,24 @@ def in_lifelines(spells: Spells) -> float:
     return timed(lambda: fit(frame, **columns))[0]
 
 
+def bands(n: int, draws: int = 20) -> tuple[float, float]:
+    """Return the seconds of `draws` bootstrap samples of a survival curve over 300 clusters, here and by lifelines."""
+    from lifelines import KaplanMeierFitter
+
+    gap = simulate(n, 2)
+    duration = np.ceil(gap.duration / 100)
+    cluster = np.arange(n) % 300
+    spells = make_spells(duration, gap.event, cluster=cluster)
+    at = np.geomspace(1, duration.max(), 40)
+    own, _ = timed(lambda: kaplan_meier.cluster_simultaneous_band(spells, at, draws=draws, seed=1))
+
+    def one_by_one() -> None:
+        for rows in cluster_samples(cluster, draws, 1):
+            KaplanMeierFitter().fit(duration[rows], gap.event[rows]).survival_function_at_times(at)
+
+    return own, timed(one_by_one)[0]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print seconds, ratios and memory."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -89,8 +109,12 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"n = 1,000,000, p = 4: ours {ours:.2f} s, R coxph {peer:.2f} s, ratio {peer / ours:.1f}")
     labels = np.array(middle.strata)[middle.stratum]
     idle = np.minimum(middle.duration, 300)
-    took, _ = timed(lambda: model.access_probability(idle, 50, middle.x, labels, beyond="tail"))
+    took, _ = timed(lambda: access_probability(model, idle, 50, middle.x, stratum=labels, beyond="tail"))
     print(f"p(tau | idle) of 1,000,000 spells: {took:.2f} s, {took * 10:.1f} s for 10,000,000")
+    own, peer = bands(100_000)
+    print(
+        f"20 bootstrap curves of 100,000 spells: {own:.2f} s, lifelines {peer:.2f} s, ratio {peer / own:.0f}"
+    )
     if large:
         spells = simulate(10_000_000, 8)
         took, _ = timed(lambda: cox.fit(spells))

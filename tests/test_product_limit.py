@@ -11,7 +11,7 @@ from lifelines import KaplanMeierFitter
 
 from rollstate.bootstrap import cluster_samples, percentile_interval
 from rollstate.errors import InputError
-from rollstate.product_limit import cluster_band, kaplan_meier, survival_at
+from rollstate.product_limit import at_risk, cluster_band, kaplan_meier, nelson_aalen, survival_at
 
 SPELL = st.tuples(st.integers(0, 8), st.integers(1, 8), st.booleans()).map(
     lambda s: (s[0], s[0] + s[1], s[2])
@@ -118,3 +118,22 @@ def test_samples_hold_whole_clusters(cluster, seed):
 
 def test_percentile_interval_of_a_uniform():
     assert percentile_interval(np.linspace(0, 1, 10_001), 0.9) == pytest.approx((0.05, 0.95))
+
+
+def test_cumulative_hazards_add_up_tied_events_one_after_the_other():
+    duration, event = np.array([1.0, 1, 2, 2, 2, 5]), np.array([True, False, True, True, True, False])
+    entry = np.array([0.0, 0, 0, 1, 0, 3])
+    curve = nelson_aalen(duration, event, entry)
+    assert curve["time"].to_list() == [1, 2]
+    assert curve["events"].to_list() == [1, 3]
+    assert curve["hazard"].to_list() == pytest.approx([1 / 4, 1 / 4 + 1 / 3 + 1 / 2 + 1])
+
+
+@given(st.integers(0, 100))
+def test_numbers_at_risk_are_those_of_the_curve_and_all_fresh_spells_at_zero(seed):
+    rng = np.random.default_rng(seed)
+    entry = rng.integers(0, 3, 60).astype(float)
+    duration = entry + rng.integers(1, 9, 60)
+    curve = kaplan_meier(duration, rng.random(60) < 0.6, entry)
+    assert at_risk(duration, entry, curve["time"].to_numpy()).tolist() == curve["at_risk"].to_list()
+    assert at_risk(duration, entry, np.zeros(1))[0] == (entry == 0).sum()

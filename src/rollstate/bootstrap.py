@@ -58,7 +58,7 @@ class Resampling:
     ----------
     code : array of int64, shape (n,)
         Cluster of each row, numbered from 0.
-    counts : array of float64, shape (draws, clusters)
+    counts : array of uint8, shape (draws, clusters)
         How often each cluster is drawn.
     """
 
@@ -72,16 +72,20 @@ class Resampling:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sum of values, shape (n,), in each sample, shape (draws,)."""
-        return self.counts @ np.bincount(self.code, np.asarray(values, float), self.clusters)
+        return self._drawn(np.bincount(self.code, np.asarray(values, float), self.clusters))
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of values, shape (n,), in each sample, shape (draws,)."""
-        return self.sums(values) / (self.counts @ np.bincount(self.code, minlength=self.clusters))
+        return self.sums(values) / self._drawn(np.bincount(self.code, minlength=self.clusters).astype(float))
+
+    def _drawn(self, by_cluster: np.ndarray) -> np.ndarray:
+        # Sample by sample: all counts as floats at once would take eight times their memory.
+        return np.array([drawn @ by_cluster for drawn in self.counts])
 
     def weights(self) -> Iterator[np.ndarray]:
         """Yield how often each row occurs in each sample, shape (n,), for statistics that are no sums."""
         for drawn in self.counts:
-            yield drawn[self.code]
+            yield drawn[self.code].astype(float)
 
     def mean(self, values: np.ndarray, level: float = 0.95) -> Estimate:
         """Return the mean of values, shape (n,), with its percentile interval; without one for a single cluster."""
@@ -111,7 +115,10 @@ def resampling(cluster: np.ndarray, draws: int, seed: int) -> Resampling:
     if not len(code):
         raise InputError("there is nothing to resample")
     n = int(code.max()) + 1
-    return Resampling(code, np.array(list(cluster_weights(n, draws, seed)), float))
+    counts = np.empty((draws, n), np.uint8)
+    for row, drawn in zip(counts, cluster_weights(n, draws, seed), strict=True):
+        row[:] = drawn
+    return Resampling(code, counts)
 
 
 def cluster_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:

@@ -54,7 +54,7 @@ def kaplan_meier(
     Notes
     -----
     The interval takes spells as independent. Spells of a slot are not: see `cluster_band`. lifelines fits the same
-    curve as fast, and the tests hold the two equal; this one is here for `min_at_risk` and for the bootstrap.
+    curve, and the tests hold the two equal; this one is here for `min_at_risk` and for the bootstrap.
     """
     duration, event, entry = check_spells(duration, event, entry)
     times, d = np.unique(duration[event], return_counts=True)
@@ -173,6 +173,7 @@ def cluster_band(
     draws: int = 200,
     level: float = 0.95,
     min_at_risk: int = 1,
+    count: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a pointwise percentile band of the curve at gap times `at`, resampling whole clusters.
 
@@ -188,12 +189,14 @@ def cluster_band(
         Seed and number of bootstrap draws, level of the band.
     min_at_risk : int
         As in `kaplan_meier`.
+    count : array, shape (n,), optional
+        How many spells are like each one; one if not given.
 
     Returns
     -------
     low, high : array of float64, shape (m,)
     """
-    table = ClusteredRiskTable.of(duration, event, entry, cluster)
+    table = ClusteredRiskTable.of(duration, event, entry, cluster, count)
     curves = [survival_of(drawn, at, min_at_risk=min_at_risk) for drawn in table.draws(draws, seed)]
     tail = (1 - level) / 2
     low, high = np.quantile(curves, [tail, 1 - tail], axis=0)

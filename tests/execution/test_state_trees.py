@@ -47,12 +47,21 @@ def test_depth_and_reads_of_indices():
 
 
 def test_smaller_trees_leave_smaller_witnesses():
-    sizes = [
-        f(952, 2**28)
-        for f in (trees.witness_verkle_bytes, trees.witness_binary_bytes, trees.witness_hexary_bytes)
-    ]
-    assert sizes == sorted(sizes)
-    assert trees.witness_verkle_bytes(1_904, 2**28) > 1.5 * trees.witness_verkle_bytes(952, 2**28)
+    sizes = [f(952, 2**28) for f in (trees.witness_binary_bytes, trees.witness_hexary_bytes)]
+    assert trees.witness_verkle_bytes(952, 0, 0, 2**28) < sizes[0] < sizes[1]
+
+
+def test_verkle_witness_counts_stems_values_and_code():
+    # One account in a tree of one level: no inner commitment, a stem, two values, the opening.
+    one = trees.witness_verkle_bytes(1, 0, 0, 200)
+    assert one == 96 + 2 * 33 + 576
+    assert trees.witness_verkle_bytes(1, 1, 0, 200) == one + 96 + 33
+    assert trees.witness_verkle_bytes(1, 1, 2, 200) == one + 96 + 33 + 2 * 32
+    assert trees.witness_verkle_bytes(1, 0, 0, 200, chunks=3) == one + 96 + 3 * 33
+    # About 200 bytes for each account of a real state, as the EIP's text says; not less.
+    per_account = trees.witness_verkle_bytes(1_000, 0, 1_000, 2**28) / 1_000
+    assert 150 < per_account < 350
+    assert trees.witness_verkle_bytes(1_904, 0, 0, 2**28) > 1.5 * trees.witness_verkle_bytes(952, 0, 0, 2**28)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_round_trip_and_same_bytes(path, tmp_path):
 
 
 def test_a_long_trace_stays_small(tmp_path):
-    trace = generate(SyntheticParameters(contracts=300, window_blocks=20_000, seed=2))[0]
+    trace = generate(SyntheticParameters(contracts=260, window_blocks=2_000, seed=2))[0]
     made = make(trace, block_s=12.0)
     assert made.plan.group_by == "contract"
     file = save(made, tmp_path / "c.profile")
@@ -51,6 +51,7 @@ def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatc
     made = make(trace)
     # What is left with two columns merged just fits.
     limit = save(made.coarsened(2), tmp_path / "two.profile").stat().st_size
+    monkeypatch.setattr(files, "SMALL", files.FAST)
     monkeypatch.setattr(files, "LARGEST", limit)
     small = load_file(save(made, tmp_path / "small.profile"))
     assert small.merged == 2
@@ -61,6 +62,8 @@ def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatc
     assert small.sums.equals(made.sums)
     with pytest.raises(InputError, match="without 'gap' in pieces"):
         rows.regression_rows(small)
+    with pytest.raises(InputError, match="without 'gap' in pieces"):
+        curves.kaplan_meier(small, where=pl.col("gap") > 3)
     with pytest.raises(InputError, match="columns merged"):
         small + made
     with pytest.raises(InputError, match="without 'activity'"):

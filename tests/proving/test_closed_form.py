@@ -92,7 +92,17 @@ def test_queueing_reference_values():
     assert cf.wait_ggc(0.1, 120, 14, 1, 0, "ac") == pytest.approx(14.4512, abs=5e-5)
     assert cf.wait_mdc(0.1, 120, 14) == pytest.approx(15.3740, abs=5e-5)
     assert cf.wait_mdc(0.1, 120, 13) == pytest.approx(43.54, abs=5e-3)
-    assert cf.wait_ggc(0.1, 120, 14, 0.25, 0.077) == pytest.approx(3.90, abs=5e-3)
+    assert cf.wait_ggc(0.1, 120, 14, 0.25, 0.077, "klb") == pytest.approx(3.90, abs=5e-3)
+
+
+@pytest.mark.parametrize("servers", [13, 14, 16])
+def test_default_for_general_times_is_exact_where_the_others_are_not(servers):
+    assert cf.wait_ggc(0.1, 120, servers, 1, 0) == pytest.approx(cf.wait_mdc(0.1, 120, servers))
+    assert cf.wait_ggc(0.1, 120, servers, 1, 1) == pytest.approx(cf.wait_mmc(0.1, 120, servers))
+    # Simulated: 16.3 s.
+    assert cf.wait_ggc(0.1, 120, 14, 1, 0.077) == pytest.approx(16.3, rel=0.015)
+    assert cf.wait_ggc(0.1, 120, servers, 0, 0) == 0
+    assert cf.wait_ggc(0.1, 120, servers, 2, 1) == pytest.approx(1.5 * cf.wait_mmc(0.1, 120, servers))
 
 
 @given(st.floats(0.05, 0.95), st.floats(1, 300))

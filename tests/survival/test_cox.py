@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from numpy.testing import assert_allclose
 
 from rollstate.errors import InputError
 from rollstate.survival import cox
+from rollstate.survival.kaplan_meier import log_rank
 from rollstate.survival.spells import make_spells
 from rollstate.survival.steps import access_probability
 
@@ -270,3 +272,49 @@ def test_fitted_tail_recovers_a_pareto_hazard():
 def test_malformed_spells_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
         make_spells(**arguments)
+
+
+@pytest.mark.parametrize("entry", [False, True])
+def test_coefficients_are_those_of_lifelines(entry):
+    """Efron ties, strata, with and without delayed entry; on small data, as lifelines takes long on more."""
+    from lifelines import CoxPHFitter
+
+    spells = simulate(9, n=300, rounding=5.0, entry=entry)
+    frame = pd.DataFrame(spells.x, columns=list(spells.names)).assign(
+        duration=spells.duration, event=spells.event, entry=spells.entry, stratum=spells.stratum
+    )
+    fitter = CoxPHFitter()
+    fitted = fitter.fit(
+        frame if entry else frame.drop(columns="entry"),
+        "duration",
+        "event",
+        strata=["stratum"],
+        entry_col="entry" if entry else None,
+        fit_options={"precision": 1e-9},
+    )
+    model = cox.fit(spells)
+    assert_allclose(model.coefficients, fitted.params_[list(spells.names)].to_numpy(), rtol=1e-5)
+    assert_allclose(
+        np.sqrt(np.diag(model.covariance)), fitted.standard_errors_[list(spells.names)].to_numpy(), rtol=1e-4
+    )
+
+
+def test_the_log_rank_test_is_that_of_lifelines():
+    from lifelines.statistics import multivariate_logrank_test
+
+    spells = simulate(10, n=300, strata=1, rounding=5.0, entry=False)
+    group = (spells.x[:, 1] > 0).astype(int) + 2 * (spells.x[:, 0] > 0)
+    theirs = multivariate_logrank_test(spells.duration, group, spells.event)
+    own = log_rank(spells, group)
+    assert own.statistic == pytest.approx(theirs.test_statistic)
+    assert own.p == pytest.approx(theirs.p_value)
+
+
+def test_concordance_is_that_of_lifelines():
+    from lifelines.utils import concordance_index
+
+    spells = simulate(11, n=200, strata=1, rounding=5.0, entry=False)
+    model = cox.fit(spells)
+    risk = model.predict_log_partial_hazard(spells.x)
+    theirs = concordance_index(spells.duration, -risk, spells.event)
+    assert cox.concordance(model, spells) == pytest.approx(theirs, abs=5e-3)

@@ -117,3 +117,32 @@ def test_a_covariate_that_the_stratum_decides_is_left_out_of_the_stratified_mode
     """It made Newton wander in the noise of an information near zero."""
     frame = pl.DataFrame({"g": ["x", "x", "y", "y"], "decided": [0, 0, 1, 1], "free": [0, 1, 0, 0]})
     assert forecasts.varying(frame, ["decided", "free"], ["g"]) == ["free"]
+
+
+def test_a_sample_keeps_whole_slots_and_everything_where_that_is_little(made):
+    known = made[1]
+    assert forecasts.sample_slots(known, 1) is known
+    part = forecasts.sample_slots(known, 1, most=known.height // 4)
+    assert part.height == pytest.approx(known.height / 4, rel=0.3)
+    whole = known.filter(pl.col("slot_id").is_in(part["slot_id"].unique().implode()))
+    assert part.equals(whole)
+    assert part.equals(forecasts.sample_slots(known, 1, most=known.height // 4))
+
+
+def test_a_stratum_that_training_has_not_seen_takes_the_curve_of_the_commonest():
+    """On a trace of a few blocks the busiest class appears only after training."""
+    rng = np.random.default_rng(1)
+    known = pl.DataFrame(
+        {
+            "entry": np.zeros(200),
+            "duration": np.ceil(rng.exponential(5, 200)),
+            "event": np.ones(200, bool),
+            "kind": ["often"] * 150 + ["rare"] * 50,
+        }
+    )
+    model = forecasts.fit_cox(known, [], ("kind",))
+    rows = pl.DataFrame({"idle": [2, 2, 2], "kind": ["often", "rare", "new"]})
+    p = model.access_probability(rows, 3)
+    assert p[2] == p[0] != p[1]
+    curves, row = model.curves(rows, np.arange(5.0))
+    assert np.array_equal(curves[row[2]], curves[row[0]])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from rollstate.bootstrap import cluster_samples, resampling
 from rollstate.errors import InputError
-from rollstate.product_limit import survival_at
+from rollstate.product_limit import kaplan_meier, survival_at
 from rollstate.survival import kaplan_meier as km
 from rollstate.survival.spells import make_spells
 
@@ -118,3 +119,24 @@ def test_cluster_band_widens_with_dependence():
 def test_bad_requests_are_named(call, message):
     with pytest.raises(InputError, match=message):
         call(simulate(1, n=50))
+
+
+@pytest.mark.parametrize("cells", [50, 20_000_000])
+def test_curves_of_samples_are_those_of_the_copied_spells(cells, monkeypatch):
+    """In one go and in steps of a few times."""
+    monkeypatch.setattr(km, "CELLS", cells)
+    spells = simulate(5, n=300, rounding=5.0)
+    cluster = np.arange(300) % 17
+    samples = resampling(cluster, 6, 3)
+    at = np.array([0.5, 1, 2, 5, 9, 40])
+    found = km.log_survival_by_sample(spells, samples.code, samples.counts, at)
+    for row, rows in zip(found, cluster_samples(cluster, 6, 3), strict=True):
+        curve = kaplan_meier(spells.duration[rows], spells.event[rows], spells.entry[rows])
+        with np.errstate(divide="ignore"):
+            assert row == pytest.approx(np.log(survival_at(curve, at)), abs=1e-12)
+
+
+def test_one_cluster_has_no_band():
+    spells = dataclasses.replace(simulate(5, n=50), cluster=np.zeros(50, int))
+    with pytest.raises(InputError, match="at least two clusters"):
+        km.cluster_simultaneous_band(spells, np.array([5.0]), seed=1)

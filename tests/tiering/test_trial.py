@@ -1,5 +1,7 @@
 """Trials use what was known, and compare what they say they compare."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -117,6 +119,19 @@ def test_spells_that_share_a_curve_have_the_windows_of_their_own(tried):
     assert np.abs(own - shared).max() < 1e-3
     costs = two_tiers(100.0)
     assert np.mean(w.exact(own, tried.grid, costs) == w.exact(shared, tried.grid, costs)) > 0.98
+
+
+def test_each_class_of_activity_has_its_own_window_and_a_small_one_that_of_all(tried, monkeypatch):
+    costs = two_tiers(100.0)
+    window = policies.tuned_by_activity(tried, costs)
+    for name in ("first", "few", "many"):
+        train = tried.train.take((tried.past["activity"] == name).to_numpy())
+        mine = window[(tried.future["activity"] == name).to_numpy()]
+        assert len(train) >= trial.FEWEST
+        assert (mine == w.tuned(train, costs, open_end=True)[0]).all()
+    monkeypatch.setattr(trial, "FEWEST", 10**9)
+    pooled = dataclasses.replace(tried)
+    assert (policies.tuned_by_activity(pooled, costs) == policies.tuned(tried, costs)).all()
 
 
 def test_the_chosen_policy_was_the_cheapest_before(tried):

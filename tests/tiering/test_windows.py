@@ -105,14 +105,6 @@ def test_a_robust_window_hedges_between_curves():
     assert w.robust([busy], grid, costs)[0] == own[0]
 
 
-def test_groups_with_few_spells_take_the_window_of_all():
-    seen = made([(0, 3, True)] * 300 + [(0, 60, False)] * 50 + [(0, 50, True)] * 10)
-    costs = c.two_tiers(10.0)
-    found = w.tuned_by_group(seen, np.r_[np.zeros(350), np.ones(10)], costs)
-    assert found[1.0] == w.tuned(seen, costs)[0]
-    assert found[0.0] == 3
-
-
 def test_the_cutoff_leaves_when_an_access_is_unlikely_enough():
     grid = np.arange(0.0, 50.0)
     survival = 0.5 + 0.5 * np.exp(-grid / 4)

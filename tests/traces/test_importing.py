@@ -213,7 +213,7 @@ def saved(folder, text, name="mine.csv"):
         (f"1e3,0,{ADDRESS},0x1,read", "block_number must hold integers.* line 3"),
         (f"100,{2**31},{ADDRESS},0x1,read", r"tx_index must hold integers \(Int32\); line 3"),
         (f"100,0,{ADDRESS},0x1,touch", "kind must be 'read' or 'write'.* line 3 has 'touch'"),
-        (f"100,0,{ADDRESS},0x1", "cannot be read"),
+        (f"100,0,{ADDRESS},0x1", "cannot be read: line 3: "),
         (
             f"30000100,0,{ADDRESS},0x1,read",
             "1 of 51 blocks, 30000100 to 30000100, lie 29,999,951 blocks away",

@@ -171,6 +171,21 @@ def test_a_few_shuffles_already_tell_when_all_is_periodic():
     assert (p < 0.05).all()
 
 
+def test_band_holds_the_mean_of_shuffled_series():
+    rng = np.random.default_rng(6)
+    series = rng.gamma(0.3, 1, (40, 60))
+    _, by_lag = dependence.autocorrelation_test(series, 5, seed=1, draws=100)
+    means = np.array(
+        [dependence.autocorrelation(rng.permuted(series, axis=1), 5).mean(0) for _ in range(2_000)]
+    )
+    middle, half = (
+        (by_lag["low"] + by_lag["high"]).to_numpy() / 2,
+        (by_lag["high"] - by_lag["low"]).to_numpy() / 2,
+    )
+    assert middle == pytest.approx(means.mean(0), abs=4 * means.std() / np.sqrt(2_000))
+    assert half == pytest.approx(1.96 * means.std(0), rel=0.15)
+
+
 def test_nothing_to_test_is_no_error():
     p, by_lag = dependence.autocorrelation_test(np.ones((1, 20)), 3, seed=1, draws=50)
     assert p.tolist() == [1.0]

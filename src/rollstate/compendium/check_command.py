@@ -39,7 +39,8 @@ def check(sources: tuple[str, ...], mapping: str | None, blocks: str | None, sec
         ),
     )
     stamp = report.capability
-    click.echo(f"{report.format}: " + ", ".join(f"{count:,} {name}" for name, count in report.counts.items()))
+    held = ", ".join(f"{count:,} {name}" for name, count in report.counts.items())
+    click.echo(f"{report.format}: {held or 'nothing of it can be read'}")
     if stamp:
         click.echo(f"{stamp.chain}; {stamp.describe()}")
     colours = {"error": "red", "warning": "yellow"}

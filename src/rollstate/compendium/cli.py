@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 import rollstate
-from rollstate.compendium import check_command, import_command, options, profile_commands, publishing
+from rollstate.compendium import (
+    check_command,
+    import_command,
+    options,
+    plan_command,
+    profile_commands,
+    publishing,
+    replay_command,
+)
 from rollstate.errors import InputError, RollstateError
 
 
@@ -241,5 +249,7 @@ for _command in (
     *profile_commands.COMMANDS,
     check_command.check,
     import_command.import_,
+    replay_command.replay,
+    plan_command.plan,
 ):
     main.add_command(_command)

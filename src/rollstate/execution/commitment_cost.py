@@ -1,7 +1,8 @@
 """What is left to commit when the state root is computed once in several blocks instead of in each.
 
-A key that is written again within the interval is hashed once: the cost that amortises is that of repeated writes, and
-no other. The *kept share* is the number of distinct keys written per interval over the sum of those written per block.
+A key that is written again within the interval is hashed once; so is an upper node that several keys share
+(`rollstate.dispute.trie_shape.merged` counts those). The *kept share* is the number of distinct keys written per
+interval over the sum of those written per block.
 """
 
 from __future__ import annotations

@@ -1,18 +1,19 @@
 r"""Which transactions of a block depend on each other, by the keys they touch, under three rules.
 
-Transaction :math:`j` depends on an earlier :math:`i` if both touch a key and at least one of them writes it. What counts as
-a key and a write is a matter of the engine, so each limit belongs to a rule:
+Transaction :math:`j` depends on an earlier :math:`i` if both touch a key and at least one of them writes it. What
+counts as a key and a write is a matter of the engine, so each limit belongs to a rule:
 
 ``strict``
     Storage, balances, nonces and code. An engine that locks whole accounts.
 ``lazy``
-    Plain credits and debits commute: they are added up when somebody looks. A balance that code reads waits for them. Storage,
-    code, and the nonces of a sender keep their order. Engines with lazy balances, such as pevm.
+    Plain credits and debits commute: they are added up when somebody looks. A balance that code reads waits for them.
+    Storage, code, and the nonces of a sender keep their order. Engines with lazy balances, such as pevm.
 ``listed``
     No dependency at all: a block access list gives the values that earlier transactions leave (EIP-7928).
 
-The critical path is the longest chain of dependent transactions: under its rule no schedule, on any number of threads, is
-shorter. A source that gives an index to writes alone shows write-write conflicts only; its paths are bounds from below.
+The critical path is the longest chain of dependent transactions: under its rule no schedule, on any number of
+threads, is shorter. A source that gives an index to writes alone shows write-write conflicts only; its paths are bounds
+from below.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def touches(trace: Trace, changes: pl.DataFrame | None = None, *, rule: str = "s
     Returns
     -------
     polars.DataFrame
-        ``block_number``, ``tx`` int32, ``key`` uint32 (equal for equal keys of the whole trace), ``is_write``, ``adds``.
+        ``block_number``, ``tx`` int32, ``key`` uint32 (equal for equal keys of the trace), ``is_write``, ``adds``.
     """
     changes = trace_changes(trace) if changes is None else changes
     storage = trace.accesses.filter(pl.col("tx_index").is_not_null()).select(
@@ -140,7 +141,11 @@ def blocks(rows: pl.DataFrame) -> Iterator[Block]:
     for (number,), part in rows.group_by("block_number", maintain_order=True):
         tx = part["tx"].to_numpy()
         at = np.flatnonzero(np.r_[True, tx[1:] != tx[:-1]])[1:]
-        columns = (part["key"].to_numpy().astype(np.int64), part["is_write"].to_numpy(), part["adds"].to_numpy())
+        columns = (
+            part["key"].to_numpy().astype(np.int64),
+            part["is_write"].to_numpy(),
+            part["adds"].to_numpy(),
+        )
         keys, writes, adds = (tuple(np.split(column, at)) for column in columns)
         yield Block(int(number), keys, writes, adds)
 

@@ -1,7 +1,7 @@
 """Models of parallel engines, fitted to measured speed-ups and judged on blocks that they have not seen.
 
-A model is a conflict rule, a measure of cost, and overheads; `Engine.speedup` is what it says of a block. Parameters come
-from a grid, by least mean absolute log error on training blocks.
+A model is a conflict rule, a measure of cost, and overheads; `Engine.speedup` is what it says of a block. Parameters
+come from a grid, by least mean absolute log error on training blocks.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ COSTS = ("unit", "access gas", "gas less intrinsic")
 BASE_GAS = 5_500
 """What a transaction costs before its code runs, in gas that code would use in that time.
 
-From pevm's published blocks of one gigagas (https://github.com/risechain/pevm, crates/pevm/benches/README.md): 3.34 µs for a
-transfer, 6.64 µs for an ERC-20 transfer with about 5,400 gas of execution, so 3.34 / (3.30 / 5,400).
+From pevm's published blocks of one gigagas (https://github.com/risechain/pevm, crates/pevm/benches/README.md): 3.34 µs
+for a transfer, 6.64 µs for an ERC-20 transfer with about 5,400 gas of execution, so 3.34 / (3.30 / 5,400).
 """
 
 
@@ -131,14 +131,18 @@ class Judged:
 def judge(predicted: Sequence[float], measured: Sequence[float]) -> Judged:
     """Return Spearman's rank correlation and the mean absolute log error; at least three blocks."""
     if len(predicted) != len(measured) or len(measured) < 3:
-        raise InputError(f"{len(predicted)} predictions and {len(measured)} measurements: at least three of each")
+        raise InputError(
+            f"{len(predicted)} predictions and {len(measured)} measurements: at least three of each"
+        )
     error = float(np.mean(np.abs(np.log(np.asarray(predicted) / np.asarray(measured)))))
     if len(set(predicted)) == 1 or len(set(measured)) == 1:
         return Judged(0.0, error)
     return Judged(float(spearmanr(predicted, measured).statistic), error)
 
 
-def fit(loads: Sequence[Workload], measured: Sequence[float], start: Engine, grid: Grid | None = None) -> Engine:
+def fit(
+    loads: Sequence[Workload], measured: Sequence[float], start: Engine, grid: Grid | None = None
+) -> Engine:
     """Return the engine of the grid with the least mean absolute log error; the earlier one of two equal ones."""
     if len(loads) != len(measured) or not loads:
         raise InputError(f"{len(loads)} blocks and {len(measured)} measurements")
@@ -150,7 +154,9 @@ def fit(loads: Sequence[Workload], measured: Sequence[float], start: Engine, gri
         engine = replace(
             start, rule=rule, cost=cost, overhead=overhead, lock=lock, serial=serial, retry=retry
         )
-        error = np.mean([abs(np.log(engine.speedup(load) / real)) for load, real in zip(loads, measured, strict=True)])
+        error = np.mean(
+            [abs(np.log(engine.speedup(load) / real)) for load, real in zip(loads, measured, strict=True)]
+        )
         if error < least - 1e-12:
             best, least = engine, error
     return best

@@ -101,13 +101,15 @@ def read(trace: str, entered: str) -> Looks:
     ).select(
         "op",
         "depth",
-        cost=pl.min_horizontal(*(pl.col(name).str.slice(2).str.to_integer(base=16) for name in ("gasCost", "gas"))),
+        cost=pl.min_horizontal(
+            *(pl.col(name).str.slice(2).str.to_integer(base=16) for name in ("gasCost", "gas"))
+        ),
     )
     op, depth = steps["op"].to_numpy(), steps["depth"].to_numpy()
     kind = _CLASS_OF[op]
     gas = np.bincount(kind, steps["cost"].to_numpy(), len(CLASSES))
     counts = np.bincount(kind, minlength=len(CLASSES))
-    context: dict[int, str | None] = {1: entered}
+    context: dict[int, str | None] = {int(depth[0]): entered}
     slots: set[tuple[str, int]] = set()
     balances: set[str] = set()
     codes: set[str] = set()

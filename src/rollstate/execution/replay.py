@@ -8,8 +8,8 @@ calls: fees, nonces, and state that passes from one transaction to the next.
     >>> found = replay(block, state)                                    # doctest: +SKIP
     >>> found.accepted, found.gas_used, found.transactions[0].writes    # doctest: +SKIP
 
-What is not as in the chain, because pyrevm leaves no choice: BASEFEE gives zero, BLOCKHASH other hashes than the
-true ones, and a sender's balance includes its fee while its transaction runs. `BlockReplay.accepted` compares gas with the
+What is not as in the chain, because pyrevm leaves no choice: BASEFEE gives zero, BLOCKHASH other hashes than the true
+ones, and a sender's balance includes its fee while its transaction runs. `BlockReplay.accepted` compares gas with the
 header's, where such a difference would show.
 """
 
@@ -148,7 +148,9 @@ class BlockReplay:
                 last[key] = after
         rows = [(*key, first[key], after) for key, after in last.items() if first[key] != after]
         return pl.DataFrame(
-            rows, schema=dict.fromkeys(("kind", "address", "slot", "before", "after"), pl.String), orient="row"
+            rows,
+            schema=dict.fromkeys(("kind", "address", "slot", "before", "after"), pl.String),
+            orient="row",
         ).sort("kind", "address", "slot")
 
 
@@ -221,7 +223,10 @@ class _Replayer:
             excess_blob_gas=self.excess,
         )
         evm = pyrevm.EVM(
-            pyrevm.Env(block=env), gas_limit=self.quantity("gasLimit"), tracing=self.opcodes, spec_id=self.fork.title()
+            pyrevm.Env(block=env),
+            gas_limit=self.quantity("gasLimit"),
+            tracing=self.opcodes,
+            spec_id=self.fork.title(),
         )
         for address, account in self.state.items():
             _tell(evm, address, account)
@@ -251,7 +256,9 @@ class _Replayer:
         # Slots that an access list names are loaded without being touched.
         loaded = set() if call.listed else _slots(run.journal)
         touched = loaded | (looks.slots if looks else set())
-        intrinsic = _intrinsic_gas(call.data, call.listed, create=call.create, shanghai=self.fork in _SHANGHAI)
+        intrinsic = _intrinsic_gas(
+            call.data, call.listed, create=call.create, shanghai=self.fork in _SHANGHAI
+        )
         gas = dict(looks.gas) if looks else {}
         if rest := run.gas_used + run.refund - intrinsic - sum(gas.values()):
             gas["calls" if looks else "execution"] = rest
@@ -277,6 +284,7 @@ class _Replayer:
         )
 
     def is_precompile(self, address: str) -> bool:
+        """Say whether an address is one of the contracts that come with the EVM."""
         return 0 < int(address, 16) <= 10
 
     def call(self, index: int, tx: dict[str, Any]) -> _Call:
@@ -332,7 +340,9 @@ class _Replayer:
                 said = str(error)
         result = evm.result
         if result is None:
-            raise InputError(f"{call.where} could not run: {said[:200]}; is the state that of before the block?")
+            raise InputError(
+                f"{call.where} could not run: {said[:200]}; is the state that of before the block?"
+            )
         journal = _journal(evm)
         codes = {
             address: bytes(evm.get_code(address) or b"")
@@ -340,9 +350,7 @@ class _Replayer:
             if found.code_hash != self.code_hash(self.state.get(address, Account()))
         }
         evm.revert(mark)
-        return _Run(
-            result.is_success, result.gas_used, result.gas_refunded, journal, codes, seen.getvalue()
-        )
+        return _Run(result.is_success, result.gas_used, result.gas_refunded, journal, codes, seen.getvalue())
 
     def balances_that_matter(self, evm: pyrevm.EVM, call: _Call, run: _Run) -> frozenset[str]:
         """Return the accounts whose balance decides what a call does: with one wei more it does something else."""
@@ -363,7 +371,8 @@ class _Replayer:
             _tell(evm, address, Account(known.balance, known.nonce, known.code))
         more = dict.fromkeys(addresses, 1)
         return (
-            (other.success, other.gas_used, other.codes.keys()) != (run.success, run.gas_used, run.codes.keys())
+            (other.success, other.gas_used, other.codes.keys())
+            != (run.success, run.gas_used, run.codes.keys())
             or other.journal.keys() != run.journal.keys()
             or any(
                 found.storage != run.journal[a].storage
@@ -503,7 +512,7 @@ def _tell(evm: pyrevm.EVM, address: str, account: Account) -> None:
 
 
 def _store(evm: pyrevm.EVM, values: list[tuple[str, int, int]]) -> None:
-    """Put storage into an EVM's database: there it goes while its account is not loaded, so that each load is undone."""
+    """Put storage into an EVM's database, where it goes while its account is not loaded: each load is undone."""
     for address, slot, value in values:
         mark = evm.snapshot()
         evm.insert_account_storage(address, slot, value)
@@ -527,9 +536,7 @@ def _access_list(tx: dict[str, Any], where: str) -> list[tuple[str, list[int]]]:
     return out
 
 
-def _intrinsic_gas(
-    data: bytes, listed: list[tuple[str, list[int]]], *, create: bool, shanghai: bool
-) -> int:
+def _intrinsic_gas(data: bytes, listed: list[tuple[str, list[int]]], *, create: bool, shanghai: bool) -> int:
     """Return what a transaction pays before its first opcode (EIP-2028, 2930, 3860)."""
     zeros = data.count(0)
     gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros)
@@ -558,5 +565,11 @@ def touches(found: BlockReplay) -> pl.DataFrame:
         listed += [("code", f"code {a}", True) for a in one.codes]
         listed += [("code", f"code {a}", False) for a in one.code_reads]
         rows += [(found.number, one.index, *entry) for entry in listed]
-    names = {"block_number": pl.Int64, "tx": pl.Int32, "kind": pl.String, "name": pl.String, "is_write": pl.Boolean}
+    names = {
+        "block_number": pl.Int64,
+        "tx": pl.Int32,
+        "kind": pl.String,
+        "name": pl.String,
+        "is_write": pl.Boolean,
+    }
     return pl.DataFrame(rows, schema=names, orient="row")

@@ -127,17 +127,32 @@ def witness_binary_bytes(touched: float, state: float) -> float:
     return 32 * touched * float(np.log2(state / touched)) + 112 * touched
 
 
-def witness_verkle_bytes(touched: int, state: int, proof_bytes: int = 576) -> float:
-    """Return the bytes of a Verkle witness: 32 for each value and distinct inner commitment, and one opening.
+def witness_verkle_bytes(
+    accounts: int, slots: int, written: int, state: int, chunks: int = 0, proof_bytes: int = 576
+) -> float:
+    """Return the bytes of a Verkle witness with the values after the block, after EIP-6800.
 
-    Width 256. The opening has 18 elements of 32 bytes (Feist 2021,
-    https://dankradfeist.de/ethereum/2021/06/18/pcs-multiproofs.html); keys are left out, as in the other two. Each
-    value is taken to lie in a stem of its own, whose commitment counts too.
+    Each stem takes 31 bytes, one for its depth, and two commitments (its own, and that of the half its values lie in);
+    each value a suffix and 32 bytes, a written one 32 more; inner commitments 32 each. An account has two values in its
+    stem (basic data and the code's hash); slots lie in stems of their own; code comes in pieces of 31 bytes. The
+    opening has 18 elements of 32 bytes (Feist 2021,
+    https://dankradfeist.de/ethereum/2021/06/18/pcs-multiproofs.html). Format: https://eips.ethereum.org/EIPS/eip-6800.
+
+    Parameters
+    ----------
+    accounts, slots, written : int
+        Accounts and slots touched, and values changed among them.
+    state : int
+        Stems of the whole tree.
+    chunks : int
+        Pieces of code that were read; 256 of them share a stem.
     """
-    _check(touched, state)
+    stems = accounts + slots + -(-chunks // 256)
+    _check(stems, state)
     levels = int(np.ceil(depth(state, 256) - 1e-9))
-    inner = sum(distinct_nodes(touched, 256, level) for level in range(1, levels))
-    return 32 * (inner + 2 * touched) + proof_bytes
+    inner = sum(distinct_nodes(stems, 256, level) for level in range(1, levels))
+    values = 2 * accounts + slots + chunks
+    return 32 * inner + stems * (31 + 1 + 2 * 32) + values * 33 + written * 32 + proof_bytes
 
 
 def _check(touched: float, state: float) -> None:

@@ -25,7 +25,7 @@ def compare(one: Profile, other: Profile, *, draws: int = 200, seed: int = 1) ->
     sides = [_facts(profile, draws, seed) for profile in (one, other)]
     rows = []
     for quantity in dict.fromkeys([*sides[0], *sides[1]]):
-        row = {"quantity": quantity}
+        row: dict[str, str | float | None] = {"quantity": quantity}
         for side, facts in zip("ab", sides, strict=True):
             value, low, high = facts.get(quantity, (None, None, None))
             row |= {side: value, f"{side}_low": low, f"{side}_high": high}
@@ -61,7 +61,9 @@ def _facts(
         except InputError:
             plain[f"Hill index of touches, {k} busiest slots"] = None
     curve = curves.kaplan_meier(profile)
-    facts = {name: (None if v is None else float(v), None, None) for name, v in plain.items()}
+    facts: dict[str, tuple[float | None, float | None, float | None]] = {
+        name: (None if v is None else float(v), None, None) for name, v in plain.items()
+    }
     for name, seconds in SPANS_S.items():
         if plan.block_s is None or not 1 <= seconds / plan.block_s < plan.n_blocks:
             continue

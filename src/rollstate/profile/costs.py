@@ -70,7 +70,7 @@ def window_table(
     profile.capability.require("every_block", "the cost of a window")
     rows = between(profile, start, stop, inside=inside, table="sums")
     held, missed = _tables(rows, rows["sum_duration"].to_numpy(), rows["sum_entry"].to_numpy(), GAPS)
-    exposure = float(rows["sum_duration"].sum() - rows["sum_entry"].sum())
+    exposure = float((rows["sum_duration"] - rows["sum_entry"]).sum())
     return WindowTable(GAPS.high(np.arange(held.shape[1])), held[0], missed[0], exposure)
 
 

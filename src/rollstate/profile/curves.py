@@ -71,8 +71,6 @@ def band(
     low, high : array of float64, shape (m,)
         Of the curve on the coarser grid of ``pieces_by_group``: the width is that of the estimate.
     """
-    if activity is not None:
-        profile.require("pieces_by_group", "activity")
     where = None if activity is None else pl.col("activity") == activity
     rows = between(profile, start, stop, table="pieces_by_group", where=where)
     events, at_risk = risk(rows, "group", GROUPS)
@@ -83,4 +81,4 @@ def band(
         share = np.divide(d, n, out=np.zeros_like(n), where=n > 0)
         return np.r_[1.0, np.cumprod(1 - np.minimum(share, 1))][step]
 
-    return bootstrap(curve, at_risk.any(axis=1), draws=draws, seed=seed, level=level)
+    return bootstrap(curve, at_risk.sum(axis=1) > 0, draws=draws, seed=seed, level=level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -217,7 +218,9 @@ class _Total:
             {"bin": used, **dict(zip(list(TABLES["time"])[1:], self.time[used].T, strict=True))}
         )
         whole = {"contracts": [contracts], "pairs": [pairs], "pairs_by_group": [by_group], "time": [time]}
-        frames = {name: gathered(name, found) for name, found in {**self.frames, **whole}.items()}
+        frames: dict[str, Any] = {
+            name: gathered(name, found) for name, found in {**self.frames, **whole}.items()
+        }
         return Profile(self.stamp, self.cut, **frames)
 
 
@@ -246,9 +249,9 @@ def _groups(first: pl.Series, second: pl.Series | None = None) -> np.ndarray:
 
 def _word(column: pl.Series, offset: int) -> np.ndarray:
     """Return eight bytes of each value, `offset` from its end, as uint64."""
-    size = column.bin.size().max() or 0
-    arrow = column.to_arrow()
-    joined = np.frombuffer(b"".join(arrow.to_pylist()), np.uint8)
+    values = column.to_list()
+    size = len(values[0]) if values else 0
+    joined = np.frombuffer(b"".join(values), np.uint8)
     table = joined.reshape(len(column), size) if len(column) else np.zeros((0, 20), np.uint8)
     end = table.shape[1] - offset
     return np.ascontiguousarray(table[:, end : end + 8]).view(">u8").ravel().astype(np.uint64)
@@ -348,4 +351,4 @@ def _unpacked_groups(cells: pl.DataFrame) -> pl.DataFrame:
 def _unpacked_hot(cells: pl.DataFrame) -> pl.DataFrame:
     k = kernels
     widths = {"border": 4, "near": 1, "before": k.GAP, "idle": k.GAP, "after": k.GAP}
-    return _fields(cells, widths).cast(TABLES["hot"])
+    return _fields(cells, widths).cast(pl.Schema(TABLES["hot"]))

@@ -48,7 +48,9 @@ def jackknife(
         one[group] = 0
         left_out.append(statistic(one))
     n = len(used)
-    spread = np.sqrt((n - 1) / n * np.sum((np.asarray(left_out) - np.mean(left_out, axis=0)) ** 2, axis=0))
+    spread = np.sqrt(
+        (n - 1) / n * np.sum((np.asarray(left_out) - np.mean(np.asarray(left_out), axis=0)) ** 2, axis=0)
+    )
     return whole, stats.t.ppf(0.5 + level / 2, n - 1) * spread
 
 

@@ -51,6 +51,8 @@ def between(
     if inside:
         rows = rows.filter(pl.col("start_fold") >= first)
     if where is not None:
+        for column in where.meta.root_names():
+            profile.require(table, column)
         rows = rows.filter(where)
     if table == "sums":
         return rows
@@ -69,7 +71,7 @@ def regression_rows(profile: Profile, start: int | None = None, stop: int | None
         the middle of the octave, 0 if none), ``has_gap``, ``wrote``, ``contract_type``, ``slot_type``. A piece that
         goes on within a bin and ends there is taken as at risk in that bin; one that does not end is left out.
     """
-    for column in ("gap", "pace", "kind"):
+    for column in ("gap", "pace", "kind", "accesses"):
         profile.require("pieces", column)
     pieces = between(profile, start, stop)
     same = (pl.col("entry") == pl.col("duration")).alias("same")

@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -51,7 +52,7 @@ VERSION = 1
 
 _U8, _U16, _I64, _S = pl.UInt8, pl.UInt16, pl.Int64, pl.String
 
-TABLES: dict[str, dict[str, type[pl.DataType]]] = {
+TABLES: dict[str, dict[str, Any]] = {
     "pieces": {
         "event": pl.Boolean,
         "fold": _U8,
@@ -113,7 +114,13 @@ TABLES: dict[str, dict[str, type[pl.DataType]]] = {
 MERGED = 255
 """Class of what a coarsened profile no longer tells apart."""
 
-LADDER = (("pieces", "pace"), ("pieces", "gap"), ("pieces_by_group", "activity"), ("pieces", "kind"))
+LADDER = (
+    ("pieces", "pace"),
+    ("pieces", "gap"),
+    ("pieces_by_group", "activity"),
+    ("pieces", "kind"),
+    ("pieces", "accesses"),
+)
 """Columns that are merged, one after the other, where a file would be too large; totals stay as they are."""
 
 
@@ -135,7 +142,7 @@ def gathered(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
     """Add up frames of a table, cell by cell, in the order of their keys."""
     schema = TABLES[table]
     frame = pl.concat(
-        [pl.DataFrame(schema=schema), *(one.select(list(schema)).cast(schema) for one in frames)]
+        [pl.DataFrame(schema=schema), *(one.select(list(schema)).cast(pl.Schema(schema)) for one in frames)]
     )
     return frame.group_by(keys(table)).agg(pl.col(sums(table)).sum()).sort(keys(table)).select(list(schema))
 
@@ -174,7 +181,7 @@ class Profile:
 
     def coarsened(self, merged: int) -> Profile:
         """Return the profile with the first columns of `LADDER` merged."""
-        frames = {name: self.table(name) for name in TABLES}
+        frames: dict[str, Any] = {name: self.table(name) for name in TABLES}
         for table, column in LADDER[self.merged : merged]:
             frames[table] = gathered(table, [frames[table].with_columns(pl.lit(MERGED, _U8).alias(column))])
         return dataclasses.replace(self, merged=max(self.merged, merged), **frames)
@@ -223,7 +230,9 @@ class Profile:
                 f"one profile has {self.merged} columns merged, the other {other.merged}; bring both to "
                 f"coarsened({max(self.merged, other.merged)}) first"
             )
-        frames = {name: gathered(name, [self.table(name), other.table(name)]) for name in TABLES}
+        frames: dict[str, Any] = {
+            name: gathered(name, [self.table(name), other.table(name)]) for name in TABLES
+        }
         return Profile(self.capability, self.plan, **frames, merged=self.merged)
 
     @property

@@ -177,7 +177,7 @@ def wait_mdc(rate_per_s: float, service_s: float, servers: int) -> float:
 
 
 def wait_ggc(
-    rate_per_s: float, service_s: float, servers: int, ca2: float, cs2: float, method: str = "klb"
+    rate_per_s: float, service_s: float, servers: int, ca2: float, cs2: float, method: str = "kimura"
 ) -> float:
     """Return an approximate mean wait in G/G/c.
 
@@ -187,18 +187,41 @@ def wait_ggc(
         Arrival rate, mean service time, number of servers.
     ca2, cs2 : float
         Squared coefficients of variation of inter-arrival and service times.
-    method : {"ac", "klb"}
-        Allen and Cunneen, or that times the correction of Krämer and Langenbach-Belz for regular arrivals (as in Bolch
-        and others, Queueing Networks and Markov Chains, 2006, 6.3, https://doi.org/10.1002/0471791571).
+    method : {"kimura", "ac", "klb"}
+        Kimura's interpolation between M/M/c, Cosmetatos' M/D/c and D/M/c (1986,
+        https://doi.org/10.1287/opre.34.5.751), exact for M/M/c and Cosmetatos' for M/D/c; Allen and Cunneen; or that
+        times the correction of Krämer and Langenbach-Belz for regular arrivals (as in Bolch and others, Queueing
+        Networks and Markov Chains, 2006, 6.3, https://doi.org/10.1002/0471791571). Arrivals or services more variable
+        than exponential are outside of Kimura's range: there the wait for exponential ones is scaled as by Allen and
+        Cunneen.
     """
     rho = _load(rate_per_s, service_s, servers)
     _not_negative(ca2=ca2, cs2=cs2)
-    if method not in ("ac", "klb"):
-        raise InputError(f"method {method!r} is not one of 'ac', 'klb'")
-    wait = wait_mmc(rate_per_s, service_s, servers) * (ca2 + cs2) / 2
-    if method == "ac" or wait == 0 or ca2 > 1:
+    if method not in ("kimura", "ac", "klb"):
+        raise InputError(f"method {method!r} is not one of 'kimura', 'ac', 'klb'")
+    exponential = wait_mmc(rate_per_s, service_s, servers)
+    if ca2 + cs2 == 0:
+        return 0.0
+    if method == "kimura":
+        inside = min(ca2, 1.0), min(cs2, 1.0)
+        if sum(inside) == 0:
+            return 0.0
+        regular_service = wait_mdc(rate_per_s, service_s, servers)
+        regular_arrivals = _wait_dmc(rho, servers, exponential)
+        terms = (1 - inside[0]) / regular_arrivals if inside[0] < 1 else 0.0
+        terms += (1 - inside[1]) / regular_service + 2 * (sum(inside) - 1) / exponential
+        return sum(inside) / terms * (ca2 + cs2) / sum(inside)
+    wait = exponential * (ca2 + cs2) / 2
+    if method == "ac" or ca2 > 1:
         return wait
     return wait * math.exp(-2 * (1 - rho) * (1 - ca2) ** 2 / (3 * rho * (ca2 + cs2)))
+
+
+def _wait_dmc(rho: float, servers: int, exponential: float) -> float:
+    """Return Kimura's mean wait in D/M/c from that in M/M/c; Krämer and Langenbach-Belz' where his turns negative."""
+    c = servers
+    correction = 1 - 4 * (1 - rho) * (c - 1) * (math.sqrt(4 + 5 * c) - 2) / (16 * rho * c)
+    return 0.5 * (correction if correction > 0 else 1.0) * math.exp(-2 * (1 - rho) / (3 * rho)) * exponential
 
 
 def batch_size_timer(rate_per_s: float, timeout_s: float) -> float:
@@ -266,14 +289,18 @@ def resequencing_factor(service_s: np.ndarray, group: int) -> float:
 def cost_per_tx(
     *,
     batch_tx: float,
-    group: int,
+    group: float,
     verify_gas: float,
     batch_gas: float,
     usd_per_gas: float,
     prover_usd_per_s: float,
     prove_s: float,
 ) -> dict[str, float]:
-    """Return dollars per transaction by cause: L1 verification (shared by a group), batch posting, proving."""
+    """Return dollars per transaction by cause: L1 verification (shared by a group), batch posting, proving.
+
+    A group of one is the article's naive horizontal scaling: every proof is verified by itself, and the cost of
+    verification grows with the number of proofs.
+    """
     _positive(batch_tx=batch_tx, group=group)
     _not_negative(
         verify_gas=verify_gas, batch_gas=batch_gas, usd_per_gas=usd_per_gas, prover_usd_per_s=prover_usd_per_s

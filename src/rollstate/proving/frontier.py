@@ -10,20 +10,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from rollstate.proving.closed_form import cost_per_tx
-from rollstate.proving.simulation import Draws, Path, Pipeline, draw, simulate
-
-STAGES = ("batch open", "wait for a prover", "prove", "group, aggregate, L1 slot")
+from rollstate.proving.closed_form import capacity, cost_per_tx
+from rollstate.proving.replications import Traffic, replicate
+from rollstate.proving.simulation import Pipeline
 
 
 @dataclass(frozen=True)
-class Workload:
-    """What comes in, at what cost; rates per second, money in US dollars."""
+class Prices:
+    """What verification, posting and provers cost, in gas and US dollars."""
 
-    tx_per_s: float = 20.0
-    n: int = 100_000
-    failure: float = 0.0
-    miss: float = 0.01
     verify_gas: float = 350_000.0
     batch_gas: float = 20_000.0
     usd_per_gas: float = 6e-5
@@ -39,54 +34,50 @@ class Point:
     close_s: float
 
 
-def stages(path: Path, draws: Draws) -> pd.DataFrame:
-    """Return how long each transaction spends in each of `STAGES`, in seconds; rows sum to its delay."""
-    ends = (path.close_s[path.batch], path.start_s[path.batch], path.proved_s[path.batch], path.final_s)
-    begins = (draws.arrival_s, *ends[:3])
-    return pd.DataFrame({name: end - begin for name, begin, end in zip(STAGES, begins, ends, strict=True)})
+def keeps_up(point: Point, pipeline: Pipeline, traffic: Traffic, work_s: np.ndarray) -> bool:
+    """Say whether provers and the aggregator finish batches as fast as they close, by their mean times."""
+    p = replace(pipeline, group=point.group)
+    rate = capacity(
+        point.close_s,
+        float(np.mean(work_s)),
+        p.group_s,
+        provers=point.provers,
+        group=point.group,
+        failure=traffic.failure,
+    )
+    return rate * point.close_s >= 1 - 1e-9
 
 
 def evaluate(
-    point: Point, workload: Workload, work_s: np.ndarray, pipeline: Pipeline, seed: int
+    point: Point,
+    traffic: Traffic,
+    prices: Prices,
+    work_s: np.ndarray,
+    pipeline: Pipeline,
+    *,
+    replications: int,
+    seed: int,
 ) -> dict[str, float]:
-    """Simulate one point and return its delays, throughput and cost.
-
-    The same seed gives all points the same arrivals and the same luck, so that their differences are not noise. The
-    first fifth of the transactions fills the pipeline and is left out.
-    """
+    """Simulate one point on independent paths and return its delays with their 95 % intervals, and its cost."""
     p = replace(pipeline, speeds=(1.0,) * point.provers, group=point.group, timeout_s=point.close_s)
-    draws = draw(
-        tx_per_s=workload.tx_per_s,
-        n=workload.n,
-        work_s=work_s,
-        seed=seed,
-        failure=workload.failure,
-        miss=workload.miss,
-        block_s=p.block_s,
-    )
-    path = simulate(p, draws)
-    steady = slice(workload.n // 5, None)
-    final = (path.final_s - draws.arrival_s)[steady]
-    virtual = (path.virtual_s - draws.arrival_s)[steady]
+    found = replicate(p, traffic, work_s, replications=replications, seed=seed)
+    late = found.final.quantile(0.99)
+    mean = found.final.mean()
+    paths = found.per_path.mean()
     # A prover is paid whether it works or not.
     cost = cost_per_tx(
-        batch_tx=workload.n / len(path.close_s),
+        batch_tx=float(paths["batch_tx"]),
         group=point.group,
-        verify_gas=workload.verify_gas,
-        batch_gas=workload.batch_gas,
-        usd_per_gas=workload.usd_per_gas,
-        prover_usd_per_s=workload.prover_usd_per_s * point.provers,
-        prove_s=path.close_s[-1] / len(path.close_s),
+        verify_gas=prices.verify_gas,
+        batch_gas=prices.batch_gas,
+        usd_per_gas=prices.usd_per_gas,
+        prover_usd_per_s=prices.prover_usd_per_s * point.provers,
+        prove_s=float(paths["seconds_per_batch"]),
     )
-    half = len(final) // 2
     return {
         **asdict(point),
-        "virtual_mean_s": float(virtual.mean()),
-        "final_mean_s": float(final.mean()),
-        "final_p50_s": float(np.quantile(final, 0.5)),
-        "final_p99_s": float(np.quantile(final, 0.99)),
-        # Of a queue that grows for ever the second half waits longer than the first, by far more than by chance.
-        "growth": float(final[half:].mean() / final[:half].mean() - 1),
+        **dict(zip(("final_mean_s", "final_mean_low_s", "final_mean_high_s"), mean, strict=True)),
+        **dict(zip(("final_p99_s", "final_p99_low_s", "final_p99_high_s"), late, strict=True)),
         "usd_per_tx": sum(cost.values()),
         **{f"usd_{name}": value for name, value in cost.items()},
     }
@@ -94,14 +85,25 @@ def evaluate(
 
 def sweep(
     points: Iterable[Point],
-    workload: Workload,
+    traffic: Traffic,
+    prices: Prices,
     work_s: np.ndarray,
     pipeline: Pipeline,
     *,
+    replications: int,
     seed: int,
     executor: Executor | None = None,
 ) -> pd.DataFrame:
-    """Evaluate many points, in order; an executor changes where they run and nothing else."""
-    one = partial(evaluate, workload=workload, work_s=work_s, pipeline=pipeline, seed=seed)
-    rows = executor.map(one, points) if executor else map(one, points)
+    """Evaluate the points that keep up, in order; an executor changes where they run and nothing else."""
+    stable = [point for point in points if keeps_up(point, pipeline, traffic, work_s)]
+    one = partial(
+        evaluate,
+        traffic=traffic,
+        prices=prices,
+        work_s=work_s,
+        pipeline=pipeline,
+        replications=replications,
+        seed=seed,
+    )
+    rows = executor.map(one, stable) if executor else map(one, stable)
     return pd.DataFrame(list(rows))

@@ -1,7 +1,8 @@
 r"""Survival curves by stratum: bands, restricted means and the log-rank test, all with delayed entry.
 
 The curve itself is `rollstate.product_limit.kaplan_meier`. Its pointwise interval takes spells as independent; they
-are not when several belong to one slot, so the bands here resample whole clusters.
+are not when several belong to one slot, so the bands here resample whole clusters. The log-rank test is own code
+because lifelines' has neither delayed entry, nor strata, nor clusters; without them the two agree.
 
 Sources: equal-precision band: Nair (1984), https://doi.org/10.1080/00401706.1984.10487964, critical value of Miller and
 Siegmund (1982), https://doi.org/10.2307/2529883; restricted mean: Irwin (1949), https://doi.org/10.1017/S0022172400014443;
@@ -17,9 +18,9 @@ import numpy as np
 import polars as pl
 from scipy import optimize, stats
 
-from rollstate.bootstrap import cluster_samples
+from rollstate.bootstrap import resampling
 from rollstate.errors import InputError
-from rollstate.product_limit import kaplan_meier, survival_at
+from rollstate.product_limit import kaplan_meier
 from rollstate.survival.cox import engine
 from rollstate.survival.spells import Spells
 
@@ -150,15 +151,15 @@ def cluster_simultaneous_band(
     """
     if spells.cluster is None:
         raise InputError("a cluster band needs spells with clusters; pass cluster= when making them")
+    if len(np.unique(spells.cluster)) < 2:
+        raise InputError("a cluster band needs at least two clusters; resample something narrower")
     at = np.asarray(at, float)
-
-    def transformed(rows: np.ndarray) -> np.ndarray:
-        curve = kaplan_meier(spells.duration[rows], spells.event[rows], spells.entry[rows])
-        with np.errstate(divide="ignore"):
-            return np.log(-np.log(survival_at(curve, at)))
-
-    center = transformed(np.arange(len(spells)))
-    values = np.stack([transformed(rows) for rows in cluster_samples(spells.cluster, draws, seed)])
+    samples = resampling(spells.cluster, draws, seed)
+    once = np.ones((1, samples.clusters), np.uint8)
+    logs = log_survival_by_sample(spells, samples.code, np.concatenate([once, samples.counts]), at)
+    with np.errstate(divide="ignore"):
+        center, *values = np.log(-logs)
+    values = np.stack(values)
     inside = np.isfinite(center) & np.isfinite(values).all(axis=0)
     if not inside.any():
         raise InputError(
@@ -173,6 +174,61 @@ def cluster_simultaneous_band(
             column[inside] = np.exp(-np.exp(center[inside] + sign * value * se))
             frame[prefix + side] = column
     return pl.DataFrame(frame, nan_to_null=True)
+
+
+CELLS = 20_000_000
+"""Numbers held at once by `log_survival_by_sample`."""
+
+
+def log_survival_by_sample(
+    spells: Spells, code: np.ndarray, counts: np.ndarray, at: np.ndarray
+) -> np.ndarray:
+    """Return the logarithm of the product-limit curve of samples of clusters, shape (samples, m).
+
+    Events and numbers at risk add up over clusters, so each is counted once per cluster and time, and no spell is
+    copied. lifelines would fit every sample anew: `benchmarks/survival.py` measures both.
+
+    Parameters
+    ----------
+    spells : Spells
+        Data.
+    code : array of int, shape (n,)
+        Cluster of each spell.
+    counts : array, shape (samples, clusters)
+        How often each cluster is in each sample.
+    at : array, shape (m,)
+        Gap times.
+    """
+    times = np.unique(spells.duration[spells.event])
+    enters = np.searchsorted(times, spells.entry, "right")
+    leaves = np.searchsorted(times, spells.duration, "right")
+    clusters, step = counts.shape[1], max(1, CELLS // counts.shape[1])
+    weights = counts.astype(float)
+    at_risk = np.zeros((clusters, 1))
+    total = np.zeros((len(counts), 1))
+    position = np.searchsorted(times, at, "right")
+    out = np.zeros((len(counts), len(at)))
+    for begin in range(0, len(times), step):
+        width = min(step, len(times) - begin)
+
+        def counted(
+            index: np.ndarray, rows: np.ndarray, begin: int = begin, width: int = width
+        ) -> np.ndarray:
+            inside = rows & (index >= begin) & (index < begin + width)
+            cell = code[inside] * width + index[inside] - begin
+            return np.bincount(cell, minlength=clusters * width).reshape(clusters, width)
+
+        every = np.ones(len(spells), bool)
+        n = at_risk + np.cumsum(counted(enters, every) - counted(leaves, every), axis=1)
+        d = counted(leaves - 1, spells.event)
+        at_risk = n[:, -1:]
+        deaths, left = weights @ d, weights @ n
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = total + np.cumsum(np.log1p(-np.where(left > 0, deaths / left, 0.0)), axis=1)
+        here = (position > begin) & (position <= begin + width)
+        out[:, here] = logs[:, position[here] - begin - 1]
+        total = logs[:, -1:]
+    return out
 
 
 def restricted_mean(spells: Spells, horizon: float) -> pl.DataFrame:

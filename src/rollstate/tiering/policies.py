@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from rollstate.errors import InputError
+from rollstate.intervals import ACTIVITY
 from rollstate.tiering import windows
 from rollstate.tiering.costs import Costs
 from rollstate.tiering.replay import paid
@@ -64,11 +64,11 @@ def ski_rental_random(trial: Trial, costs: Costs) -> Window:
 
 
 def tuned_by_activity(trial: Trial, costs: Costs) -> Window:
-    """Take the window that was best for slots of the same class of activity."""
-    before, behind = (frame["activity"].cast(pl.String).to_numpy() for frame in (trial.past, trial.future))
-    by_class = windows.tuned_by_group(trial.train, before, costs)
-    rest = windows.tuned(trial.profile, costs, open_end=True)[0]
-    return np.array([by_class.get(name, rest) for name in behind])
+    """Take the window that was best for slots of the same class of activity; a small class takes that of all."""
+    best = np.full(len(ACTIVITY), tuned(trial, costs), float)
+    for code, profile in trial.profiles_by_activity.items():
+        best[code] = windows.tuned(profile, costs, open_end=True)[0]
+    return best[trial.activity]
 
 
 def threshold(trial: Trial, costs: Costs) -> Window:

@@ -20,6 +20,7 @@ import polars as pl
 
 from rollstate.bootstrap import Resampling
 from rollstate.errors import InputError
+from rollstate.intervals import ACTIVITY
 from rollstate.survival import calibration, conformal, forecasts, frailty, landmarks
 from rollstate.survival.spells import add_covariates
 from rollstate.tiering import evaluation, policies, windows
@@ -32,6 +33,8 @@ REACH = 100.0
 """How far beyond the longest spell seen a window may end, as a multiple of it."""
 EARLIER = 2 / 3
 """Share of the known blocks behind which the earlier trial judges."""
+FEWEST = 200
+"""Spells below which a class of activity has no window of its own."""
 ALPHA = 0.1
 """Share of waits that may be shorter than their conformal bound."""
 
@@ -90,6 +93,18 @@ class Trial:
     def profile(self) -> windows.Profile:
         """The spells before the border, sorted once for all penalties."""
         return windows.profile(self.train)
+
+    @functools.cached_property
+    def profiles_by_activity(self) -> dict[int, windows.Profile]:
+        """The same for each class of activity with at least `FEWEST` spells, by the class's place in `ACTIVITY`."""
+        code = _activity(self.past)
+        classes = ((number, self.train.take(code == number)) for number in np.unique(code))
+        return {int(number): windows.profile(part) for number, part in classes if len(part) >= FEWEST}
+
+    @functools.cached_property
+    def activity(self) -> np.ndarray:
+        """Class of activity of each spell behind the border, as its place in `ACTIVITY`, shape (n,)."""
+        return _activity(self.future)
 
     @property
     def longest(self) -> float:
@@ -177,6 +192,10 @@ def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
         mixture=mixture,
         tau=float(np.median(past["duration"].to_numpy())),
     )
+
+
+def _activity(spells: pl.DataFrame) -> np.ndarray:
+    return spells["activity"].cast(pl.String).cast(pl.Enum(list(ACTIVITY))).to_physical().to_numpy()
 
 
 def _hazard_at(trial: Trial, at: np.ndarray) -> np.ndarray:

@@ -55,6 +55,8 @@ class Profile:
     ----------
     ends, begins, accessed : array of float64
         Durations, entries and durations of spells that an access ended, each ascending.
+    candidates : array of float64
+        Windows of which one is the best at any penalty: none, each gap that an access ended, and no end.
     end_sums, begin_sums : array of float64
         Their cumulative sums, from 0.
     """
@@ -62,6 +64,7 @@ class Profile:
     ends: np.ndarray
     begins: np.ndarray
     accessed: np.ndarray
+    candidates: np.ndarray
     end_sums: np.ndarray
     begin_sums: np.ndarray
 
@@ -70,7 +73,8 @@ def profile(seen: Gaps) -> Profile:
     """Sort spells for `window_costs`; a sweep over penalties needs it once."""
     ends, begins = np.sort(seen.duration), np.sort(seen.entry)
     sums = (np.r_[0.0, np.cumsum(values)] for values in (ends, begins))
-    return Profile(ends, begins, np.sort(seen.duration[seen.event]), *sums)
+    accessed = np.sort(seen.duration[seen.event])
+    return Profile(ends, begins, accessed, np.r_[0.0, np.unique(accessed), np.inf], *sums)
 
 
 def window_costs(seen: Gaps | Profile, windows: np.ndarray, costs: Costs) -> np.ndarray:
@@ -108,22 +112,12 @@ def tuned(seen: Gaps | Profile, costs: Costs, *, open_end: bool = False) -> tupl
         miss would. For a window that is used on later spells; the best one in hindsight needs none of it.
     """
     known = seen if isinstance(seen, Profile) else profile(seen)
-    candidates = np.r_[0.0, np.unique(known.accessed), np.inf]
+    candidates = known.candidates
     cost = window_costs(known, candidates, costs)
     best = int(np.flatnonzero(cost <= cost.min() * (1 + 1e-12))[-1])
     if open_end and cost[-1] - cost[best] <= costs.penalty:
         best = -1
     return float(candidates[best]), float(cost[best])
-
-
-def tuned_by_group(seen: Gaps, group: np.ndarray, costs: Costs, least: int = 200) -> dict[object, float]:
-    """Return the best window of each group; a group with fewer spells than `least` takes that of all."""
-    overall = tuned(seen, costs, open_end=True)[0]
-    out = {}
-    for label in np.unique(group):
-        rows = group == label
-        out[label] = tuned(seen.take(rows), costs, open_end=True)[0] if rows.sum() >= least else overall
-    return out
 
 
 def expected_costs(survival: np.ndarray, grid: np.ndarray, holding: float, penalty: float) -> np.ndarray:

@@ -30,9 +30,9 @@ from scipy import stats
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 
-FIRST_SHUFFLES = 200
+FIRST_SHUFFLES = 100
 """Shuffles of every series; only those that few of them reach are shuffled further."""
-FEW = 10
+FEW = 8
 """Shuffles that reach the observed value, above which a series is told from noise no more."""
 
 
@@ -170,20 +170,23 @@ def autocorrelation_test(
     p_adjusted : array, shape (c,)
         Adjusted p-values of the largest absolute autocorrelation over the lags.
     by_lag : polars.DataFrame
-        ``lag``, ``mean`` autocorrelation over contracts, ``low`` and ``high``: 95 % of that mean in shuffled time, by
-        its mean and standard deviation over the first shuffles.
+        ``lag``, ``mean`` autocorrelation over contracts, ``low`` and ``high``: 95 % of that mean in shuffled time. A
+        series of T blocks has there -(T - k) / (T (T - 1)) on average at lag k; the spread is that of the first
+        shuffles, each contract shuffled by itself.
     """
     observed = autocorrelation(series, max_lag)
     largest = np.abs(observed).max(1, initial=0)
     rng = np.random.default_rng(seed)
     reached, shuffles = np.zeros(len(series)), np.full(len(series), min(FIRST_SHUFFLES, draws))
-    means = np.empty((shuffles.max(initial=1), max_lag))
-    for draw in range(len(means)):
+    lags, blocks = np.arange(1, max_lag + 1), series.shape[1]
+    varies = (series.std(axis=1) > 0)[:, None]
+    expected = varies * (lags - blocks) / (blocks * (blocks - 1))
+    squares, first = np.zeros(max_lag), min(FIRST_SHUFFLES, draws)
+    for _ in range(first):
         shuffled = autocorrelation(rng.permuted(series, axis=1), max_lag)
         reached += np.abs(shuffled).max(1, initial=0) >= largest
-        means[draw] = shuffled.mean(0)
-    open_ = np.flatnonzero(reached <= FEW)
-    done = len(means)
+        squares += ((shuffled - expected) ** 2).sum(0)
+    open_, done = np.flatnonzero(reached <= FEW), first
     while len(open_) and done < draws:
         for _ in range(min(done, draws - done)):
             shuffled = autocorrelation(rng.permuted(series[open_], axis=1), max_lag)
@@ -194,8 +197,7 @@ def autocorrelation_test(
         p = (reached[open_] + 1) / (done + 1)
         if len(open_) and p.max() * len(series) / len(open_) < 0.01:
             break
-    middle, spread = means.mean(0), stats.norm.ppf(0.975) * means.std(0)
-    lags = np.arange(1, max_lag + 1)
+    middle, spread = expected.mean(0), stats.norm.ppf(0.975) * np.sqrt(squares / first) / len(series)
     by_lag = pl.DataFrame(
         {"lag": lags, "mean": observed.mean(0), "low": middle - spread, "high": middle + spread}
     )

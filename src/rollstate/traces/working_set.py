@@ -49,29 +49,29 @@ def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl
                 f"lag {lag} must lie between 1 and {n_blocks - 1}, one less than the window's blocks"
             )
     accesses = trace.accesses.filter("is_write") if writes_only else trace.accesses
-    touched = accesses.select("slot_id", "block_number").unique().sort("slot_id", "block_number")
-    gap = touched.with_columns(pl.col("block_number").diff().over("slot_id").alias("gap"))
-    start = trace.capability.window_start
-    total = np.append(0, np.cumsum(trace.blocks["observed"].to_numpy()))
-    parts = [
-        gap.filter(_looked_back(total, lag, start))
-        .group_by("block_number")
-        .agg(
-            pl.len().cast(pl.Int64).alias("slots"), (pl.col("gap") <= lag).sum().cast(pl.Int64).alias("seen")
-        )
-        .select(pl.lit(lag, pl.Int64).alias("lag"), "block_number", "slots", "seen")
-        .sort("block_number")
-        for lag in lags
-    ]
+    # Slot and block in one number: one sort of a plain column orders the touches.
+    block = accesses["block_number"].to_numpy().astype(np.int64) - trace.capability.window_start
+    touched = np.unique(accesses["slot_id"].to_numpy().astype(np.int64) * n_blocks + block)
+    slot, block = np.divmod(touched, n_blocks)
+    again = np.r_[False, slot[1:] == slot[:-1]] if len(slot) else np.zeros(0, bool)
+    gap = np.where(again, np.diff(touched, prepend=0), n_blocks)
+    slots = np.bincount(block, minlength=n_blocks)
+    observed = np.append(0, np.cumsum(trace.blocks["observed"].to_numpy()))
+    parts = []
+    for lag in lags:
+        # Blocks all of whose last `lag` blocks were observed.
+        whole = observed[lag:-1] - observed[: -1 - lag] == lag
+        if not whole.any():
+            raise InputError(f"no block has {lag} observed blocks before it; choose a shorter lag")
+        seen = np.bincount(block[gap <= lag], minlength=n_blocks)
+        inside = np.flatnonzero((slots[lag:] > 0) & whole) + lag
+        counts = {
+            "block_number": inside + trace.capability.window_start,
+            "slots": slots[inside],
+            "seen": seen[inside],
+        }
+        parts.append(pl.DataFrame(counts).select(pl.lit(lag, pl.Int64).alias("lag"), pl.all()))
     return pl.concat(parts)
-
-
-def _looked_back(total: np.ndarray, lag: int, start: int) -> pl.Expr:
-    """Say of rows whether all of the last `lag` blocks before theirs were observed; `total` counts observed blocks."""
-    whole = np.flatnonzero(total[lag:-1] - total[: -1 - lag] == lag) + lag + start
-    if not whole.size:
-        raise InputError(f"no block has {lag} observed blocks before it; choose a shorter lag")
-    return pl.col("block_number").is_in(pl.Series(whole).implode())
 
 
 def reuse_share(counts: pl.DataFrame, *, seed: int, draws: int = 400, block_length: int = 5) -> pl.DataFrame:

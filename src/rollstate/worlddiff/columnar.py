@@ -21,7 +21,7 @@ from rollstate.worlddiff.chunks import Chunks, roomier
 from rollstate.worlddiff.columnar_kernel import NONE
 from rollstate.worlddiff.errors import FrameError, KeyRangeError, TraceError, TransactionError
 from rollstate.worlddiff.interning import Interner
-from rollstate.worlddiff.operations import NAMES, TOUCHING, Operations, slot_of
+from rollstate.worlddiff.operations import NAMES, TOUCHING, Operations, slots_of
 from rollstate.worlddiff.pricing import prices
 from rollstate.worlddiff.storage_queries import StorageAccess, StorageQuery
 from rollstate.worlddiff.world import World, check_world, checked_read
@@ -190,7 +190,7 @@ class ColumnarWorldDiff:
         new = np.unique(slots[status[slots] & kernel.LOADED == 0])
         if not len(new):
             return
-        keys = [slot_of(row) for row in self._slots.rows(int(new[0]))[new - new[0]]]
+        keys = slots_of(self._slots.take(new))
         found = [checked_read(self.world, slot) for slot in keys]
         free = np.array([bool(self.world.is_free(slot)) for slot in keys])
         values = b"".join(slot.value.to_bytes(VALUE_BYTES, "big") for slot in found)
@@ -328,7 +328,7 @@ class ColumnarWorldDiff:
         slot = int(entry) & kernel.SLOT_MASK
         if slot >= self._slots.count:
             return f"slot id {slot}"
-        address, key = slot_of(self._slots.take(np.array([slot]))[0])
+        address, key = slots_of(self._slots.take(np.array([slot])))[0]
         return f"slot ({address:#x}, {key:#x})"
 
     def _codes(self) -> Iterator[np.ndarray]:
@@ -337,7 +337,7 @@ class ColumnarWorldDiff:
 
     def queries(self) -> list[StorageQuery]:
         """Return the trace as the reference algorithm takes it."""
-        keys = [slot_of(row) for row in self._slots.rows()]
+        keys = slots_of(self._slots.rows())
         values = self.value(np.arange(self._values.count))
         return [
             StorageQuery(
@@ -366,17 +366,17 @@ class ColumnarWorldDiff:
     def storage_writes(self) -> dict[tuple[int, int], StorageWrite]:
         """Return the pending writes by slot."""
         pending = np.flatnonzero(self._state[_CURRENT][: self._slots.count] != NONE)
-        rows = self._slots.take(pending)
+        keys = slots_of(self._slots.take(pending))
         values = self.value(self._state[_CURRENT][pending])
         return {
-            slot_of(row): StorageWrite(value, int(self._state[_PAID][slot]))
-            for row, slot, value in zip(rows, pending, values, strict=True)
+            key: StorageWrite(value, int(self._state[_PAID][slot]))
+            for key, slot, value in zip(keys, pending, values, strict=True)
         }
 
     def protective_reads(self) -> list[tuple[int, int]]:
         """Return the slots read while they had no pending write, ascending."""
         marked = np.flatnonzero(self._state[_FLAGS][: self._slots.count] & PROTECTIVE_READ)
-        return [slot_of(row) for row in self._slots.take(self._slots.order(marked))]
+        return slots_of(self._slots.take(self._slots.order(marked)))
 
     def accesses_from_maps(self) -> AccessColumns:
         """Return the deduplicated set from pending writes and protective reads."""
@@ -405,11 +405,9 @@ class ColumnarWorldDiff:
 
     def accesses(self, columns: AccessColumns) -> list[StorageAccess]:
         """Return a deduplicated set with ids replaced by what they name."""
-        rows = self._slots.take(columns.slot)
+        keys = slots_of(self._slots.take(columns.slot))
         before, after = self.value(columns.before), self.value(columns.after)
-        return [
-            StorageAccess(*slot_of(row), a != b, a, b) for row, a, b in zip(rows, before, after, strict=True)
-        ]
+        return [StorageAccess(*key, a != b, a, b) for key, a, b in zip(keys, before, after, strict=True)]
 
 
 def _is_write(codes: np.ndarray) -> np.ndarray:

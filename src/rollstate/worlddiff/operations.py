@@ -68,7 +68,7 @@ class Operations:
 
     def tuples(self) -> Iterator[tuple]:
         """Yield the operations one at a time: name, then address, key and value as integers where it has them."""
-        slots = [slot_of(row) for row in self.slots]
+        slots = slots_of(self.slots)
         values = [int.from_bytes(row.tobytes(), "big") for row in self.values]
         for code, slot, value in zip(
             self.code.tolist(), self.slot.tolist(), self.value.tolist(), strict=True
@@ -104,10 +104,13 @@ def _check_form(name: str, arguments: Sequence[Any]) -> None:
         raise TraceError(f"operation {name!r} takes {_ARITY.get(name, 0)} arguments, not {arguments!r}")
 
 
-def slot_of(row: np.ndarray) -> Slot:
-    """Return address and key of 52 big-endian bytes."""
-    data = row.tobytes()
-    return int.from_bytes(data[:20], "big"), int.from_bytes(data[20:], "big")
+def slots_of(rows: np.ndarray) -> list[Slot]:
+    """Return address and key of each row of 52 big-endian bytes."""
+    data, read = np.ascontiguousarray(rows).tobytes(), int.from_bytes
+    return [
+        (read(data[at : at + 20], "big"), read(data[at + 20 : at + 52], "big"))
+        for at in range(0, len(data), 52)
+    ]
 
 
 def slot_rows(slots: Iterable[Slot]) -> np.ndarray:

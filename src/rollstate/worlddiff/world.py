@@ -47,7 +47,11 @@ def check_world(world: Any) -> None:
 def checked_read(world: World, slot: Slot) -> StorageSlot:
     """Return what a world says of a slot, or raise `WorldError` if that is no value of 256 bits."""
     try:
-        value, is_initial = world.read(slot)
+        found = world.read(slot)
+        # The common case, which needs no new object.
+        if type(found) is StorageSlot and type(found.value) is int and 0 <= found.value < 1 << 256:
+            return found
+        value, is_initial = found
         return StorageSlot(integer("value", value, 256), bool(is_initial))
     except (TypeError, ValueError) as error:
         raise WorldError(f"the world's read({slot}) is no StorageSlot(value, is_initial): {error}") from error

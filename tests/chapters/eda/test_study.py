@@ -1,5 +1,7 @@
 """The frames of the chapter on gaps: by hand, against lifelines, and on traces that hold nearly nothing."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,21 +14,24 @@ from rollstate.chapters.eda.parameters import Eda
 from rollstate.compendium import bundles
 from rollstate.errors import InputError
 from rollstate.product_limit import cumulative_hazard
-from rollstate.risk_table import ClusteredRiskTable
 from rollstate.traces import datasets
 
 P = Eda(draws=30, permutations=100, min_active=2, min_visits=5)
 
 
 def window(touches, **options):
-    trace = make_trace(touches, **options)
-    return study.Window(trace, intervals.build(trace))
+    return study.Window.of(make_trace(touches, **options))
 
 
 @pytest.fixture(scope="module")
 def sample():
-    trace = datasets.load_trace("sample")
-    return study.Window(trace, intervals.build(trace))
+    return study.Window.of(datasets.load_trace("sample"))
+
+
+@pytest.fixture(scope="module")
+def spells(sample):
+    """The spells of the sample, one by one."""
+    return intervals.build(sample.trace)
 
 
 def test_frequencies_are_counted_by_hand():
@@ -45,31 +50,38 @@ def test_frequency_of_slots_that_are_touched_once_is_drawn():
     assert found.numbers["touched_again"].value == 0
 
 
-def test_curves_start_at_one_with_all_spells_and_count_those_at_risk(sample):
+def test_curves_start_at_one_with_all_spells_and_count_those_at_risk(sample, spells):
     found = study.gaps(sample, P)
+    assert found.numbers["spells"] == spells.height
     drawn = found.frame.filter(pl.col("stratum") != study.COMPLETED)
     start = drawn.filter(pl.col("gap") == 0)
     assert (start["survival"] == 1).all()
-    assert start["at_risk"].sum() == sample.spells.filter(pl.col("entry") == 0).height
+    assert start["at_risk"].sum() == spells.filter(pl.col("entry") == 0).height
+    labelled = study.strata(spells, "activity")[0]
     for (name,), part in drawn.group_by("stratum"):
-        spells = study.strata(sample.spells, "activity")[0].filter(pl.col("stratum") == name)
+        own = labelled.filter(pl.col("stratum") == name)
         for row in part.gather_every(40).iter_rows(named=True):
             gap = row["gap"]
-            assert row["events"] == spells.filter(pl.col("event") & (pl.col("duration") <= gap)).height
-            assert row["at_risk"] == spells.filter(pl.col("entry") <= gap, pl.col("duration") > gap).height
+            assert row["events"] == own.filter(pl.col("event") & (pl.col("duration") <= gap)).height
+            assert row["at_risk"] == own.filter(pl.col("entry") <= gap, pl.col("duration") > gap).height
+    completed = spells.filter("event")["duration"].to_numpy()
+    naive = found.frame.filter(pl.col("stratum") == study.COMPLETED)
+    assert naive["survival"].to_numpy() == pytest.approx(
+        [(completed > gap).mean() for gap in naive["gap"]], abs=1e-12
+    )
+    assert found.numbers["naive_open_share"] == pytest.approx((completed > found.numbers["horizon"]).mean())
 
 
-def test_hazards_are_those_of_nelson_and_aalen(sample):
-    duration, event, entry, contract = sample.columns
-    table = ClusteredRiskTable.of(duration, event, entry, contract).total()
+def test_hazards_are_those_of_nelson_and_aalen(sample, spells):
+    duration, event, entry = (spells[name].to_numpy() for name in ("duration", "event", "entry"))
     peer = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(duration, event, entry=entry)
     at = np.arange(0, 40, 3)
-    assert cumulative_hazard(table, at) == pytest.approx(peer.cumulative_hazard_at_times(at).to_numpy())
+    hazard = cumulative_hazard(sample.all.table.whole, at)
+    assert hazard == pytest.approx(peer.cumulative_hazard_at_times(at).to_numpy())
     found = study.hazard(sample, P)
     first = found.frame.row(0, named=True)
-    at_risk = (entry < 1).sum()
     assert (first["above"], first["to"]) == (0, 1)
-    assert first["hazard"] == pytest.approx((event & (duration == 1)).sum() / at_risk)
+    assert first["hazard"] == pytest.approx((event & (duration == 1)).sum() / (entry < 1).sum())
     assert found.numbers["hazard_first"].value == first["hazard"]
 
 
@@ -112,12 +124,15 @@ def test_rule_needs_known_creations_and_says_so():
 
 
 def test_curves_begin_where_enough_spells_are_at_risk():
-    duration, event = np.r_[2.0, np.full(50, 9.0)], np.ones(51, bool)
     entry = np.r_[0.0, np.full(50, 3.0)]
-    kept, _, begins = bands.begun(duration, event, entry)
-    assert len(kept) == 50
-    assert (begins == 3).all()
-    assert bands.begun(duration, event, np.zeros(51))[0] is duration
+    spells = bands.Spells(
+        np.r_[2.0, np.full(50, 9.0)], np.ones(51, bool), entry, np.arange(51), np.ones(51, int)
+    )
+    begun = bands.begun(spells)
+    assert len(begun.duration) == 50
+    assert (begun.entry == 3).all()
+    at_once = dataclasses.replace(spells, entry=np.zeros(51))
+    assert bands.begun(at_once) is at_once
 
 
 EDGES = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,36 @@ MIN_AT_RISK = 30
 """Spells at risk from which on a curve under delayed entry is drawn."""
 
 
+@dataclass(frozen=True)
+class Spells:
+    """Spells of one kind, each `count` times; arrays of shape (n,)."""
+
+    duration: np.ndarray
+    event: np.ndarray
+    entry: np.ndarray
+    contract: np.ndarray
+    count: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> Spells:
+        """Take the columns of a frame; without ``count`` each row is one spell."""
+        names = ("duration", "event", "entry", "contract_id")
+        count = frame["count"].to_numpy() if "count" in frame.columns else np.ones(frame.height, np.int64)
+        return cls(*(frame[name].to_numpy() for name in names), count)
+
+    @cached_property
+    def table(self) -> ClusteredRiskTable:
+        """The spells counted by gap time and contract."""
+        return ClusteredRiskTable.of(self.duration, self.event, self.entry, self.contract, self.count)
+
+    @property
+    def rows(self) -> dict[str, np.ndarray]:
+        """The arguments of lifelines' fitters."""
+        return {
+            "durations": self.duration, "event_observed": self.event, "entry": self.entry, "weights": self.count,
+        }  # fmt: skip
+
+
 def ends(
     drawn: Iterator[np.ndarray], clusters: int, shape: tuple[int, ...] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -27,37 +59,31 @@ def ends(
     return low, high
 
 
-def survival(
-    duration: np.ndarray,
-    event: np.ndarray,
-    entry: np.ndarray,
-    cluster: np.ndarray,
-    at: np.ndarray,
-    *,
-    draws: int,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the band of a survival curve at gap times; nan for a single cluster."""
-    if (cluster == cluster[0]).all():
+def survival(spells: Spells, at: np.ndarray, *, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the band of a survival curve at gap times; nan for a single contract."""
+    if (spells.contract == spells.contract[0]).all():
         return np.full(len(at), np.nan), np.full(len(at), np.nan)
-    least = MIN_AT_RISK if entry.any() else 1
-    return cluster_band(duration, event, entry, cluster, at, seed=seed, draws=draws, min_at_risk=least)
+    return cluster_band(
+        spells.duration, spells.event, spells.entry, spells.contract, at, seed=seed, draws=draws,
+        min_at_risk=MIN_AT_RISK if spells.entry.any() else 1, count=spells.count,
+    )  # fmt: skip
 
 
-def begun(
-    duration: np.ndarray, event: np.ndarray, entry: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def begun(spells: Spells) -> Spells:
     """Return the spells given survival to the time at which `MIN_AT_RISK` of them are first at risk.
 
     Under delayed entry a curve can fall to zero early on a handful of spells. Without it all are at risk from the start.
     """
-    if not entry.any():
-        return duration, event, entry
-    table = ClusteredRiskTable.of(duration, event, entry, np.zeros(len(duration))).whole
+    if not spells.entry.any():
+        return spells
+    table = spells.table.whole
     enough = np.flatnonzero(table.at_risk >= MIN_AT_RISK)
     first = table.time[enough[0] - 1] if len(enough) else 0
-    kept = duration > first
-    return duration[kept], event[kept], np.maximum(entry[kept], first)
+    kept = spells.duration > first
+    return Spells(
+        spells.duration[kept], spells.event[kept], np.maximum(spells.entry[kept], first), spells.contract[kept],
+        spells.count[kept],
+    )  # fmt: skip
 
 
 def frame(columns: dict[str, Any]) -> pl.DataFrame:

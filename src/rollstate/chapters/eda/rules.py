@@ -7,8 +7,9 @@ import polars as pl
 
 from rollstate import intervals, tails
 from rollstate.chapters.eda import bands
+from rollstate.chapters.eda.bands import Spells
 from rollstate.chapters.eda.parameters import Eda
-from rollstate.chapters.eda.study import Answer, columns
+from rollstate.chapters.eda.study import Answer
 from rollstate.errors import InputError
 from rollstate.product_limit import survival_of
 from rollstate.risk_table import ClusteredRiskTable, RiskTable
@@ -62,7 +63,9 @@ def peer_rule(peer: Trace, p: Eda) -> Answer:
 
 def paired_curves(wrong: pl.DataFrame, right: pl.DataFrame, at: np.ndarray, p: Eda) -> pl.DataFrame:
     """Return the survival curves of two sets of spells and their difference, with bands from the same draws."""
-    both = [np.concatenate(pair) for pair in zip(columns(wrong), columns(right), strict=True)]
+    one, other = Spells.of(wrong), Spells.of(right)
+    names = ("duration", "event", "entry", "contract")
+    both = [np.concatenate([getattr(one, name), getattr(other, name)]) for name in names]
     first = np.arange(len(both[0])) < wrong.height
     tables = [ClusteredRiskTable.of(*both, count=rows) for rows in (first, ~first)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from lifelines import KaplanMeierFitter, NelsonAalenFitter
 from rollstate import intervals, tails
 from rollstate.bootstrap import cluster_samples, cluster_weights, percentile_interval
 from rollstate.chapters.eda import bands
+from rollstate.chapters.eda.bands import Spells
 from rollstate.chapters.eda.parameters import Eda
 from rollstate.errors import InputError
 from rollstate.product_limit import cumulative_hazard
@@ -49,26 +51,40 @@ class Answer:
 
 @dataclass(frozen=True)
 class Window:
-    """The window of a trace and its spells."""
+    """The window of a trace and its spells.
+
+    Attributes
+    ----------
+    trace : Trace
+        The accesses.
+    spells : polars.DataFrame
+        Distinct spells by contract: ``contract_id``, ``duration``, ``event``, ``entry``, ``activity``, the label of the
+        strata, and ``count``, how often each occurs.
+    """
 
     trace: Trace
     spells: pl.DataFrame
 
-    @property
-    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Duration, event, entry and contract of each spell."""
-        return columns(self.spells)
+    @classmethod
+    def of(cls, trace: Trace, label: str = "activity") -> Window:
+        """Build the spells of a trace and count them; an `InputError` says so where there is none."""
+        spells = intervals.build(trace)
+        if spells.is_empty():
+            raise InputError(
+                "the window holds no spell: it needs two blocks and an access before the last of them"
+            )
+        names = list(dict.fromkeys(("contract_id", "duration", "event", "entry", "activity", label)))
+        return cls(trace, spells.select(names).group_by(names).len("count").sort(names))
+
+    @cached_property
+    def all(self) -> Spells:
+        """All spells."""
+        return Spells.of(self.spells)
 
 
 def window(p: Eda) -> Window:
-    """Return the window that the parameters name; an `InputError` says so where it holds no spell."""
-    trace = summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
-    spells = intervals.build(trace)
-    if spells.is_empty():
-        raise InputError(
-            "the window holds no spell: it needs two blocks and an access before the last of them"
-        )
-    return Window(trace, spells)
+    """Return the window that the parameters name."""
+    return Window.of(summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop), p.strata)
 
 
 def frequency(seen: Window, p: Eda) -> Answer:
@@ -123,42 +139,36 @@ def gaps(seen: Window, p: Eda) -> Answer:
         Its frame has ``stratum``, ``gap`` from 0 on, ``survival``, ``low``, ``high``, and the spells ``at_risk`` after
         that gap, and the ``events`` and ``censored`` ones up to it. The stratum `COMPLETED` has the survival alone.
     """
-    duration, event, entry, contract = seen.columns
     spells, by = strata(seen.spells, p.strata)
-    grid = _grid(int(duration.max()))
+    whole, longest = seen.all, int(seen.all.duration.max())
+    grid, options = _grid(longest), {"draws": p.draws, "seed": p.seed}
     parts = []
     for (name,), part in spells.group_by("stratum", maintain_order=True):
-        *one, cluster = columns(part)
-        begun = bands.begun(*one)
-        fit = KaplanMeierFitter().fit(*begun[:2], entry=begun[2])
-        low, high = bands.survival(*one, cluster, grid, draws=p.draws, seed=p.seed)
+        one = Spells.of(part)
+        fit = KaplanMeierFitter().fit(**bands.begun(one).rows)
+        low, high = bands.survival(one, grid, **options)
         curve = {"stratum": [str(name)] * len(grid), "gap": grid, "survival": fit.predict(grid).to_numpy()}
         parts.append(bands.frame({**curve, "low": low, "high": high, **_counts(fit.event_table, grid)}))
-    completed = 1 - np.searchsorted(np.sort(duration[event]), grid, "right") / max(1, event.sum())
-    naive = pl.DataFrame({"stratum": np.full(len(grid), COMPLETED), "gap": grid, "survival": completed})
-    horizon = int(duration.max() // 2)
-    low, high = bands.survival(
-        duration, event, entry, contract, np.array([horizon]), draws=p.draws, seed=p.seed
-    )
-    begun = bands.begun(duration, event, entry)
-    whole = KaplanMeierFitter().fit(*begun[:2], entry=begun[2]).predict(horizon)
+    horizon = longest // 2
+    low, high = bands.survival(whole, np.array([horizon]), **options)
+    still_open = KaplanMeierFitter().fit(**bands.begun(whole).rows).predict(horizon)
     numbers = {
-        "spells": len(duration),
-        "censored_share": float((~event).mean()),
+        "spells": int(whole.count.sum()),
+        "censored_share": float(whole.count[~whole.event].sum() / whole.count.sum()),
         "horizon": horizon,
-        "open_share": bands.estimate(float(whole), low[0], high[0]),
+        "open_share": bands.estimate(float(still_open), low[0], high[0]),
     }
-    lacks: tuple[str, ...] = ("naive_open_share",)
-    if event.any():
-        numbers["naive_open_share"] = float((duration[event] > horizon).mean())
-        lacks = ()
-    return Answer(
-        numbers,
-        pl.concat([*parts, *([naive] if event.any() else [])], how="diagonal"),
-        {"by": by.replace("_", " ")},
-        lacks,
-        "No gap is completed in this window.",
-    )
+    facts = {"by": by.replace("_", " ")}
+    if not whole.event.any():
+        return Answer(
+            numbers, pl.concat(parts), facts, ("naive_open_share",), "No gap is completed in this window."
+        )
+    table = whole.table.whole
+    until = np.r_[0, np.cumsum(table.events)] / table.events.sum()
+    completed = 1 - until[np.searchsorted(table.time, grid, "right")]
+    naive = pl.DataFrame({"stratum": [COMPLETED] * len(grid), "gap": grid, "survival": completed})
+    numbers["naive_open_share"] = float(1 - until[np.searchsorted(table.time, horizon, "right")])
+    return Answer(numbers, pl.concat([*parts, naive], how="diagonal"), facts)
 
 
 def _counts(table: Any, grid: np.ndarray) -> dict[str, np.ndarray]:
@@ -188,34 +198,31 @@ def hazard(seen: Window, p: Eda) -> Answer:
         Its frame has ``stratum``, ``above`` and ``to`` (gap times), ``hazard``, ``low``, ``high``; runs without a spell
         at risk throughout are left out, and nothing is drawn where no gap ends.
     """
-    duration, event, entry, contract = seen.columns
-    longest = int(duration.max())
+    longest = int(seen.all.duration.max())
     edges = np.append(2 ** np.arange(longest.bit_length()) - 1, longest)
     spells, _ = strata(seen.spells, p.strata)
-    named = [(ALL, seen.spells), *spells.group_by("stratum", maintain_order=True)]
+    strata_of = spells.group_by("stratum", maintain_order=True)
     parts = []
-    for name, part in named:
-        *one, cluster = columns(part)
-        until = edges[edges <= one[0].max()]
+    for name, one in ((ALL, seen.all), *((str(name), Spells.of(part)) for (name,), part in strata_of)):
+        until = edges[edges <= one.duration.max()]
         if len(until) < 2:
             continue
-        fit = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(*one[:2], entry=one[2])
+        fit = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(**one.rows)
         rate = np.diff(fit.cumulative_hazard_at_times(until).to_numpy()) / np.diff(until)
-        low, high = _rates(ClusteredRiskTable.of(*one, cluster), until, p)
+        low, high = _rates(one.table, until, p)
         runs = {"above": until[:-1], "to": until[1:], "hazard": rate, "low": low, "high": high}
-        parts.append(bands.frame({"stratum": [name if name == ALL else str(name[0])] * len(rate), **runs}))
+        parts.append(bands.frame({"stratum": [name] * len(rate), **runs}))
     late = np.array([longest // 2, longest])
     if not parts or late[0] < 1:
         names = ("hazard_first", "hazard_late")
         return Answer(missing=names, why="The window is too short for a gap to be followed.")
-    table = ClusteredRiskTable.of(duration, event, entry, contract)
-    low, high = _rates(table, late, p)
+    low, high = _rates(seen.all.table, late, p)
     first = parts[0].row(0, named=True)
     numbers = {
         "hazard_first": bands.estimate(first["hazard"], first["low"], first["high"]),
-        "hazard_late": bands.estimate(_rate(table.whole, late)[0], low[0], high[0]),
+        "hazard_late": bands.estimate(_rate(seen.all.table.whole, late)[0], low[0], high[0]),
     }
-    return Answer(numbers, pl.concat(parts) if event.any() else None)
+    return Answer(numbers, pl.concat(parts) if seen.all.event.any() else None)
 
 
 def _rates(table: ClusteredRiskTable, until: np.ndarray, p: Eda) -> tuple[np.ndarray, np.ndarray]:
@@ -229,9 +236,8 @@ def _rate(table: RiskTable, until: np.ndarray) -> np.ndarray:
 
 def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
     """Return the Hill plot and the verdict on a power-law tail, and the comparison with other tails."""
-    duration, event, entry, contract = seen.columns
-    given = {"entry": entry, "cluster": contract}
-    completed = duration[event]
+    spells = seen.all
+    completed = np.repeat(spells.duration[spells.event], spells.count[spells.event])
     naive: dict[str, Any] = {}
     for name, k in (
         ("naive_alpha_small_k", min(50, len(completed) // 20)),
@@ -244,8 +250,8 @@ def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
     lacks = tuple({"naive_alpha_small_k", "naive_alpha_large_k"} - set(naive))
     why = "The window holds too few completed gaps of different lengths for a Hill estimate."
     try:
-        plot = tails.hill_plot(duration, event, **given)
-        found = tails.assess(duration, event, k=p.k_rule, seed=p.seed, draws=min(p.draws, 40), **given)
+        plot = tails.hill_plot_of(spells.table)
+        found = tails.assess_of(spells.table, k=p.k_rule, seed=p.seed, draws=min(p.draws, 40))
     except InputError as error:
         said = {"tail_verdict": tails.UNIDENTIFIED, "tail_reasons": _sentence(str(error))}
         return Answer({**said, **naive}, missing=lacks, why=why), None
@@ -353,12 +359,6 @@ def autocorrelation(seen: Window, p: Eda) -> Answer:
     }
     frame = by_lag.with_columns(pl.col("lag") * width)
     return Answer(numbers, frame, {"width": width, "contracts": len(series)})
-
-
-def columns(spells: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return duration, event, entry and contract of each spell."""
-    names = ("duration", "event", "entry", "contract_id")
-    return tuple(spells[name].to_numpy() for name in names)  # type: ignore[return-value]
 
 
 def _sentence(text: str) -> str:

@@ -3,126 +3,163 @@
 from __future__ import annotations
 
 import polars as pl
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from rollstate.compendium import style
+from rollstate.compendium.style import Drawing
 
 
-def _lines(ax: Axes, table: pl.DataFrame, group: str, x: str, y: str) -> None:
-    """Draw one line per group, with bands where the table has them."""
-    for number, ((name,), part) in enumerate(table.group_by(group, maintain_order=True)):
-        ax.plot(
-            part[x],
-            part[y],
-            color=style.COLOURS[number],
-            linestyle=style.LINES[number % 4],
-            marker=style.MARKERS[number],
-            markersize=3.5,
-            label=name,
-        )
-        if {"low", "high"} <= set(table.columns):
-            style.band(ax, part[x], part["low"], part["high"], color=style.COLOURS[number])
+def _lines(ax: Axes, frame: pl.DataFrame, group: str, x: str, y: str, *, legend: bool = True) -> None:
+    """Draw one line for each group, with bands where the frame has them."""
+    names = frame[group].unique(maintain_order=True).to_list()
+    sns.lineplot(
+        frame.to_pandas(), x=x, y=y, hue=group, style=group, hue_order=names, style_order=names,
+        palette=style.palette(names), markers=list(style.MARKERS[: len(names)]), errorbar=None, ax=ax, legend=legend,
+    )  # fmt: skip
+    if {"low", "high"} <= set(frame.columns):
+        for name, colour in style.palette(names).items():
+            part = frame.filter(pl.col(group) == name)
+            style.band(ax, part[x], part["low"], part["high"], color=colour)
+    if legend:
+        ax.legend(title=None)
 
 
-def trees(table: pl.DataFrame) -> Figure:
-    """Draw cost per key against batch; ``tree``, ``batch``, ``reads``, ``hashed_bytes``."""
-    figure, (left, right) = style.subplots(1, 2, width="page", height=2.5)
-    for ax, column, label in (
-        (left, "reads", "pages read per key"),
-        (right, "hashed_bytes", "bytes hashed per key"),
+def _powers(ax: Axes) -> None:
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def trees(frame: pl.DataFrame) -> Drawing:
+    """Draw cost for each key against batch; ``tree``, ``batch``, ``reads``, ``hashed_bytes``."""
+    figure, axes = style.subplots(1, 2, width="page", height=2.7)
+    for ax, column, label in zip(
+        axes, ("reads", "hashed_bytes"), ("pages read for each key", "bytes hashed for each key"), strict=True
     ):
-        _lines(ax, table, "tree", "batch", column)
-        ax.set_xscale("log")
-        ax.set_xlabel("keys per commitment")
-        ax.set_ylabel(label)
-        ax.set_ylim(bottom=0)
-    left.legend()
-    return figure
-
-
-def witnesses(table: pl.DataFrame, checked: pl.DataFrame) -> Figure:
-    """Draw ``kb``, ``low``, ``high`` by ``kind``, and ``formula_kb`` against ``real_kb``."""
-    figure, axes = style.subplots(1, 2, width="page", height=2.5)
-    left, right = axes
-    kb, low, high = (table[name].to_numpy() for name in ("kb", "low", "high"))
-    left.errorbar(range(len(kb)), kb, yerr=[kb - low, high - kb], fmt="o", capsize=3, color=style.COLOURS[0])
-    left.set_xticks(range(len(kb)), table["kind"].to_list())
-    left.set_xlim(-0.5, len(kb) - 0.5)
-    left.set_ylim(bottom=0)
-    left.set_ylabel("witness of a block (kB)")
-    if checked.is_empty():
-        right.set_axis_off()
-        right.text(0.5, 0.5, "no real witness at hand", ha="center", va="center", transform=right.transAxes)
-        return figure
-    top = 1.1 * max(checked["real_kb"].max(), checked["formula_kb"].max())
-    right.plot([0, top], [0, top], color="#777777", linestyle=":", linewidth=0.9, label="equal")
-    right.scatter(
-        checked["real_kb"], checked["formula_kb"], s=14, color=style.COLOURS[1], marker="s", label="block"
+        _lines(ax, frame, "tree", "batch", column, legend=column == "reads")
+        style.log_axis(ax, "x")
+        ax.set(xlabel="keys per commitment", ylabel=label, ylim=(0, None))
+    at = {row["tree"]: row for row in frame.filter(batch=1).rows(named=True)}
+    fewer = at["hexary"]["hashed_bytes"] / at["binary"]["hashed_bytes"]
+    more = at["binary"]["reads"] / at["hexary"]["reads"]
+    style.title(
+        figure, f"A binary tree hashes {fewer:.1f} times fewer bytes and reads {more:.1f} times more pages"
     )
-    right.set_xlabel("real trie nodes (kB)")
-    right.set_ylabel("formula (kB)")
-    right.set_xlim(0, top)
-    right.set_ylim(0, top)
-    right.legend(loc="upper left")
-    return figure
+    return Drawing(
+        figure,
+        caption="Model: pages read and bytes hashed for each updated key when the root is renewed once per batch. Expected values "
+        "over random keys.",
+        alt=f"Falling lines. At one key the binary tree hashes {fewer:.2f} times fewer bytes and reads {more:.2f} times more.",
+    )
 
 
-def cache(table: pl.DataFrame) -> Figure:
-    """Draw hit ratio and access time against size; ``size``, ``hits``, ``low``, ``high``, ``amat_us``."""
-    figure, (left, right) = style.subplots(1, 2, width="page", height=2.4)
-    left.plot(table["size"], table["hits"], marker="o", markersize=3, color=style.COLOURS[0])
-    style.band(left, table["size"], table["low"], table["high"], color=style.COLOURS[0])
-    left.set_ylabel("share answered by the cache")
-    left.yaxis.set_major_formatter(PercentFormatter(1))
-    left.set_ylim(0, 1)
-    right.plot(table["size"], table["amat_us"], marker="s", markersize=3, color=style.COLOURS[1])
-    style.band(right, table["size"], table["amat_low"], table["amat_high"], color=style.COLOURS[1])
-    right.set_ylabel("mean access time (µs)")
-    right.set_ylim(bottom=0)
-    for ax in (left, right):
-        ax.set_xscale("log")
-        ax.set_xlabel("cache size (slots)")
-    return figure
+def witnesses(frame: pl.DataFrame) -> Drawing:
+    """Draw a block's witness by kind of tree: ``kind``, ``kb``, ``low``, ``high``."""
+    figure, ax = style.subplots(height=1.9)
+    style.ranges(frame.to_pandas(), ax, value="kb", low="low", high="high", row="kind")
+    ax.set(xlabel="witness of a block (kB)", xlim=(0, None))
+    said = ", ".join(f"{kind} {kb:,.0f} kB" for kind, kb in frame.select("kind", "kb").iter_rows())
+    style.title(figure, f"Verkle: {frame.filter(kind='Verkle')['kb'][0]:,.0f} kB a block, no constant")
+    return Drawing(
+        figure,
+        caption="Model: witness of a block by kind of tree, mean over blocks, 95 % bootstrap over blocks. Code is in the Verkle "
+        "witness alone, by an assumed number of pieces.",
+        alt=f"Dot plot: {said}.",
+    )
 
 
-def reading(table: pl.DataFrame) -> Figure:
-    """Draw a block's time against reads under way; ``engine``, ``depth``, ``ms``, ``low``, ``high``."""
-    figure, ax = style.subplots(width="page", height=2.6)
-    _lines(ax, table, "engine", "depth", "ms")
-    ax.set_xscale("log", base=2)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda depth, _: f"{depth:g}"))
-    ax.set_xlabel("reads under way at once")
-    ax.set_ylabel("time of a block (ms)")
-    ax.set_ylim(bottom=0)
-    ax.legend()
-    return figure
-
-
-def expiry(table: pl.DataFrame) -> Figure:
-    """Draw hits against slots kept; ``policy``, ``kept``, ``hits``, ``low``, ``high``."""
+def formula(frame: pl.DataFrame) -> Drawing:
+    """Draw the hexary formula against real trie nodes: ``real_kb``, ``formula_kb``."""
     figure, ax = style.subplots(height=2.6)
-    _lines(ax, table, "policy", "kept", "hits")
-    ax.set_xlim(left=0)
-    ax.set_ylim(0, 1)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda kept, _: f"{kept / 1e3:g}"))
-    ax.set_xlabel("slots kept (thousands, mean over blocks)")
-    ax.set_ylabel("touches of kept slots")
-    ax.legend()
-    return figure
+    sns.scatterplot(frame.to_pandas(), x="real_kb", y="formula_kb", s=22, color=style.COLOURS[1], ax=ax)
+    top = 1.1 * max(frame["real_kb"].max(), frame["formula_kb"].max())
+    ax.plot([0, top], [0, top], color="black", linewidth=0.8, linestyle=":")
+    ax.set(xlabel="real trie nodes (kB)", ylabel="formula (kB)", xlim=(0, top), ylim=(0, top))
+    off = (frame["formula_kb"] / frame["real_kb"] - 1).abs().max()
+    style.title(figure, f"The formula is off by at most {style.share(off)}")
+    return Drawing(
+        figure,
+        caption="Real trie nodes of blocks on another chain, and the hexary formula trie by trie, for tree sizes estimated from "
+        "the depths of leaves. Dotted: equal.",
+        alt=f"{frame.height} points near the diagonal, off by at most {style.share(off)}.",
+    )
 
 
-def shards(table: pl.DataFrame) -> Figure:
-    """Draw the cross-shard share; ``placement``, ``shards``, ``share``, ``low``, ``high``."""
+def cache(frame: pl.DataFrame) -> Drawing:
+    """Draw the hit ratio against size: ``size``, ``hits``, ``low``, ``high``."""
+    figure, ax = style.subplots(height=2.5)
+    sns.lineplot(
+        frame.to_pandas(), x="size", y="hits", marker="o", color=style.COLOURS[0], errorbar=None, ax=ax
+    )
+    style.band(ax, frame["size"], frame["low"], frame["high"], color=style.COLOURS[0])
+    style.log_axis(ax, "x")
+    style.percent(ax, "y")
+    ax.set(xlabel="cache size (slots)", ylabel="hit ratio", ylim=(0, 1))
+    best = style.share(frame["hits"][-1])
+    style.title(figure, f"No cache answers more than {best} of touches")
+    return Drawing(
+        figure,
+        caption="Touches, one for each slot and block, that a least-recently-used cache answers. Band: 95 % bootstrap over blocks. "
+        "The window starts with an empty cache.",
+        alt=f"A rising line that levels off at {best}.",
+    )
+
+
+def reading(frame: pl.DataFrame, *, compute_ms: float) -> Drawing:
+    """Draw a block's modelled time against reads under way: ``engine``, ``depth``, ``ms``, ``low``, ``high``."""
     figure, ax = style.subplots(width="page", height=2.8)
-    _lines(ax, table, "placement", "shards", "share")
-    ax.set_xscale("log", base=2)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:g}"))
-    ax.set_ylim(0, 1.02)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_xlabel("shards")
-    ax.set_ylabel("transactions that cross shards")
-    ax.legend(loc="lower right")
-    return figure
+    _lines(ax, frame, "engine", "depth", "ms")
+    _powers(ax)
+    ax.set(xlabel="reads under way at once", ylabel="time of a block (ms)", ylim=(0, None))
+    first, last = frame["depth"].min(), frame["depth"].max()
+    slow, fast = (frame.filter(pl.col("depth") == depth)["ms"].min() for depth in (first, last))
+    style.title(figure, f"Model: with reads one by one no engine takes less than {slow:.0f} ms")
+    return Drawing(
+        figure,
+        caption="Model: time of a block whose slots are all read from disk, against reads under way; computing takes "
+        f"{compute_ms:g} ms on one thread. One thread with reads at once is Reth's design. Bands: 95 % bootstrap over blocks.",
+        alt=f"Falling lines. The fastest engine takes {slow:.0f} ms with one read under way and {fast:.0f} ms with {last}.",
+    )
+
+
+def expiry(frame: pl.DataFrame) -> Drawing:
+    """Draw hits against slots kept: ``policy``, ``kept``, ``hits``, ``low``, ``high``."""
+    figure, ax = style.subplots(height=2.7)
+    _lines(ax, frame, "policy", "kept", "hits")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda kept, _: f"{kept / 1e3:g}"))
+    ax.set(
+        xlabel="slots kept (thousands, mean over blocks)",
+        ylabel="touches of kept slots",
+        xlim=(0, None),
+        ylim=(0, 1),
+    )
+    style.percent(ax, "y")
+    at = {policy: frame.filter(policy=policy)["hits"][-1] for policy in ("window", "least recently used")}
+    style.title(figure, "A window and a cache of its size keep the same slots")
+    said = ", ".join(f"{policy} {style.share(hits)}" for policy, hits in at.items())
+    return Drawing(
+        figure,
+        caption="Touches of kept slots against slots kept, for windows and for a least-recently-used cache of the same mean size, on "
+        "the same blocks. Bands: 95 % bootstrap over blocks.",
+        alt=f"Two rising lines that nearly coincide; at the largest size {said}.",
+    )
+
+
+def shards(frame: pl.DataFrame) -> Drawing:
+    """Draw the cross-shard share: ``placement``, ``shards``, ``share``, ``low``, ``high``."""
+    figure, ax = style.subplots(width="page", height=2.9)
+    _lines(ax, frame, "placement", "shards", "share")
+    _powers(ax)
+    style.percent(ax, "y")
+    ax.set(xlabel="shards", ylabel="transactions that cross shards", ylim=(0, 1.02))
+    few = frame["shards"].min()
+    at = {row["placement"]: row["share"] for row in frame.filter(pl.col("shards") == few).rows(named=True)}
+    style.title(figure, f"Placed by hash, {style.share(at['hash'])} of transactions cross {few} shards")
+    said = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())
+    return Drawing(
+        figure,
+        caption="Transactions that change accounts of more than one shard, the busiest account of each block left out. Bands: 95 % "
+        "bootstrap over blocks.",
+        alt=f"Rising lines. With {few} shards: {said}.",
+    )

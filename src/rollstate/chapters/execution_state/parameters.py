@@ -31,6 +31,13 @@ class ExecutionState(Parameters):
         0.1, unit="s", low=0, high=100, doc="computing time of a block on one thread"
     )
     threads: int = parameter(8, low=1, high=1_024, doc="threads that compute")
+    depth: int = parameter(32, low=1, high=4_096, doc="reads under way at once that the text quotes")
+    code_chunks: int = parameter(
+        16,
+        low=0,
+        high=1_000,
+        doc="31-byte pieces of code that a run reads of each account with storage: an assumption",
+    )
     draws: int = parameter(400, low=50, high=20_000, doc="bootstrap draws over blocks")
     seed: int = parameter(20_261_120, low=0, doc="seed of the bootstrap")
 

@@ -165,6 +165,34 @@ def kills(p: FraudProof) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["rule", "play", "plays", "found"], orient="row")
 
 
+def crowd_results(kills: pl.DataFrame, p: FraudProof) -> dict[str, int]:
+    """Return what the chapter records of random plays and of the broken rules that they find."""
+    games, won = random_games(p)
+    found = kills.filter("found").group_by("play").len()
+    by_play = dict(found.iter_rows())
+    return {
+        "games": games,
+        "won": won,
+        "crowd_plays": p.crowd_plays,
+        "crowd_broken": broken_plays(p),
+        "mutants": kills["rule"].n_unique(),
+        "found_by_crowds": by_play.get("many parties", 0),
+        "found_by_pairs": by_play.get("two parties", 0),
+    }
+
+
+def model_results(found: pl.DataFrame) -> dict[str, int]:
+    """Return what the chapter records of `model`: its last line has all rules in force, the others lack one each."""
+    removed, whole = found.head(-1), found.row(-1, named=True)
+    return {
+        "states": whole["states"],
+        "attacks": int(whole["length"] > 0),
+        "rules": removed.height,
+        "needed": removed.filter(removed["length"] > 0).height,
+        "longest_attack": int(removed["length"].max() or 0),
+    }
+
+
 def stories(node: Any) -> pl.DataFrame:
     """Tell every story on the chain: who does what, whether it ended safely, and what decided it."""
     findings = scenarios.play_scenarios(lambda rules, genesis: chain.ChainBoard(node, rules, genesis))

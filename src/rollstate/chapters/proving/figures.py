@@ -2,231 +2,255 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+import polars as pl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rollstate.compendium import style
+from rollstate.compendium.style import Drawing
 
 
-def factory(gantt: pd.DataFrame, law: pd.DataFrame) -> Figure:
-    """Draw the toy line as a Gantt chart (``car``, ``stage``, ``begin``, ``end``) and rate against work in progress."""
-    figure, (left, right) = style.subplots(1, 2, width="page", height=2.3)
-    for number, (stage, part) in enumerate(gantt.groupby("stage", sort=False)):
-        left.barh(
-            part["car"],
-            part["end"] - part["begin"],
-            left=part["begin"],
-            height=0.7,
-            color=style.COLOURS[number],
-            edgecolor="white",
-            hatch=("", "///", "...")[number],
-            label=stage,
-        )
-    left.set_yticks(sorted(gantt["car"].unique()))
-    left.invert_yaxis()
-    left.set_xlabel("time (h)")
-    left.set_ylabel("car")
-    left.grid(axis="y", visible=False)
-    left.legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 1.0))
-    for number, (name, part) in enumerate(law.groupby("line", sort=False)):
-        right.plot(
-            part["wip"],
-            part["rate"],
-            marker=style.MARKERS[number],
-            linestyle=style.LINES[number],
-            color=style.COLOURS[number],
-            label=name,
-        )
-    right.set_xlabel("cars in the line")
-    right.set_ylabel("cars per hour")
-    right.xaxis.set_major_locator(MaxNLocator(integer=True))
-    right.legend()
-    return figure
+def _lines(ax: Axes, frame: pl.DataFrame, *, x: str, y: str, hue: str, markers: bool = False) -> None:
+    """Draw a line for each series, told apart by colour and dash."""
+    names = frame[hue].unique(maintain_order=True).to_list()
+    sns.lineplot(
+        frame.to_pandas(), x=x, y=y, hue=hue, hue_order=names, palette=style.palette(names), style=hue,
+        style_order=names, markers=markers, errorbar=None, ax=ax,
+    )  # fmt: skip
+    ax.legend(title=None)
 
 
-def formulas(growth: pd.DataFrame, knee: pd.DataFrame) -> Figure:
-    """Draw delay by batch for several provers, and the tied formula beside provers and group kept apart."""
-    figure, (left, right) = style.subplots(1, 2, width="page", height=2.5)
-    for number, (count, part) in enumerate(growth.groupby("provers")):
-        left.plot(
-            part["batch"],
-            part["delay_s"],
-            color=style.COLOURS[number],
-            linestyle=style.LINES[number % 4],
-            label=f"{count} provers" if count > 1 else "1 prover",
-        )
-    left.set_yscale("log")
-    left.set_xlabel("batch")
-    left.set_ylabel("delay of its first transaction (s)")
-    left.legend()
-    right.plot(
-        knee["n"], knee["article_s"], color=style.COLOURS[1], linestyle="--", label="article: group = provers"
+def _bars(ax: Axes, frame: pl.DataFrame, *, x: str, value: str, low: str, high: str, hue: str) -> None:
+    """Add intervals to `_lines`."""
+    for number, part in enumerate(frame.partition_by(hue, maintain_order=True)):
+        ax.vlines(part[x], part[low], part[high], color=style.COLOURS[number], linewidth=1.2)
+
+
+def formulas(frame: pl.DataFrame) -> Drawing:
+    """Draw delays with regular times: ``panel``, ``series``, ``x``, ``delay_s``."""
+    figure, axes = style.subplots(1, 2, width="page", height=2.9)
+    for ax, panel, label in zip(axes, ("by batch", "by provers"), ("batch", "provers"), strict=True):
+        _lines(ax, frame.filter(pl.col("panel") == panel), x="x", y="delay_s", hue="series")
+        ax.set(xlabel=label, ylabel="delay of the first transaction (s)")
+        style.log_axis(ax, "y")
+    one = frame.filter((pl.col("panel") == "by batch") & (pl.col("series") == "1 prover"))["delay_s"]
+    style.title(
+        figure,
+        f"With one prover the delay grows from {one[0]:.0f} s to {one[-1]:,.0f} s in {len(one)} batches",
     )
-    right.plot(knee["n"], knee["apart_s"], color=style.COLOURS[0], label="group of 2, provers apart")
-    right.axvline(knee["knee"].iloc[0], color="#777777", linewidth=0.8, linestyle=":")
-    right.set_xlabel("provers")
-    right.set_ylabel("delay of the first transaction (s)")
-    right.set_ylim(bottom=0)
-    right.legend()
-    return figure
-
-
-def queueing(table: pd.DataFrame) -> Figure:
-    """Draw simulated mean waits (``simulated_s``, ``error_s``) and three approximations against ``provers``."""
-    figure, ax = style.subplots(height=2.7)
-    names = {"cosmetatos_s": "Cosmetatos", "ac_s": "Allen, Cunneen", "mmc_s": "M/M/c (Erlang)"}
-    for number, (column, label) in enumerate(names.items()):
-        ax.plot(
-            table["provers"],
-            table[column],
-            color=style.COLOURS[number],
-            linestyle=style.LINES[number],
-            label=label,
-        )
-    ax.errorbar(
-        table["provers"],
-        table["simulated_s"],
-        yerr=1.96 * table["error_s"],
-        fmt="ko",
-        markersize=3,
-        capsize=2,
-        label="simulated, 95 %",
+    return Drawing(
+        figure,
+        caption=f"Left: delay by batch; with one prover the first has {one[0]:.0f} s, number {len(one)} has {one[-1]:,.0f} s. "
+        "Right: the article's delay, with groups as large as the number of provers, beside groups of two. Regular times.",
+        alt=f"Two panels of lines. One prover: from {one[0]:.0f} to {one[-1]:,.0f} seconds. Groups of two: one level line.",
     )
+
+
+def factory(frame: pl.DataFrame) -> Drawing:
+    """Draw the rate of toy lines against items in them: ``line``, ``wip``, ``rate``."""
+    figure, ax = style.subplots(height=2.6)
+    _lines(ax, frame, x="wip", y="rate", hue="line", markers=True)
+    ax.set(xlabel="items in the line", ylabel="items per hour")
+    best = frame.group_by("line", maintain_order=True).agg(pl.col("rate").max())
+    said = ", ".join(f"{line}: {rate:.2f}" for line, rate in best.iter_rows())
+    style.title(figure, "A line is fast only with enough items in it")
+    return Drawing(figure, caption=f"Rate against items in the line, by the factory law. Highest rates per hour: {said}.",
+                   alt=f"Three lines that rise and level off. Highest rates: {said}.")  # fmt: skip
+
+
+def queueing(frame: pl.DataFrame) -> Drawing:
+    """Draw mean waits: ``provers``, ``how``, ``wait_s``, ``low_s``, ``high_s``."""
+    figure, ax = style.subplots(height=2.8)
+    _lines(ax, frame, x="provers", y="wait_s", hue="how")
+    part = frame.filter(pl.col("how") == "simulated")
+    _bars(ax, part, x="provers", value="wait_s", low="low_s", high="high_s", hue="how")
     style.log_axis(ax, "y")
+    ax.set(xlabel="provers", ylabel="mean wait for a prover (s)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("provers")
-    ax.set_ylabel("mean wait for a prover (s)")
-    ax.legend()
-    return figure
+    first, last = part.row(0, named=True), part.row(-1, named=True)
+    style.title(figure, f"{first['provers']} provers leave a mean wait of {first['wait_s']:.0f} s")
+    said = f"{first['wait_s']:.1f} s with {first['provers']} provers, {last['wait_s']:.2f} s with {last['provers']}"
+    return Drawing(figure, caption=f"Mean wait with Poisson batches and a fixed proving time: simulated, with 95 % intervals "
+                   f"over independent replications, and three approximations. Simulated: {said}.",
+                   alt=f"Falling lines; simulation and Cosmetatos coincide. {said}.")  # fmt: skip
 
 
-def calibration(points: pd.DataFrame, lines: pd.DataFrame) -> Figure:
-    """Draw proving time against gas with the fitted line and band, crashes as a rug; one panel per run."""
-    runs = list(points["run"].unique())
-    figure, axes = style.subplots(1, len(runs), width="page", height=2.6, squeeze=False)
-    for ax, run in zip(axes[0], runs, strict=True):
-        part, line = points[points["run"] == run], lines[lines["run"] == run]
-        done = part[~part["crashed"]]
-        ax.scatter(
-            done["gas"] / 1e6, done["prove_s"], s=5, alpha=0.5, color=style.COLOURS[0], lw=0, label="finished"
-        )
-        ax.plot(line["gas"] / 1e6, line["expected_s"], color=style.COLOURS[1])
-        style.band(ax, line["gas"] / 1e6, line["low_s"], line["high_s"])
-        crashed = part[part["crashed"]]["gas"] / 1e6
-        top = part["prove_s"].max() * 1.06
-        ax.scatter(
-            crashed,
-            np.full(len(crashed), top),
-            marker="x",
-            s=12,
-            color="black",
-            linewidth=0.8,
-            label="crashed",
-        )
-        ax.set_title(run)
-        ax.set_xlabel("gas of the block (million)")
-        ax.set_ylabel("proving time (s)")
-        ax.set_ylim(bottom=0)
-        ax.legend(loc="lower right")
-    return figure
-
-
-def provers(table: pd.DataFrame) -> Figure:
-    """Draw provers needed by run with bootstrap intervals; ``run``, ``needed``, ``low``, ``high``."""
-    figure, ax = style.subplots(width="column", height=2.4)
-    y = np.arange(len(table))
-    needed, low, high = (table[name].to_numpy(float) for name in ("needed", "low", "high"))
-    ax.errorbar(needed, y, xerr=[needed - low, high - needed], fmt="o", color=style.COLOURS[0], capsize=3)
-    ax.set_yticks(y, table["run"])
-    ax.invert_yaxis()
-    ax.set_xlim(left=0)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("provers for one block per slot")
-    return figure
-
-
-def frontier(table: pd.DataFrame) -> Figure:
-    """Draw the 99th percentile of delay against cost per transaction, by provers; unstable points are left out."""
-    figure, ax = style.subplots(width="page", height=2.9)
-    for number, (count, part) in enumerate(table.groupby("provers")):
-        for close, line in part.groupby("close_s"):
-            line = line.sort_values("group")
-            last = close == part["close_s"].max()
-            ax.plot(
-                line["final_p99_s"],
-                line["usd_per_tx"],
-                color=style.COLOURS[number],
-                marker=style.MARKERS[number],
-                linestyle=style.LINES[list(table["close_s"].unique()).index(close)],
-                linewidth=0.9,
-                label=f"{count} provers" if last else None,
-            )
-    style.log_axis(ax, "x", "y")
-    ax.set_xlabel("99th percentile of the delay to final (s)")
-    ax.set_ylabel("cost per transaction ($)")
-    ax.legend(ncols=2)
-    return figure
-
-
-def timeline(table: pd.DataFrame) -> Figure:
-    """Draw the stages of a transaction's way to finality; ``stage``, ``mean_s``, ``p05_s``, ``p95_s``."""
-    figure, ax = style.subplots(width="page", height=1.9)
-    begin = 0.0
-    for number, row in enumerate(table.itertuples()):
-        ax.barh(0, row.mean_s, left=begin, height=0.5, color=style.COLOURS[number], edgecolor="white")
-        ax.annotate(
-            f"{row.stage}\n{row.mean_s:.0f} s ({row.p05_s:.0f} to {row.p95_s:.0f})",
-            (begin + row.mean_s / 2, 0.27 if number % 2 == 0 else -0.27),
-            ha="center",
-            va="bottom" if number % 2 == 0 else "top",
-            fontsize=7,
-        )
-        begin += row.mean_s
-    ax.set_ylim(-0.75, 0.75)
-    ax.set_yticks([])
-    ax.set_xlabel("seconds since the transaction arrived (mean; 5th to 95th percentile of each stage)")
-    ax.grid(axis="y", visible=False)
-    return figure
-
-
-def cost(table: pd.DataFrame, best: float) -> Figure:
-    """Draw cost per transaction by cause against batches per aggregate; ``group``, ``verify``, ..., ``waiting``."""
+def throughput(frame: pl.DataFrame) -> Drawing:
+    """Draw batches per hour against provers: ``provers``, ``how``, ``per_h``."""
     figure, ax = style.subplots(height=2.6)
-    causes = [name for name in table.columns if name != "group"]
-    ax.stackplot(
-        table["group"],
-        [table[name] for name in causes],
-        labels=causes,
-        colors=style.COLOURS,
-        alpha=0.85,
+    _lines(ax, frame, x="provers", y="per_h", hue="how")
+    ax.set(xlabel="provers", ylabel="batches proved per hour", ylim=(0, None))
+    one, most = frame["per_h"][0], frame["per_h"].max()
+    style.title(figure, f"Throughput rises from {one:.0f} to {most:.0f} batches per hour, then stays")
+    return Drawing(figure, caption=f"Throughput: {one:.0f} batches per hour with one prover, at most {most:.0f}, which is how "
+                   "fast batches close. Failures ask for one prover more.",
+                   alt=f"Lines that rise from {one:.0f} and level off at {most:.0f} batches per hour.")  # fmt: skip
+
+
+def calibration(frame: pl.DataFrame, *, run: str) -> Drawing:
+    """Draw proving times against gas and cycles with bands: ``panel``, ``kind``, ``size``, ``prove_s``, ``low_s``, ``high_s``."""
+    figure, axes = style.subplots(1, 2, width="page", height=2.9, sharey=True)
+    labels = {"gas": "gas of the block (million)", "cycles": "cycles of the block (hundred million)"}
+    widths = {}
+    for ax, (panel, label) in zip(axes, labels.items(), strict=True):
+        part = frame.filter(pl.col("panel") == panel)
+        blocks, fit = part.filter(pl.col("kind") != "fit"), part.filter(pl.col("kind") == "fit")
+        sns.scatterplot(
+            blocks.to_pandas(), x="size", y="prove_s", hue="kind", style="kind", hue_order=["finished", "crashed"],
+            style_order=["finished", "crashed"], markers=["o", "X"], palette=["#0072B2", "#000000"], s=14, ax=ax,
+        )  # fmt: skip
+        ax.plot(fit["size"], fit["prove_s"], color=style.COLOURS[1])
+        style.band(ax, fit["size"], fit["low_s"], fit["high_s"])
+        ax.set(xlabel=label, ylabel="proving time (s)")
+        ax.legend(title=None, loc="lower right")
+        widths[panel] = (fit["high_s"] - fit["low_s"]).mean()
+    style.title(
+        figure,
+        f"The band from cycles is {widths['gas'] / widths['cycles']:.1f} times narrower than that from gas",
     )
-    ax.axvline(best, color="black", linestyle="--", linewidth=0.9, label="optimum")
-    ax.set_xscale("log")
-    ax.set_xlabel("batches per aggregate")
-    ax.set_ylabel("cost per transaction ($)")
-    ax.set_xlim(table["group"].min(), table["group"].max())
-    ax.legend(loc="upper center")
-    return figure
+    said = f"{widths['gas']:.0f} s wide on average from gas, {widths['cycles']:.0f} s from cycles"
+    return Drawing(figure, caption=f"Proving times of {run} with fitted line and 95 % prediction band, {said}. Crashed runs have "
+                   "no time: their crosses stand above the others.",
+                   alt=f"Two scatter plots with bands, {said}.")  # fmt: skip
 
 
-def real_time(table: pd.DataFrame, slot_s: float) -> Figure:
-    """Draw the share of blocks proved within a time, by run; ``run``, ``time_s``, ``share``."""
-    figure, ax = style.subplots(height=2.6)
-    for number, (run, part) in enumerate(table.groupby("run", sort=False)):
-        ax.plot(
-            part["time_s"],
-            part["share"],
-            color=style.COLOURS[number],
-            linestyle=style.LINES[number % 4],
-            label=run,
-        )
-    ax.axvline(slot_s, color="black", linewidth=0.8, linestyle=":")
+def coverage(frame: pl.DataFrame, *, train: int) -> Drawing:
+    """Draw coverage by decile of size: ``covariate``, ``decile`` (0 for all), ``share``, ``low``, ``high``."""
+    figure, ax = style.subplots(width="page", height=2.6)
+    part = frame.filter(pl.col("decile") > 0)
+    _lines(ax, part, x="decile", y="share", hue="covariate", markers=True)
+    _bars(ax, part, x="decile", value="share", low="low", high="high", hue="covariate")
+    ax.axhline(0.95, color="black", linewidth=0.8, linestyle=":")
+    ax.set(xlabel="decile of the block's size", ylabel="blocks inside the 95 % band")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    style.percent(ax, "y")
+    by = {row["covariate"]: row["share"] for row in frame.filter(pl.col("decile") == 0).iter_rows(named=True)}
+    top = {
+        row["covariate"]: row["share"] for row in frame.filter(pl.col("decile") == 10).iter_rows(named=True)
+    }
+    style.title(
+        figure,
+        f"On later blocks the band from cycles covers {style.share(by['cycles'])}, that from gas {style.share(by['gas'])}",
+    )
+    said = ", ".join(
+        f"{name}: {style.share(by[name])} in all, {style.share(top[name])} in the top decile" for name in by
+    )
+    return Drawing(figure, caption=f"Coverage of 95 % bands fitted on the first {train} blocks of each run and judged on the "
+                   f"others, with exact 95 % intervals. {said}.", alt=f"Two lines over ten deciles. {said}.")  # fmt: skip
+
+
+def real_time(frame: pl.DataFrame, *, slot: float) -> Drawing:
+    """Draw the share of blocks proved within a time: ``run``, ``time_s``."""
+    figure, ax = style.subplots(width="page", height=3.0)
+    names = frame["run"].unique(maintain_order=True).to_list()
+    sns.ecdfplot(
+        frame.to_pandas(), x="time_s", hue="run", hue_order=names, palette=style.palette(names), ax=ax
+    )
+    for number, line in enumerate(reversed(ax.get_lines())):
+        line.set_linestyle(style.LINES[number % 4])
+    for handle, number in zip(ax.get_legend().get_lines(), range(len(names)), strict=True):
+        handle.set_linestyle(style.LINES[number % 4])
+    ax.axvline(slot, color="black", linewidth=0.8, linestyle=":")
+    ax.annotate("one slot", (slot, 0.97), xytext=(3, 0), textcoords="offset points", fontsize=7)
     style.log_axis(ax, "x")
-    ax.set_ylim(0, 1)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_xlabel("proving time (s)")
-    ax.set_ylabel("blocks proved by then (share)")
-    ax.legend(fontsize=6.5, ncols=2, loc="lower left", bbox_to_anchor=(-0.12, 1.0), columnspacing=1)
-    return figure
+    style.percent(ax, "y")
+    ax.set(xlabel="proving time (s)", ylabel="finished blocks proved by then")
+    ax.get_legend().set_title(None)
+    shares = frame.group_by("run", maintain_order=True).agg((pl.col("time_s") <= slot).mean().alias("share"))
+    best, share = shares.sort("share").row(-1)
+    style.title(figure, f"The fastest run proves {style.share(share)} of its blocks within a slot")
+    return Drawing(figure, caption=f"Share of finished blocks proved within a time, one prover. {best}: {style.share(share)} within "
+                   f"{slot:g} s. Crashed runs are left out.",
+                   alt=f"Rising curves by run. Within a slot of {slot:g} s: at most {style.share(share)}.")  # fmt: skip
+
+
+def groups(frame: pl.DataFrame) -> Drawing:
+    """Draw mean delay against the size of the group: ``group``, ``how``, ``mean_s``, ``low_s``, ``high_s``."""
+    figure, ax = style.subplots(height=2.7)
+    _lines(ax, frame, x="group", y="mean_s", hue="how", markers=True)
+    part = frame.filter(pl.col("how") == "simulated")
+    _bars(ax, part, x="group", value="mean_s", low="low_s", high="high_s", hue="how")
+    ax.set(xlabel="batches per aggregate", ylabel="mean delay to finality (s)")
+    best, two = part.sort("mean_s").row(0, named=True), part.row(0, named=True)
+    style.title(figure, f"With random times groups of {best['group']} have the least delay")
+    said = f"{two['mean_s']:.0f} s for groups of {two['group']}, {best['mean_s']:.0f} s for groups of {best['group']}"
+    return Drawing(figure, caption=f"Mean delay by closed form with regular times and simulated, with 95 % intervals: {said}.",
+                   alt=f"A rising line of the closed form, and a simulated one with a minimum: {said}.")  # fmt: skip
+
+
+def failures(frame: pl.DataFrame) -> Drawing:
+    """Draw the tail against failures: ``failure``, ``provers``, ``p99_s``, ``low_s``, ``high_s``."""
+    figure, ax = style.subplots(height=2.7)
+    _lines(ax, frame, x="failure", y="p99_s", hue="provers", markers=True)
+    _bars(ax, frame, x="failure", value="p99_s", low="low_s", high="high_s", hue="provers")
+    style.percent(ax, "x")
+    ax.set(xlabel="proofs that fail", ylabel="99th percentile of the delay (s)")
+    part = frame.filter(pl.col("provers") == frame["provers"][0])
+    said = ", ".join(
+        f"{p99:.0f} s at {style.share(failure)}"
+        for failure, p99 in part.select("failure", "p99_s").iter_rows()
+    )
+    style.title(figure, "Failures set the tail; more provers hardly change it")
+    return Drawing(figure, caption=f"99th percentile of the delay to finality, with 95 % intervals: {said} of failures.",
+                   alt=f"Two rising lines close together: {said}.")  # fmt: skip
+
+
+def timeline(frame: pl.DataFrame) -> Drawing:
+    """Draw the stages of a transaction's way: ``stage``, ``mean_s``, ``p05_s``, ``p95_s``."""
+    figure, ax = style.subplots(width="page", height=2.1)
+    style.ranges(frame.to_pandas(), ax, value="mean_s", low="p05_s", high="p95_s", row="stage")
+    ax.set(xlabel="time in the stage (s): mean, 5th to 95th percentile", xlim=(0, None))
+    longest = frame.sort("mean_s").row(-1, named=True)
+    said = ", ".join(f"{row['stage']} {row['mean_s']:.0f} s" for row in frame.iter_rows(named=True))
+    style.title(
+        figure,
+        f"The longest stage is: {longest['stage']} ({longest['mean_s']:.0f} s of {frame['mean_s'].sum():.0f} s)",
+    )
+    return Drawing(
+        figure,
+        caption=f"Stages on a transaction's way to finality. Means: {said}.",
+        alt=f"Dots with ranges: {said}.",
+    )
+
+
+def frontier(frame: pl.DataFrame) -> Drawing:
+    """Draw cost against the tail of the delay along the group: ``close_s``, ``group``, ``final_p99_*_s``, ``usd_per_tx``."""
+    figure, ax = style.subplots(width="page", height=3.0)
+    named = frame.with_columns(closes=pl.format("batches close after {} s", pl.col("close_s").cast(pl.Int64)))
+    _lines(ax, named, x="final_p99_s", y="usd_per_tx", hue="closes", markers=True)
+    for number, part in enumerate(named.partition_by("closes", maintain_order=True)):
+        ax.hlines(
+            part["usd_per_tx"], part["final_p99_low_s"], part["final_p99_high_s"], color=style.COLOURS[number]
+        )
+        for row in part.iter_rows(named=True):
+            ax.annotate(f"{row['group']}", (row["final_p99_s"], row["usd_per_tx"]), xytext=(3, 3),
+                        textcoords="offset points", fontsize=7)  # fmt: skip
+    style.log_axis(ax, "x", "y")
+    ax.set(xlabel="99th percentile of the delay to finality (s)", ylabel="cost per transaction ($)")
+    first, last = frame.row(0, named=True), frame.sort("usd_per_tx").row(0, named=True)
+    style.title(
+        figure,
+        f"Cost falls from \\${first['usd_per_tx']:.3f} to \\${last['usd_per_tx']:.3f} as the tail grows to {last['final_p99_s']:.0f} s",
+    )
+    said = f"${first['usd_per_tx']:.4f} at {first['final_p99_s']:.0f} s, ${last['usd_per_tx']:.4f} at {last['final_p99_s']:.0f} s"
+    return Drawing(figure, caption=f"Cost per transaction against the tail of the delay; numbers are batches per aggregate, bars 95 % "
+                   f"intervals over independent replications. From {said}.", alt=f"Two falling lines, from {said}.")  # fmt: skip
+
+
+def cost(frame: pl.DataFrame, *, best: float) -> Drawing:
+    """Draw cost per transaction by cause against the group: ``group``, ``cause``, ``usd``."""
+    figure, ax = style.subplots(width="page", height=3.0)
+    _lines(ax, frame, x="group", y="usd", hue="cause")
+    ax.axvline(best, color="black", linewidth=0.8, linestyle=":")
+    ax.annotate(
+        "least total", (best, frame["usd"].max()), xytext=(3, -8), textcoords="offset points", fontsize=7
+    )
+    style.log_axis(ax, "x", "y")
+    ax.set(xlabel="batches per aggregate", ylabel="cost per transaction ($)")
+    least = frame.filter(pl.col("cause") == "total")["usd"].min()
+    naive = frame.filter(pl.col("cause") == "total, no aggregation")["usd"].min()
+    style.title(figure, f"Aggregation lowers the cost from \\${naive:.3f} to \\${least:.4f} per transaction")
+    return Drawing(figure, caption=f"Cost per transaction by cause, closed form. Least total ${least:.4f} near {best:.0f} batches. "
+                   f"Without aggregation every proof is verified by itself: at least ${naive:.3f}.",
+                   alt=f"Lines: verification falls, waiting rises; the total is least, ${least:.4f}, near {best:.0f}.")  # fmt: skip

@@ -20,10 +20,17 @@ class Proving(Parameters):
     slot_s: float = parameter(12.0, unit="s", low=1, high=60, doc="L1 slot time of the simulations")
     tx_per_s: float = parameter(20.0, unit="tx/s", low=0.1, high=2_000, doc="arrival rate of transactions")
     miss: float = parameter(0.01, low=0, high=0.5, doc="share of L1 slots that are missed")
-    failure: float = parameter(0.02, low=0, high=0.5, doc="probability that a proof fails and is tried again")
+    failure: float = parameter(
+        0.02,
+        low=0,
+        high=0.2,
+        doc="probability that a proof fails and is tried again; lies between measured runs",
+    )
     group: int = parameter(4, low=1, high=100, doc="batches per aggregate of the example")
     runs: str = parameter("proving", doc="data set of measured proving runs")
-    run: str = parameter("reth on zisk-v0.16.1", doc="measured run that stands for real-time proving")
+    run: str = parameter(
+        "reth-v1.11.0 on zisk-v0.16.1, 8x5090", doc="measured run that stands for real-time proving"
+    )
     max_wait_s: float = parameter(
         1.0, unit="s", low=0.01, high=600, doc="wait for a prover that 99 % must not exceed"
     )
@@ -35,8 +42,10 @@ class Proving(Parameters):
         1e-5, unit="$/tx/s", low=1e-9, high=1, doc="what a second of delay costs a transaction"
     )
     transactions: int = parameter(
-        100_000, unit="tx", low=5_000, high=10_000_000, doc="transactions per simulation"
+        500_000, unit="tx", low=50_000, high=10_000_000, doc="transactions of one replication"
     )
+    replications: int = parameter(20, low=10, high=1_000, doc="independent replications of a simulation")
+    train: int = parameter(150, unit="blocks", low=50, high=100_000, doc="blocks a model is fitted on")
     draws: int = parameter(200, low=20, high=10_000, doc="bootstrap draws")
     seed: int = parameter(20_261_120, low=0, doc="seed of every simulation and bootstrap")
 

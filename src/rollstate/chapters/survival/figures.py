@@ -12,6 +12,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
 
+
+def _ends(frame: pl.DataFrame, value: str, low: str, high: str) -> pl.DataFrame:
+    """Return a frame whose intervals are drawn: an estimate without one, over a single cluster, is its own."""
+    return frame.with_columns(
+        pl.coalesce(pl.col(name).cast(pl.Float64), value).alias(name) for name in (low, high)
+    )
+
+
 RISK_TIMES = 6
 """Gap times at which the numbers at risk are written under the curves."""
 
@@ -32,7 +40,7 @@ def curves(frame: pl.DataFrame, *, what: str) -> Drawing:
     at = sorted({0, *(round(longest * share) for share in np.linspace(0, 1, RISK_TIMES))})
     for number, name in enumerate(names):
         part = frame.filter(pl.col("stratum") == name)
-        band = part.drop_nulls(["low", "high"])
+        band = part.with_columns(pl.col("low", "high").cast(pl.Float64)).drop_nulls(["low", "high"])
         ax.fill_between(
             band["time"],
             band["low"],
@@ -109,10 +117,7 @@ def effects(frame: pl.DataFrame) -> Drawing:
 
 def differences(frame: pl.DataFrame, *, reference: str, slots: int, horizon: int) -> Drawing:
     """Draw Brier scores less the reference's: ``model``, ``cluster``, ``difference`` with its interval, ``picked``."""
-    frame = frame.with_columns(
-        difference_low=pl.coalesce("difference_low", "difference"),
-        difference_high=pl.coalesce("difference_high", "difference"),
-    )
+    frame = _ends(frame, "difference", "difference_low", "difference_high")
     models = frame["model"].unique(maintain_order=True).to_list()
     ways = frame["cluster"].unique(maintain_order=True).to_list()
     figure, ax = style.subplots(height=0.28 * len(models) + 1.3)
@@ -142,9 +147,8 @@ def differences(frame: pl.DataFrame, *, reference: str, slots: int, horizon: int
 
 def ranges(frame: pl.DataFrame, *, reference: str) -> Drawing:
     """Draw paired differences inside and outside the training range: ``range``, ``model``, ``difference``, its interval."""
-    frame = frame.filter(pl.col("model") != reference).with_columns(
-        difference_low=pl.coalesce("difference_low", "difference"),
-        difference_high=pl.coalesce("difference_high", "difference"),
+    frame = _ends(
+        frame.filter(pl.col("model") != reference), "difference", "difference_low", "difference_high"
     )
     parts = frame["range"].unique(maintain_order=True).to_list()
     models = frame.filter(pl.col("range") == parts[0]).sort("difference")["model"].to_list()
@@ -220,7 +224,7 @@ def reliability(frame: pl.DataFrame) -> Drawing:
 
 def coverage(frame: pl.DataFrame, *, nominal: float) -> Drawing:
     """Draw coverage by stratum: ``bound``, ``stratum``, ``coverage``, ``low``, ``high``."""
-    frame = frame.with_columns(low=pl.coalesce("low", "coverage"), high=pl.coalesce("high", "coverage"))
+    frame = _ends(frame, "coverage", "low", "high")
     strata = frame["stratum"].unique(maintain_order=True).to_list()
     strata = [*strata[1:], strata[0]]
     kinds = frame["bound"].unique(maintain_order=True).to_list()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,11 @@ class Study:
     def clusters(self, way: str = "contract") -> Resampling:
         """Return samples of whole contracts, or slots, of the judged slots."""
         return resampling(self.judge[f"{way}_id"].to_numpy(), self.p.draws, self.p.seed)
+
+    @functools.cached_property
+    def fitted_on(self) -> pl.DataFrame:
+        """The spells of `known` that models with covariates are fitted on: all, or those of a sample of slots."""
+        return forecasts.sample_slots(self.known, self.p.seed)
 
     @property
     def training_range(self) -> float:
@@ -221,17 +227,30 @@ class Proportional:
     clusters: str
 
 
-def proportional(found: Study) -> Proportional:
-    """Fit a Cox model and test it, over contracts if there are enough of them, else over slots, else model-based."""
-    used = forecasts.affordable(found.known, forecasts.COVARIATES)
-    if not used:
-        raise InputError("the training blocks have too few accesses for a Cox model with covariates")
-    way = proportionality.clusters_that_suffice(found.known, ("contract_id", "slot_id"))
-    spells = from_frame(found.known, used, cluster=way)
-    model = cox.fit(spells)
-    test = proportionality.score_test(model, spells, "km", cluster=spells.cluster)
+NO_COX = "A Cox model with covariates cannot be fitted on the training blocks: they are too few."
+
+
+def proportional(found: Study) -> Proportional | None:
+    """Fit a Cox model and test it, over contracts if there are enough of them, else over slots, else model-based.
+
+    None where the training blocks cannot carry the model: too few accesses, or covariates that cannot be told apart.
+    """
+    used = forecasts.affordable(found.fitted_on, forecasts.COVARIATES)
+    way = proportionality.clusters_that_suffice(found.fitted_on, ("contract_id", "slot_id"))
+    spells = from_frame(found.fitted_on, used, cluster=way)
+    try:
+        model = cox.fit(spells)
+        test = proportionality.score_test(model, spells, "km", cluster=spells.cluster)
+    except (InputError, cox.ConvergenceError):
+        return None
     words = {"contract_id": "contracts", "slot_id": "slots", None: "spells taken as independent"}
     return Proportional(model, spells, test, words[way])
+
+
+COX_CAPTION = (
+    "Cox model with Efron ties on the training blocks: robust standard errors over {clusters}, and the test of "
+    "proportional hazards."
+)
 
 
 def cox_table(fit: Proportional) -> pl.DataFrame:
@@ -310,10 +329,11 @@ class Compared:
 def compare(found: Study) -> Compared:
     """Fit every model on the training blocks and compare its forecasts of the judged slots with those of the curve."""
     p = found.p
-    covariates = forecasts.affordable(found.known, forecasts.COVARIATES)
+    covariates = forecasts.affordable(found.fitted_on, forecasts.COVARIATES)
     fitted, failed = forecasts.fit_all(
-        found.known, covariates, strata=("stratum",), seed=p.seed, iterations=p.trees
+        found.fitted_on, covariates, strata=("stratum",), seed=p.seed, iterations=p.trees
     )
+    fitted[CURVE] = forecasts.fit_curve(found.known)
     earlier_scores = {
         name: scores.brier(
             one.access_probability(found.calibrate, found.horizon), landmarks.answers(found.calibrate)

@@ -42,7 +42,7 @@ def _listed(frame: pl.DataFrame) -> list[str]:
 
 def _ratio_axis(ax: Axes) -> None:
     ax.set_yscale("log", base=2)
-    ax.set_ylim(LOW, HIGH)
+    ax.set_ylim(LOW * 0.85, HIGH * 1.2)
     ax.yaxis.set_major_locator(FixedLocator([0.25, 0.5, 1, 2, 4]))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -128,11 +128,12 @@ def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
         sns.lineplot(
             x=part["miss"].to_numpy(), y=inside.to_numpy(), color=colour, marker="o", markersize=3.5, ax=ax
         )
-        low, high = (part[f"ratio_{end}"].fill_null(part["ratio"]).clip(LOW, HIGH) for end in ("low", "high"))
+        ends = (part[f"ratio_{end}"].cast(pl.Float64) for end in ("low", "high"))
+        low, high = (end.fill_null(part["ratio"]).clip(LOW, HIGH) for end in ends)
         ax.fill_between(part["miss"], low, high, color=colour, alpha=style.BAND_ALPHA, linewidth=0)
         for beyond, at, marker in ((pl.col("ratio") > HIGH, HIGH, "^"), (pl.col("ratio") < LOW, LOW, "v")):
             off = part.filter(beyond)
-            ax.plot(off["miss"], np.full(off.height, at), marker, color=colour, markersize=5, clip_on=False)
+            ax.plot(off["miss"], np.full(off.height, at), marker, color=colour, markersize=5)
         ax.set_title(name, fontweight="bold" if name == proposed else "normal", fontsize=8)
         ax.set(xlabel="", ylabel="", xscale="log")
         _ratio_axis(ax)
@@ -176,7 +177,7 @@ def metrics(frame: pl.DataFrame, *, quote: float, proposed: str) -> Drawing:
     figure, axes = style.subplots(1, len(METRICS), width="page", height=0.22 * len(rows) + 0.9, sharey=True)
     for (name, label), ax in zip(METRICS.items(), axes, strict=True):
         part = frame.filter(pl.col("metric") == name).with_columns(
-            low=pl.coalesce("low", "value"), high=pl.coalesce("high", "value")
+            pl.coalesce(pl.col(end).cast(pl.Float64), "value").alias(end) for end in ("low", "high")
         )
         style.ranges(part.to_pandas(), ax, value="value", low="low", high="high", row="policy", rows=rows)
         ax.set_xlabel(label)

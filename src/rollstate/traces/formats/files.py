@@ -191,7 +191,21 @@ class Table:
         except InputError:
             raise
         except _WRONG as error:
-            raise InputError(f"{self.path} cannot be read: {str(error)[:300]}") from error
+            where = self._ragged_line() if self.kind == "csv" else ""
+            raise InputError(f"{self.path} cannot be read: {where}{str(error)[:300]}") from error
+
+    def _ragged_line(self) -> str:
+        """Name the first line of a CSV that has another number of fields than its header; empty if none has."""
+        width = len(self.columns) - len(self.constants)
+        try:
+            with io.TextIOWrapper(
+                io.BufferedReader(_open(self.path)), "utf-8", "replace", newline=""
+            ) as text:
+                reader = csv.reader(text, delimiter=self.separator)
+                wrong = next((row for row in reader if row and len(row) != width), None)
+                return "" if wrong is None else f"line {reader.line_num}: "
+        except _WRONG:
+            return ""
 
     def _parquet(self, wanted: list[str]) -> Iterator[pl.DataFrame]:
         with pq.ParquetFile(self._seekable()) as file:

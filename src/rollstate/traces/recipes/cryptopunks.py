@@ -54,7 +54,8 @@ def convert(folder: Path) -> Trace:
         {"slot": list(kinds), "slot_type": list(kinds.values())}, schema_overrides={"slot": pl.Binary}
     )
     slots = slots.with_columns(address=pl.lit(CONTRACT), contract_type=pl.lit("CryptoPunksMarket"))
-    window = int(sales["block"].min()), int(sales["block"].max()) + 1
+    sold = sales["block"].to_numpy()
+    window = int(sold.min()), int(sold.max()) + 1
     times = sales.group_by(block_number="block").agg(timestamp=pl.col("time").first())
     blocks = pl.DataFrame({"block_number": np.arange(*window, dtype=np.int64)})
     blocks = blocks.join(times, on="block_number", how="left", maintain_order="left")

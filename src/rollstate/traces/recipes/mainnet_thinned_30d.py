@@ -30,7 +30,8 @@ WRITE, BALANCE = 34, 14
 
 def convert(folder: Path) -> Trace:
     """Return the trace of ``bal_raw/<block>_block_access_list.txt``."""
-    touches, blocks = [], []
+    touches: list[tuple[int, int | None, bytes, bytes, bool]] = []
+    blocks: list[tuple[int, int | None, bool]] = []
     for path in files(folder, "bal_raw/*_block_access_list.txt"):
         k, rest = divmod(int(path.name.split("_")[0]) - FIRST, EVERY)
         if rest:
@@ -43,7 +44,9 @@ def convert(folder: Path) -> Trace:
             blocks.append((k, None, False))
             continue
         for address, slot, writes in slots:
-            touches += [(k, tx, address, slot, True) for tx in writes] or [(k, None, address, slot, False)]
+            touches += [(k, tx, address, slot, True) for tx in writes]
+            if not writes:
+                touches.append((k, None, address, slot, False))
         blocks.append((k, transactions, True))
     columns = {"block_number": pl.Int64, "tx_count": pl.Int32, "observed": pl.Boolean}
     table = pl.DataFrame(blocks, schema=columns, orient="row").sort("block_number")

@@ -6,6 +6,7 @@ Source: https://docs.soliditylang.org/en/latest/internals/layout_in_storage.html
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -44,17 +45,23 @@ def array_slot(index: int, at: int, words: int, offset: int = 0) -> bytes:
 
 def binned_clock(times: pl.Series, seconds: int) -> tuple[int, pl.DataFrame]:
     """Return the start of the first bin in Unix seconds, and a table of all bins up to the last time."""
-    start = int(times.min()) // seconds * seconds
-    bins = -(-(int(times.max()) + 1 - start) // seconds)
+    known = times.to_numpy()
+    start = int(known.min()) // seconds * seconds
+    bins = -(-(int(known.max()) + 1 - start) // seconds)
     number = np.arange(bins, dtype=np.int64)
     return start, pl.DataFrame({"block_number": number, "timestamp": start + seconds * number})
 
 
 def stamp(
-    source: str, window: tuple[int, int], chain_id: int, *, key_form: str = "slot", **sees: object
+    source: str, window: tuple[int, int], chain_id: int, *, key_form: str = "slot", **sees: Any
 ) -> Capability:
     """Return the stamp of writes that are known in part, unless `sees` says more."""
-    fields = {"observes_reads": False, "observes_all_writes": False, "tx_level": "none", **sees}
+    fields: dict[str, Any] = {
+        "observes_reads": False,
+        "observes_all_writes": False,
+        "tx_level": "none",
+        **sees,
+    }
     return Capability(
         source=source,
         key_form=key_form,

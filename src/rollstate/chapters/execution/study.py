@@ -1,0 +1,337 @@
+"""What the chapter ``execution`` computes: limits by rule, engines, measured blocks, remedies, lists, commitments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from eth_hash.auto import keccak
+
+from rollstate.bootstrap import percentile_interval
+from rollstate.chapters.execution.parameters import Execution
+from rollstate.dispute import trie_shape
+from rollstate.estimate import Estimate
+from rollstate.execution import (
+    block_inputs,
+    conflicts,
+    engines,
+    list_sizes,
+    remedies,
+    replay,
+    schedules,
+)
+from rollstate.execution.conflicts import Block
+from rollstate.traces import block_access_list, datasets, summary
+from rollstate.traces.schema import Trace
+
+RULE_NAMES = {"strict": "strict", "lazy": "lazy balances", "listed": "with a block access list"}
+ENGINES = ("locks", "optimistic, validated", "optimistic rounds", "two phases")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Blocks of one source: trace, account changes, and the folder of its lists if it has any."""
+
+    trace: Trace
+    changes: pl.DataFrame
+    folder: Path | None
+
+    @cached_property
+    def by_rule(self) -> dict[str, list[Block]]:
+        """Blocks under each conflict rule."""
+        return {
+            rule: list(conflicts.blocks(conflicts.touches(self.trace, self.changes, rule=rule)))
+            for rule in conflicts.RULES
+        }
+
+    @cached_property
+    def before(self) -> list[list[list[int]]]:
+        """Dependencies under the strict rule, with locks."""
+        return [conflicts.predecessors(block) for block in self.by_rule["strict"]]
+
+    @cached_property
+    def independent(self) -> np.ndarray:
+        """Share of each block's transactions that conflict with no other, under the strict rule."""
+        return np.array([conflicts.independent(block).mean() for block in self.by_rule["strict"]])
+
+
+def sample(ref: str, start: int | None = None, stop: int | None = None) -> Sample:
+    """Return the blocks of a data set, or of your own trace, inside a window."""
+    trace = summary.restrict(datasets.load_trace(ref), start, stop)
+    folder = datasets.locate(ref)
+    listed = folder.is_dir() and any(folder.glob("*.rlp"))
+    empty = pl.DataFrame(schema=block_access_list.CHANGES_SCHEMA)
+    changes = block_access_list.account_changes(folder) if listed else empty
+    stamp = trace.capability
+    inside = pl.col("block_number").is_between(stamp.window_start, stamp.window_stop, closed="left")
+    return Sample(trace, changes.filter(inside), folder if listed else None)
+
+
+def ratio(top: np.ndarray, bottom: np.ndarray, p: Execution) -> Estimate:
+    """Return a ratio of sums over blocks with its bootstrap interval over blocks."""
+    top, bottom = np.asarray(top, float), np.asarray(bottom, float)
+    rows = np.random.default_rng(p.seed).integers(0, len(top), (p.draws, len(top)))
+    return Estimate(
+        float(top.sum() / bottom.sum()), *percentile_interval(top[rows].sum(1) / bottom[rows].sum(1))
+    )
+
+
+def mean(values: np.ndarray, p: Execution) -> Estimate:
+    """Return a mean over blocks with its bootstrap interval over blocks."""
+    return ratio(values, np.ones(len(values)), p)
+
+
+def costs(seen: Sample, kind: str) -> list[np.ndarray]:
+    """Return each block's costs: "unit" or "access gas"."""
+    blocks = seen.by_rule["strict"]
+    return [np.ones(len(b)) if kind == "unit" else conflicts.access_gas(b) for b in blocks]
+
+
+def limits(seen: Sample, p: Execution) -> pl.DataFrame:
+    """Return the limit of each rule: ``rule``, ``cost``, ``average``, ``limit``, ``low``, ``high``.
+
+    ``average`` says whether it is a ratio of sums, which weighs blocks by their work, or a mean of the blocks' ratios.
+    """
+    rows = []
+    for rule, blocks in seen.by_rule.items():
+        for kind in ("unit", "access gas"):
+            cost = costs(seen, kind)
+            total = np.array([c.sum() for c in cost])
+            path = np.array(
+                [
+                    conflicts.critical_path(conflicts.predecessors(b), c)
+                    for b, c in zip(blocks, cost, strict=True)
+                ]
+            )
+            rows.append((RULE_NAMES[rule], kind, "ratio of sums", *ratio(total, path, p)))
+            rows.append((RULE_NAMES[rule], kind, "mean of ratios", *mean(total / path, p)))
+    return pl.DataFrame(rows, schema=["rule", "cost", "average", "limit", "low", "high"], orient="row")
+
+
+def pick(frame: pl.DataFrame, value: str, **where: str | int) -> Estimate:
+    """Return the one line that has these values as an estimate."""
+    row = frame.filter(*(pl.col(name) == this for name, this in where.items())).row(0, named=True)
+    return Estimate(row[value], row["low"], row["high"])
+
+
+def by_block(seen: Sample) -> pl.DataFrame:
+    """Return ``block``, ``transactions``, ``path`` (strict, unit costs) and ``independent``."""
+    blocks = seen.by_rule["strict"]
+    paths = [conflicts.critical_path(b, np.ones(len(b))) for b in seen.before]
+    return pl.DataFrame(
+        {
+            "block": [b.number for b in blocks],
+            "transactions": [len(b) for b in blocks],
+            "path": paths,
+            "independent": seen.independent,
+        }
+    )
+
+
+def speedups(seen: Sample, p: Execution) -> pl.DataFrame:
+    """Return ``engine``, ``threads``, ``speedup``, ``low``, ``high``, ``aborts`` for each transaction; strict, unit costs."""
+    blocks, sizes = seen.by_rule["strict"], np.array([len(b) for b in seen.by_rule["strict"]], float)
+    rows = []
+    for threads in sorted({*p.threads, p.quote}):
+        units = [np.ones(len(b)) for b in blocks]
+        locks = [schedules.list_schedule(b, u, threads) for b, u in zip(seen.before, units, strict=True)]
+        valid = [schedules.revalidated(b, u, threads) for b, u in zip(seen.before, units, strict=True)]
+        rounds = [schedules.optimistic_rounds(b, threads) for b in blocks]
+        phases = [n / schedules.two_phase(q, threads) for n, q in zip(sizes, seen.independent, strict=True)]
+        for engine, time, aborts in (
+            ("locks", locks, 0),
+            ("optimistic, validated", [t for t, _ in valid], sum(a for _, a in valid)),
+            ("optimistic rounds", [t for t, _ in rounds], sum(a for _, a in rounds)),
+            ("two phases", phases, sum(n * (1 - q) for n, q in zip(sizes, seen.independent, strict=True))),
+        ):
+            rows.append((engine, threads, *ratio(sizes, np.array(time), p), aborts / sizes.sum()))
+    names = ["engine", "threads", "speedup", "low", "high", "aborts"]
+    return pl.DataFrame(rows, schema=names, orient="row").sort("engine", "threads")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Replayed blocks, and what their engine's authors measured."""
+
+    replays: list[replay.BlockReplay]
+    times: pl.DataFrame
+
+    @cached_property
+    def loads(self) -> list[engines.Workload]:
+        """The blocks as engines see them."""
+        return [engines.workload(found) for found in self.replays]
+
+    @cached_property
+    def speedups(self) -> list[float]:
+        """Measured speed-ups."""
+        return (self.times["sequential_ms"] / self.times["parallel_ms"]).to_list()
+
+
+def measured(ref: str) -> Measured:
+    """Replay the blocks of a data set that has ``measured.csv`` beside a folder for each block."""
+    folder = datasets.locate(ref)
+    times = pl.read_csv(folder / "measured.csv").sort("block")
+    replays = [replay.replay(*block_inputs.read_folder(folder / str(number))) for number in times["block"]]
+    return Measured(replays, times)
+
+
+def replayed(found: Measured) -> pl.DataFrame:
+    """Return how far each replay is from its header: gas, deviation, accepted, and who succeeded."""
+    rows = [
+        (one.number, one.fork, len(one.transactions), one.header_gas, one.gas_used, one.deviation, one.accepted,
+         sum(tx.success for tx in one.transactions), sum(tx.plain for tx in one.transactions))
+        for one in found.replays
+    ]  # fmt: skip
+    names = [
+        "block",
+        "rules",
+        "transactions",
+        "gas",
+        "replayed gas",
+        "deviation",
+        "accepted",
+        "succeeded",
+        "transfers",
+    ]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def against(found: Measured) -> pl.DataFrame:
+    """Return each rule's limit beside the measured speed-up: ``block``, ``rule``, ``limit``, ``measured``."""
+    rows = []
+    for load, real in zip(found.loads, found.speedups, strict=True):
+        cost = load.costs["gas less intrinsic"]
+        for rule in conflicts.RULES:
+            path = conflicts.critical_path(conflicts.predecessors(load.blocks[rule]), np.ones(len(load)))
+            gas = conflicts.critical_path(conflicts.predecessors(load.blocks[rule]), cost)
+            rows.append((load.number, RULE_NAMES[rule], len(load) / path, float(cost.sum() / gas), real))
+    names = ["block", "rule", "limit", "limit_gas", "measured"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def fitted(found: Measured, p: Execution) -> pl.DataFrame:
+    """Return `engines.two_halves`: each half of the blocks predicted by an engine fitted on the other."""
+    start = engines.Engine(threads=p.engine_threads, sequential_below=p.sequential_gas)
+    return engines.two_halves(found.loads, found.speedups, start)
+
+
+def block_stm(fit: pl.DataFrame, p: Execution) -> pl.DataFrame:
+    """Return what both fitted engines say of Block-STM's benchmark beside what its authors published (32 threads).
+
+    Gelashvili and others (2022), https://arxiv.org/abs/2203.06871: two random accounts for each transaction.
+    """
+    rng = np.random.default_rng(p.seed)
+    rows = []
+    for accounts, low, high in ((100, 8.0, 8.0), (10_000, 17.0, 20.0)):
+        load = engines.random_transfers(10_000, accounts, rng)
+        for (half,), part in fit.group_by("half", maintain_order=True):
+            row = part.row(0, named=True)
+            own = {name: row[name] for name in ("rule", "cost", "overhead", "lock", "serial", "retry")}
+            speedup, aborts = engines.Engine(threads=32, **own).run(load)
+            rows.append((accounts, int(half), speedup, aborts, low, high))
+    names = ["accounts", "half", "model", "aborts for each transaction", "published, low", "published, high"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def throughput(found: Measured) -> pl.DataFrame:
+    """Return ``block``, ``measure``, ``value`` and ``ratio`` to the mean: transactions and gas per second, sequential."""
+    seconds = found.times["sequential_ms"] / 1e3
+    rows = pl.concat(
+        pl.DataFrame(
+            {"block": found.times["block"], "measure": name, "value": (found.times[column] / seconds)}
+        )
+        for name, column in (("transactions per second", "transactions"), ("gas per second", "gas"))
+    )
+    return rows.with_columns(ratio=pl.col("value") / pl.col("value").mean().over("measure"))
+
+
+def variation(frame: pl.DataFrame, measure: str) -> float:
+    """Return the coefficient of variation of one measure of `throughput`."""
+    value = frame.filter(measure=measure)["value"]
+    return float(value.std() / value.mean())  # type: ignore[operator, arg-type]
+
+
+def remedy_table(seen: Sample, found: Measured | None, rollup: Sample | None, p: Execution) -> pl.DataFrame:
+    """Return what each remedy makes of the limit, by sample: ``sample``, ``remedy``, ``limit``, ``low``, ``high``."""
+    rows = []
+    named = [("block access lists", remedies.rows_of(seen.trace, seen.changes))]
+    if found is not None:
+        named.append(("replayed blocks", pl.concat([replay.touches(one) for one in found.replays])))
+    if rollup is not None:
+        named.append(("rollup", remedies.rows_of(rollup.trace, rollup.changes)))
+    for name, touched in named:
+        for remedy, (total, path) in remedies.limits(touched, hot=p.hot_keys, threads=p.quote).items():
+            rows.append((name, remedy, *ratio(total, path, p)))
+    return pl.DataFrame(rows, schema=["sample", "remedy", "limit", "low", "high"], orient="row")
+
+
+def list_bytes(seen: Sample) -> pl.DataFrame | None:
+    """Return bytes of each block's list and of its state difference, or None where the source has no lists."""
+    if seen.folder is None:
+        return None
+    inside = seen.trace.capability
+    rows = [
+        (number, list_sizes.list_bytes(accounts), list_sizes.difference_bytes(accounts), len(accounts))
+        for number, accounts in block_access_list.blocks(seen.folder)
+        if inside.window_start <= number < inside.window_stop
+    ]
+    return pl.DataFrame(rows, schema=["block", "list", "difference", "accounts"], orient="row")
+
+
+def kept(seen: Sample, p: Execution) -> pl.DataFrame:
+    """Return ``interval``, ``what`` (keys or nodes), ``share``, ``low``, ``high`` of commitments that merge blocks.
+
+    Nodes are those of `rollstate.dispute.trie_shape.merged`, as in the chapter on flat storage; keys are hashed.
+    """
+    slots = seen.trace.slots.sort("slot_id")
+    hashed = np.array(
+        [int.from_bytes(keccak(a + s)[:8], "big") for a, s in slots.select("address", "slot").iter_rows()],
+        np.uint64,
+    )
+    writes = (
+        seen.trace.accesses.filter("is_write").select("block_number", "slot_id").unique().sort("block_number")
+    )
+    blocks = [
+        hashed[part["slot_id"].to_numpy()] for _, part in writes.group_by("block_number", maintain_order=True)
+    ]
+    single = [trie_shape.merged([block]) for block in blocks]
+    rows = []
+    for step in (step for step in p.intervals if 2 * step <= len(blocks)):
+        starts = range(0, len(blocks) - step + 1, step)
+        together = [trie_shape.merged(blocks[i : i + step]) for i in starts]
+        for what in ("leaves", "nodes"):
+            apart = np.array([sum(getattr(one, what) for one in single[i : i + step]) for i in starts])
+            found = ratio(np.array([getattr(one, what) for one in together]), apart, p)
+            rows.append((step, "keys" if what == "leaves" else what, *found))
+    return pl.DataFrame(rows, schema=["interval", "what", "share", "low", "high"], orient="row")
+
+
+def quoted(frame: pl.DataFrame, p: Execution) -> dict[str, Estimate | int]:
+    """Return the interval that the text quotes, and the shares of keys and nodes left at it; by names of results."""
+    steps = sorted(set(frame["interval"]))
+    step = 10 if 10 in steps else steps[-1]
+    return {
+        "interval": step,
+        "kept": pick(frame, "share", interval=step, what="keys"),
+        "kept_nodes": pick(frame, "share", interval=step, what="nodes"),
+    }
+
+
+def judged(fit: pl.DataFrame) -> dict[str, float]:
+    """Return how far out-of-sample predictions are from measured speed-ups, by names of results."""
+    found = engines.judge(fit["predicted"].to_list(), fit["measured"].to_list())
+    return {"rank_correlation": found.rank_correlation, "log_error": found.log_error}
+
+
+def below(frame: pl.DataFrame, rule: str) -> int:
+    """Return on how many blocks a rule's limit, unit costs, lies below the measured speed-up."""
+    part = frame.filter(rule=RULE_NAMES[rule])
+    return int((part["limit"] < part["measured"]).sum())
+
+
+def hot_share(seen: Sample, p: Execution) -> float:
+    """Return the share of conflicting pairs that the hottest keys of each block carry."""
+    return remedies.hot_share(remedies.rows_of(seen.trace, seen.changes), p.hot_keys)
