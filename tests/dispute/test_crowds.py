@@ -54,3 +54,8 @@ def test_the_bond_of_op_stack_is_the_published_one():
     assert op_bond(73) == pytest.approx(60, rel=0.01)
     with pytest.raises(InputError, match="depth 74"):
         op_bond(74)
+
+
+def test_an_honest_sequencer_answers_until_it_is_not_its_turn():
+    """After disagreeing in a short game it is its turn again; a play in which it then sleeps proves nothing."""
+    Crowd(10_000_678).play()

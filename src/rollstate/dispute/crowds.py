@@ -225,13 +225,24 @@ class Crowd:
         self._send(one.name, by, game_id, *one.arguments)
 
     def _honest_sequencer(self) -> None:
-        """Answer every game at once where the honest account has the seat."""
+        """Answer every game at once where the honest account has the seat.
+
+        After it has disagreed about the state before the batch, a short game is its turn again.
+        """
+        for game_id in list(self.rollup.games):
+            while self._honest_turn(game_id):
+                one = Sequencer(self.truth).answer(self.rollup.games[game_id])[0]
+                try:
+                    self.board.send(one.name, self.honest, game_id, *one.arguments)
+                except Refused:
+                    break
+
+    def _honest_turn(self, game_id: int) -> bool:
         rollup = self.rollup
-        for game_id, game in list(rollup.games.items()):
-            standing = game_id in rollup.games and rollup.standing(game)
-            if rollup.sequencer == self.honest and standing and game.sequencer_turn:
-                one = Sequencer(self.truth).answer(game)[0]
-                self._send(one.name, self.honest, game_id, *one.arguments)
+        if rollup.sequencer != self.honest or game_id not in rollup.games:
+            return False
+        game = rollup.games[game_id]
+        return rollup.standing(game) and game.sequencer_turn
 
     def _time(self) -> None:
         self._deliver()

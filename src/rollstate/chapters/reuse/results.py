@@ -25,7 +25,7 @@ class ReuseResults(Results):
         fmt=".1%",
         interval=_PERIODS,
         guard=_ORACLE,
-        gate=gate(0.0923, 0.0001, _EXACT),
+        gate=gate(0.0924, 0.0001, _EXACT),
     )
     reuse_1_day: float = result(
         "share of the slots of a block that a block one day later touches",
