@@ -58,4 +58,4 @@ def test_the_bond_of_op_stack_is_the_published_one():
 
 def test_an_honest_sequencer_answers_until_it_is_not_its_turn():
     """After disagreeing in a short game it is its turn again; a play in which it then sleeps proves nothing."""
-    crowds.Crowd(10_000_678).play()
+    Crowd(10_000_678).play()

@@ -14,18 +14,18 @@ PIPELINE = Pipeline(max_tx=10**9, speeds=(1.0,) * 14, group=4)
 
 def test_intervals_cover():
     # Few transactions to a batch, so that paths of 2,000 batches are cheap.
-    long = replicate(PIPELINE, Traffic(0.5, 600_000, failure=0.02), WORK, replications=20, seed=1)
+    long = replicate(PIPELINE, Traffic(0.5, 600_000, failure=0.02), WORK, replications=40, seed=1)
     truth = {"mean": long.final.mean().value, "p99": long.final.quantile(0.99).value}
     inside = {"mean": 0, "p99": 0}
     for seed in range(200):
         found = replicate(
-            PIPELINE, Traffic(0.5, 12_000, failure=0.02), WORK, replications=20, seed=100 + seed
+            PIPELINE, Traffic(0.5, 12_000, failure=0.02), WORK, replications=40, seed=100 + seed
         )
         for name, one in (("mean", found.final.mean()), ("p99", found.final.quantile(0.99))):
             inside[name] += one.low <= truth[name] <= one.high
     # 93 to 97 %, and twice the error of a share of 200.
     for name, count in inside.items():
-        assert 180 <= count <= 199, name
+        assert 180 <= count <= 198, name
 
 
 def test_throughput_of_a_stable_pipeline_is_what_arrives():

@@ -44,7 +44,7 @@ class Proving(Parameters):
     transactions: int = parameter(
         500_000, unit="tx", low=50_000, high=10_000_000, doc="transactions of one replication"
     )
-    replications: int = parameter(20, low=10, high=1_000, doc="independent replications of a simulation")
+    replications: int = parameter(40, low=10, high=1_000, doc="independent replications of a simulation")
     train: int = parameter(150, unit="blocks", low=50, high=100_000, doc="blocks a model is fitted on")
     draws: int = parameter(200, low=20, high=10_000, doc="bootstrap draws")
     seed: int = parameter(20_261_120, low=0, doc="seed of every simulation and bootstrap")
