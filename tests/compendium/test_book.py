@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from rollstate.compendium import book
+from rollstate.compendium.marks import MIME
 
 
 @pytest.mark.parametrize("changed", ["source/index.md", "renderer/book.py", "requirements.lock"])
@@ -28,3 +29,14 @@ def test_code_is_folded_and_what_differs_from_run_to_run_is_dropped():
     shown = book.page(executed, "traces", set())
     assert "duration" not in nbformat.writes(shown)
     assert "start_time" not in nbformat.writes(shown)
+
+
+def test_cells_that_were_not_executed_have_no_anchor_and_show_what_was_published():
+    cells = [nbformat.v4.new_code_cell("draw()", id=f"cell-{number}") for number in range(2)]
+    for number, cell in enumerate(cells):
+        cell.outputs = [nbformat.v4.new_output("display_data", data={MIME: {"figure": f"line-{number}"}})]
+    spec = {"name": "python3", "display_name": "Python 3"}
+    executed = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec})
+    sources = [cell.source for cell in book.page(executed, "traces", set()).cells]
+    assert not any("cell-traces-" in source for source in sources)
+    assert "```{result-figure} traces/line-1\n```" in sources

@@ -52,7 +52,8 @@ def page(executed: nbformat.NotebookNode, chapter: str, cells: set[int]) -> nbfo
         cell.metadata = nbformat.NotebookNode(tags=[*tags, "hide-input"])
         marks = [output.data[MIME] for output in cell.outputs if MIME in output.get("data", {})]
         cell.outputs = [output for output in cell.outputs if MIME not in output.get("data", {})]
-        if cell.execution_count in cells or marks:
+        # A cell that was left out computed nothing: what it shows was published.
+        if cell.execution_count is not None and (cell.execution_count in cells or marks):
             target = bundles.anchor("cell", chapter, cell.execution_count)
             out.append(_markdown(f"({target})=", f"anchor-{cell.id}"))
         out.append(cell)
