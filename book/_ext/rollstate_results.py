@@ -500,11 +500,11 @@ class DataBanner(SphinxDirective):
         versions = ", ".join(sorted({result.published for result in shown if result.published}))
         text = (
             f"Some data is not here: {names}. What needs it was taken from release {versions}, is marked "
-            "with a dagger, and was not computed in this build; everything else was. The command make data fetches what has "
-            "a public address."
+            "with a dagger, and was not computed in this build; everything else was. The command make data "
+            "fetches what has a public address."
             if versions
-            else f"Some data is not here: {names}. What needs it is not available in this build; the command make data fetches "
-            "what has a public address."
+            else f"Some data is not here: {names}. What needs it is not available in this build; the command "
+            "make data fetches what has a public address."
         )
         return [nodes.warning("", nodes.paragraph("", text))]
 
