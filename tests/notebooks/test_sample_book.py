@@ -1,14 +1,26 @@
 """The whole book on the sample: every chapter runs without real data, and the pages say where numbers come from."""
 
+import os
+
 import pytest
 
 from rollstate.compendium import book, by_name, releases, results, runner
 from rollstate.traces import datasets
 
+# All chapters together take longer than the rest of the tests: the nightly run has them.
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.skipif(
+        not os.environ.get("ROLLSTATE_NIGHTLY"), reason="every chapter: set ROLLSTATE_NIGHTLY=1"
+    ),
+]
+
 QUICK = {
     "draws": 50,
     "permutations": 200,
-    "transactions": 20_000,
+    "transactions": 50_000,
+    "replications": 10,
+    "crowd_plays": 100,
     "random_games": 200,
     "gaps": (2, 4),
     "replicates": 2,
