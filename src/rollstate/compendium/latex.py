@@ -24,6 +24,8 @@ _TEX = {
     "~": r"\~{}",
     "\u202f": r"\,",
     "\u2212": r"\ensuremath{-}",
+    "“": "``",
+    "”": "''",
     "×": r"\ensuremath{\times}",
     "µ": r"\ensuremath{\mu}",
     "α": r"\ensuremath{\alpha}",
