@@ -17,6 +17,7 @@ def blocks(root):
     ]
 
 
+@pytest.mark.real_data
 def test_every_command_of_the_tutorial_runs(root):
     if not (root / "_build" / "html" / "build.json").exists():
         absent("the book is not built: run `make book` first")
