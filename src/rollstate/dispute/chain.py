@@ -212,7 +212,7 @@ class LocalBoard:
         before = self.rollup.games.get(game_id) if game_id else None
         result = getattr(self.rollup, name)(by, self.now + wait, *arguments, **paid)
         self.now += wait
-        game_id = result if name in ("open_challenge", "challenge_checkpoint") else game_id
+        game_id = result if name in ("open_challenge", "challenge_checkpoint", "pick") else game_id
         gas = self._transmit(name, by, arguments, value, before, game_id)
         after = self.rollup.games.get(game_id) if game_id else None
         self.messages.append(Message(name, by, self.now, game_id, gas, after))

@@ -216,13 +216,14 @@ class Crowd:
                 return
             one, by = Sequencer(world).answer(game)[0], rollup.sequencer
         else:
-            if game.challenger == self.watch:
-                return
-            challenger, by = Challenger(world), game.challenger
+            # Anyone may move for a challenger: in the watcher's games adversaries move as strangers.
+            stranger = game.challenger == self.watch or self.rng.random() < 0.2
+            challenger, by = Challenger(world), self.rng.choice(self.others) if stranger else game.challenger
             index = self.rng.randrange(len(middles) + 1)
             step = challenger.pick if game.stage == Stage.FIND_BATCH else challenger.prove
             one = step(game, middles, index)
-        self._send(one.name, by, game_id, *one.arguments)
+        bond = RULES.challenger_bond if one.name == "pick" and by != game.challenger else 0
+        self._send(one.name, by, game_id, *one.arguments, value=bond)
 
     def _honest_sequencer(self) -> None:
         """Answer every game at once where the honest account has the seat.
