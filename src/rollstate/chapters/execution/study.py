@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from eth_hash.auto import keccak
 
 from rollstate.bootstrap import percentile_interval
 from rollstate.chapters.execution.parameters import Execution
@@ -16,6 +15,7 @@ from rollstate.dispute import trie_shape
 from rollstate.estimate import Estimate
 from rollstate.execution import (
     block_inputs,
+    commitment_cost,
     conflicts,
     engines,
     list_sizes,
@@ -284,28 +284,13 @@ def list_bytes(seen: Sample) -> pl.DataFrame | None:
 def kept(seen: Sample, p: Execution) -> pl.DataFrame:
     """Return ``interval``, ``what`` (keys or nodes), ``share``, ``low``, ``high`` of commitments that merge blocks.
 
-    Nodes are those of `rollstate.dispute.trie_shape.merged`, as in the chapter on flat storage; keys are hashed.
+    Keys and nodes are those of `rollstate.dispute.trie_shape.runs`, as in the chapter on flat storage.
     """
-    slots = seen.trace.slots.sort("slot_id")
-    hashed = np.array(
-        [int.from_bytes(keccak(a + s)[:8], "big") for a, s in slots.select("address", "slot").iter_rows()],
-        np.uint64,
-    )
-    writes = (
-        seen.trace.accesses.filter("is_write").select("block_number", "slot_id").unique().sort("block_number")
-    )
-    blocks = [
-        hashed[part["slot_id"].to_numpy()] for _, part in writes.group_by("block_number", maintain_order=True)
-    ]
-    single = [trie_shape.merged([block]) for block in blocks]
-    rows = []
+    blocks, rows = commitment_cost.written_keys(seen.trace), []
     for step in (step for step in p.intervals if 2 * step <= len(blocks)):
-        starts = range(0, len(blocks) - step + 1, step)
-        together = [trie_shape.merged(blocks[i : i + step]) for i in starts]
-        for what in ("leaves", "nodes"):
-            apart = np.array([sum(getattr(one, what) for one in single[i : i + step]) for i in starts])
-            found = ratio(np.array([getattr(one, what) for one in together]), apart, p)
-            rows.append((step, "keys" if what == "leaves" else what, *found))
+        apart, together = trie_shape.runs(blocks, step)
+        for at, what in enumerate(("keys", "nodes")):
+            rows.append((step, what, *ratio(together[:, at], apart[:, at], p)))
     return pl.DataFrame(rows, schema=["interval", "what", "share", "low", "high"], orient="row")
 
 
