@@ -236,24 +236,6 @@ def block_stm(fit: pl.DataFrame, p: Execution) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
-def throughput(found: Measured) -> pl.DataFrame:
-    """Return ``block``, ``measure``, ``value`` and ``ratio`` to the mean: transactions and gas per second, sequential."""
-    seconds = found.times["sequential_ms"] / 1e3
-    rows = pl.concat(
-        pl.DataFrame(
-            {"block": found.times["block"], "measure": name, "value": (found.times[column] / seconds)}
-        )
-        for name, column in (("transactions per second", "transactions"), ("gas per second", "gas"))
-    )
-    return rows.with_columns(ratio=pl.col("value") / pl.col("value").mean().over("measure"))
-
-
-def variation(frame: pl.DataFrame, measure: str) -> float:
-    """Return the coefficient of variation of one measure of `throughput`."""
-    value = frame.filter(measure=measure)["value"]
-    return float(value.std() / value.mean())  # type: ignore[operator, arg-type]
-
-
 def remedy_table(seen: Sample, found: Measured | None, rollup: Sample | None, p: Execution) -> pl.DataFrame:
     """Return what each remedy makes of the limit, by sample: ``sample``, ``remedy``, ``limit``, ``low``, ``high``."""
     rows = []
