@@ -91,7 +91,7 @@ def compile_source(text: str) -> dict[str, Any]:
     import vyper
 
     out = vyper.compile_code(text, output_formats=formats)
-    # Written elsewhere first: another process never reads half a file. Where nothing can be written, time is lost alone.
+    # Written elsewhere first, so that nobody reads half a file. Where nothing can be written, only time is lost.
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, suffix=".part", delete=False) as part:
