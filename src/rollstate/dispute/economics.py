@@ -90,8 +90,8 @@ def groth16_gas(inputs: int) -> int:
 
     Notes
     -----
-    EIP-1108: ``45,000 + 34,000 k`` for `k` pairings, 6,000 for a multiplication and 150 for an addition, one of each for
-    an input. With it go the transaction's 21,000 and 16 gas for each byte of calldata: 8 words of proof, and the inputs.
+    EIP-1108: ``45,000 + 34,000 k`` for `k` pairings, 6,000 for a multiplication and 150 for an addition, one of each
+    for an input. The transaction itself takes 21,000, and 16 for each byte of calldata: 8 words of proof, and inputs.
     """
     if inputs < 1:
         raise InputError(f"{inputs} public inputs: a proof about nothing; give at least 1")
@@ -151,7 +151,7 @@ def campaigns(
     Notes
     -----
     Puppets' games run beside each other: their delay is that of one. A sequencer that loses on purpose accuses itself
-    first, so that half its bond comes back, and needs no honest challenger; each time all claims wait for another window.
+    first, so that half its bond comes back; each time all claims wait for another window.
     """
     if not budget > 0 or not gwei > 0:
         raise InputError(f"budget={budget} ETH and gwei={gwei} must be positive")
