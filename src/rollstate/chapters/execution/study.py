@@ -152,6 +152,71 @@ def speedups(seen: Sample, p: Execution) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row").sort("engine", "threads")
 
 
+SCHEDULES = ("locks, strict rule", "locks, lazy balances", "block access list")
+FULL_BLOCK = "any full block with a list, at least"
+
+
+def listed(seen: Sample, p: Execution) -> pl.DataFrame:
+    """Return speed-ups by access gas: ``schedule``, ``threads``, ``speedup``, ``low``, ``high``.
+
+    With a list nothing waits. The last schedule is no sample: what the cap on a transaction's gas leaves to a full
+    block at least, whatever is in it.
+    """
+    cost = costs(seen, "access gas")
+    total, rows = np.array([c.sum() for c in cost]), []
+    for name, rule in zip(SCHEDULES, conflicts.RULES, strict=True):
+        before = [conflicts.predecessors(block) for block in seen.by_rule[rule]]
+        for threads in sorted({*p.threads, p.quote}):
+            times = [schedules.list_schedule(b, c, threads) for b, c in zip(before, cost, strict=True)]
+            rows.append((name, threads, *ratio(total, np.array(times), p)))
+    for threads in sorted({*p.threads, p.quote}):
+        least = schedules.guaranteed(p.block_gas, threads)
+        rows.append((FULL_BLOCK, threads, least, least, least))
+    return pl.DataFrame(rows, schema=["schedule", "threads", "speedup", "low", "high"], orient="row")
+
+
+READING = ("a thread waits for its reads", "the thread takes another transaction", "listed reads come first")
+READ_DEPTHS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def reads(seen: Sample, p: Execution) -> list[np.ndarray]:
+    """Return the time that storage takes for each transaction: one read for each key it is the first to touch."""
+    found = []
+    for block in seen.by_rule["strict"]:
+        known: set[int] = set()
+        new = []
+        for keys in block.keys:
+            own = set(keys.tolist()) - known
+            known |= own
+            new.append(p.disk_s * len(own))
+        found.append(np.array(new))
+    return found
+
+
+def prefetch(seen: Sample, p: Execution) -> pl.DataFrame:
+    """Return a model of a block's time on the quoted threads: ``engine``, ``depth``, ``ms``, ``low``, ``high``.
+
+    The block's computing time is shared out by access gas. Dependencies are those of lazy balances; with a list there
+    are none, and reads do not wait for earlier transactions.
+    """
+    lazy = [conflicts.predecessors(block) for block in seen.by_rule["lazy"]]
+    free = [conflicts.predecessors(block) for block in seen.by_rule["listed"]]
+    compute = [p.compute_s * c / c.sum() for c in costs(seen, "access gas")]
+    storage, rows = reads(seen, p), []
+    for engine, before, more in (
+        (READING[0], lazy, {"held": True}),
+        (READING[1], lazy, {}),
+        (READING[2], free, {"prefetched": True}),
+    ):
+        for depth in sorted({*READ_DEPTHS, p.read_depth}):
+            time = [
+                schedules.with_reads(b, c, r, p.quote, depth, **more) * 1e3
+                for b, c, r in zip(before, compute, storage, strict=True)
+            ]
+            rows.append((engine, depth, *mean(np.array(time), p)))
+    return pl.DataFrame(rows, schema=["engine", "depth", "ms", "low", "high"], orient="row")
+
+
 @dataclass(frozen=True)
 class Measured:
     """Replayed blocks, and what their engine's authors measured."""
@@ -236,18 +301,52 @@ def block_stm(fit: pl.DataFrame, p: Execution) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
-def remedy_table(seen: Sample, found: Measured | None, rollup: Sample | None, p: Execution) -> pl.DataFrame:
-    """Return what each remedy makes of the limit, by sample: ``sample``, ``remedy``, ``limit``, ``low``, ``high``."""
-    rows = []
+EVERY = "all samples"
+
+
+def remedy_table(
+    seen: Sample, found: Measured | None, rollup: Sample, month: Sample, p: Execution
+) -> pl.DataFrame:
+    """Return what each remedy makes of the limit, by sample: ``sample``, ``remedy``, ``limit``, ``low``, ``high``.
+
+    Intervals of a sample resample its blocks. The sample `EVERY` is the mean over samples of the remedies that all of
+    them have; its interval resamples samples first, and then the blocks of each.
+    """
     named = [("block access lists", remedies.rows_of(seen.trace, seen.changes))]
     if found is not None:
         named.append(("replayed blocks", pl.concat([replay.touches(one) for one in found.replays])))
-    if rollup is not None:
-        named.append(("rollup", remedies.rows_of(rollup.trace, rollup.changes)))
+    for name, other in (("rollup", rollup), ("a month, thinned", month)):
+        named.append((name, remedies.rows_of(other.trace, other.changes)))
+    rows, pairs = [], {}
     for name, touched in named:
         for remedy, (total, path) in remedies.limits(touched, hot=p.hot_keys, threads=p.quote).items():
             rows.append((name, remedy, *ratio(total, path, p)))
+            pairs.setdefault(remedy, []).append((total, path))
+    shared = (remedies.CONTRACTS, remedies.SLOTS)
+    rows += [(EVERY, remedy, *clustered(pairs[remedy], p)) for remedy in shared]
     return pl.DataFrame(rows, schema=["sample", "remedy", "limit", "low", "high"], orient="row")
+
+
+def clustered(samples: list[tuple[np.ndarray, np.ndarray]], p: Execution) -> Estimate:
+    """Return the mean over samples of ratios of sums; its interval resamples samples, then blocks within each.
+
+    Parameters
+    ----------
+    samples : list of (top, bottom)
+        Both for each block of a sample.
+    """
+    rng = np.random.default_rng(p.seed)
+
+    def drawn(top: np.ndarray, bottom: np.ndarray) -> float:
+        at = rng.integers(0, len(top), len(top))
+        return float(top[at].sum() / bottom[at].sum())
+
+    draws = [
+        np.mean([drawn(*samples[i]) for i in rng.integers(0, len(samples), len(samples))])
+        for _ in range(p.draws)
+    ]
+    value = np.mean([top.sum() / bottom.sum() for top, bottom in samples])
+    return Estimate(float(value), *percentile_interval(np.array(draws)))
 
 
 def list_bytes(seen: Sample) -> pl.DataFrame | None:
