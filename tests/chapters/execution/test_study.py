@@ -86,6 +86,16 @@ def test_remedies_have_a_line_for_every_sample(seen):
     assert dict(mean) == pytest.approx({name: dict(alone)[name] for name, _ in mean})
 
 
+def test_blocks_that_differ_are_told_apart_by_their_reads_of_hashes():
+    frame = pl.DataFrame(
+        {
+            "accepted": [True, True, False, False, False],
+            "reads earlier hashes": [False, True, True, True, False],
+        }
+    )
+    assert study.replay_results(frame) == {"replayed": 5, "accepted": 2, "hash_readers": 2}
+
+
 def test_limits_follow_the_rules(seen):
     limits = study.limits(seen, P)
     found = [

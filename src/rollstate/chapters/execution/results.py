@@ -116,6 +116,10 @@ class ExecutionResults(Results):
     aborts_validated: float = result("aborts per transaction with validation", fmt=".2f", guard=_GRAHAM)
     replayed: int = result("measured blocks that are replayed", guard=_REPLAY)
     accepted: int = result("replayed blocks whose gas is the header's to 0.1 %", guard=_REPLAY)
+    hash_readers: int = result(
+        "replayed blocks off by more than 0.1 % that read hashes of earlier blocks",
+        guard="tests/chapters/execution/test_study.py::test_blocks_that_differ_are_told_apart_by_their_reads_of_hashes",
+    )
     strict_below: int = result("measured blocks that beat the strict rule's limit", guard=_RULES)
     lazy_below: int = result(
         "measured blocks that beat the limit of lazy balances",

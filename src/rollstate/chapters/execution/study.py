@@ -219,10 +219,11 @@ def prefetch(seen: Sample, p: Execution) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Measured:
-    """Replayed blocks, and what their engine's authors measured."""
+    """Replayed blocks, what their engine's authors measured, and which blocks read hashes of earlier ones."""
 
     replays: list[replay.BlockReplay]
     times: pl.DataFrame
+    hashed: tuple[bool, ...]
 
     @cached_property
     def loads(self) -> list[engines.Workload]:
@@ -240,15 +241,17 @@ def measured(ref: str) -> Measured:
     folder = datasets.locate(ref)
     times = pl.read_csv(folder / "measured.csv").sort("block")
     replays = [replay.replay(*block_inputs.read_folder(folder / str(number))) for number in times["block"]]
-    return Measured(replays, times)
+    # The engine's authors list the earlier hashes that a block reads beside it, where it reads any.
+    hashed = tuple((folder / str(number) / "block_hashes.json.gz").exists() for number in times["block"])
+    return Measured(replays, times, hashed)
 
 
 def replayed(found: Measured) -> pl.DataFrame:
     """Return how far each replay is from its header: gas, deviation, accepted, and who succeeded."""
     rows = [
         (one.number, one.fork, len(one.transactions), one.header_gas, one.gas_used, one.deviation, one.accepted,
-         sum(tx.success for tx in one.transactions), sum(tx.plain for tx in one.transactions))
-        for one in found.replays
+         sum(tx.success for tx in one.transactions), sum(tx.plain for tx in one.transactions), hashed)
+        for one, hashed in zip(found.replays, found.hashed, strict=True)
     ]  # fmt: skip
     names = [
         "block",
@@ -260,8 +263,19 @@ def replayed(found: Measured) -> pl.DataFrame:
         "accepted",
         "succeeded",
         "transfers",
+        "reads earlier hashes",
     ]
     return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def replay_results(frame: pl.DataFrame) -> dict[str, int]:
+    """Return what the chapter records of `replayed`."""
+    differ = frame.filter(~pl.col("accepted"))
+    return {
+        "replayed": frame.height,
+        "accepted": frame.height - differ.height,
+        "hash_readers": int(differ["reads earlier hashes"].sum()),
+    }
 
 
 def against(found: Measured) -> pl.DataFrame:
