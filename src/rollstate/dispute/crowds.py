@@ -323,7 +323,7 @@ class FinaliseIgnoresGames(Rollup):
     """Finality asks for windows alone."""
 
     def finalise(self, by: str, now: int, n: int) -> None:
-        """Forget who holds a claim."""
+        """Make batches final although games hold their claims."""
         for batch in self.batches.values():
             batch.held_by = 0
         super().finalise(by, now, n)
@@ -333,7 +333,7 @@ class HoldsItsOwnBatch(Rollup):
     """A game holds the claim that it denies, and no earlier one."""
 
     def open_challenge(self, *args: Any, **kwargs: Any) -> int:
-        """Move the hold."""
+        """Hold the denied claim in place of the first open one."""
         game_id = super().open_challenge(*args, **kwargs)
         game = self.games[game_id]
         self.batches[game.first].held_by -= 1
@@ -366,7 +366,7 @@ class VoidBondsComeBack(Rollup):
     """Whoever challenged a withdrawn claim gets its bond back, right or wrong."""
 
     def close_void(self, by: str, now: int, game_id: int) -> None:
-        """Refund."""
+        """Give the bond back without asking for the truth."""
         require(game_id in self.games, "not the void game's state")
         game = self.games[game_id]
         require(not self.standing(game), "claim stands")
@@ -388,7 +388,7 @@ class NamesNoClaim(Rollup):
     def open_challenge(
         self, by: str, now: int, n: int, serial: bytes, first: int, *args: Any, **kwargs: Any
     ) -> int:
-        """Replace what was named."""
+        """Replace the claim that was named by the one that stands."""
         standing = self.batches[n].serial if n in self.batches else serial
         return super().open_challenge(by, now, n, standing, max(first, self.finalised + 1), *args, **kwargs)
 
@@ -397,7 +397,7 @@ class FinalDifferencesBind(Rollup):
     """A game about a root asks for the final difference, true or false."""
 
     def post_trace(self, by: str, now: int, game_id: int, delta: bytes, middles: Any) -> None:
-        """Refuse any other."""
+        """Refuse any difference but the claimed one."""
         game = self._check(game_id)
         require(not game.x or delta == self.batches[game.x].delta, "not the claimed difference")
         super().post_trace(by, now, game_id, delta, middles)

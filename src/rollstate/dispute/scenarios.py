@@ -328,7 +328,7 @@ class _Slow(Challenger):
     """An honest challenger that leaves one second on its clock."""
 
     def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
-        """Answer late."""
+        """Return the honest move, made in the last second of the clock."""
         wait = max(1, game.challenger_clock - 1)
         return [replace(attempt, wait=wait) for attempt in super().answer(game, middles)]
 

@@ -50,7 +50,7 @@ class Logistic:
     slope: float
 
     def predict(self, p: np.ndarray) -> np.ndarray:
-        """Return calibrated probabilities."""
+        """Return calibrated probabilities for forecasts."""
         p = np.clip(np.asarray(p, float), FLOOR, 1 - FLOOR)
         return special.expit(self.intercept + self.slope * special.logit(p))
 

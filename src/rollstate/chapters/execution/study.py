@@ -232,7 +232,7 @@ class Measured:
 
     @cached_property
     def speedups(self) -> list[float]:
-        """Measured speed-ups."""
+        """Speed-up that was measured on each block."""
         return (self.times["sequential_ms"] / self.times["parallel_ms"]).to_list()
 
 
