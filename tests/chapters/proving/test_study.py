@@ -47,13 +47,13 @@ def test_plans_by_growth_and_assumption(measured):
     live = table[table["target"] == "live"].set_index(["gas_growth", "serial"])["usd_per_proof"]
     assert live[3.0, 0.05] > live[1.0, 0.05]
     found = study.reached(table, p)
-    assert found["growth"] == 3
+    assert found["gas_growth_most"] == 3
     assert (
         found["growth_gpus"]
         == table[(table["target"] == "live") & (table["gas_growth"] == 3)]["gpus"].iloc[0]
     )
     nothing = table.assign(met=False)
-    assert set(study.reached(nothing, p)) == {"serial", "growth"}
+    assert set(study.reached(nothing, p)) == {"serial", "gas_growth_most"}
 
 
 def test_auction_of_the_planned_prover(measured):

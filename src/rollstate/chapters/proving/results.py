@@ -358,7 +358,7 @@ class ProvingResults(Results):
         fmt=".0%",
         guard="tests/chapters/proving/test_study.py::test_plans_by_growth_and_assumption",
     )
-    growth: float = result(
+    gas_growth_most: float = result(
         "largest growth of gas tried",
         fmt=".1f",
         guard=_PLAN + "test_retries_hedging_and_growth_do_what_they_say",

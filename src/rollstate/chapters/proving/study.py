@@ -492,7 +492,7 @@ def reached(table: pd.DataFrame, p: Proving) -> dict[str, Any]:
     assumed = planner.Inputs.serial
     live = table[(table["target"] == "live") & (table["serial"] == assumed) & table["met"]]
     most = live[live["gas_growth"] == max(p.gas_growth)]
-    out: dict[str, Any] = {"serial": assumed, "growth": max(p.gas_growth)}
+    out: dict[str, Any] = {"serial": assumed, "gas_growth_most": max(p.gas_growth)}
     if len(most):
         out["growth_gpus"] = int(most["gpus"].iloc[0])
     shares = table[(table["target"] == "performance") & (table["gas_growth"] == 1.0) & table["met"]]["serial"]
