@@ -43,11 +43,11 @@ def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
     Examples
     --------
-    >>> @compiled
-    ... def twice(x):
-    ...     return 2 * x
-    >>> twice(3)
-    6
+    In a module (Numba keeps nothing of what is typed at a prompt)::
+
+        @compiled
+        def twice(x):
+            return 2 * x
     """
     if function is None:
         return functools.partial(compiled, **options)
