@@ -35,7 +35,7 @@ from rollstate.traces import datasets
 root = provenance.project_root()
 chapters = sorted(path.stem for path in (root / "notebooks").glob("*.ipynb"))
 for line in sys.stdin:
-    for cached in (provenance._graph, datasets.manifest, compiled.cache_folder):
+    for cached in (provenance._graph, provenance.environment, datasets.manifest, compiled.cache_folder):
         cached.cache_clear()
     keys = {chapter: runner.current_key(chapter, root) for chapter in chapters}
     own = runner.plan("traces", {"trace": json.loads(line)["own"]}, root, fetch=False)
@@ -63,8 +63,11 @@ def constant(text):
 
 
 def returned(text):
-    """Make the first function return nothing."""
-    return re.sub(r"\n(    )return .+", r"\n\1return None", text, count=1)
+    """Make the first statement that returns something return nothing."""
+    found = next(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Return) and node.value)
+    lines = text.split("\n")
+    lines[found.lineno - 1 : found.end_lineno] = [lines[found.lineno - 1][: found.col_offset] + "return None"]
+    return "\n".join(lines)
 
 
 def word(text):

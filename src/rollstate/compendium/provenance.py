@@ -87,6 +87,7 @@ def check_package(root: Path) -> None:
         )
 
 
+@functools.cache
 def environment() -> dict[str, str]:
     """Return Python, platform and a digest of all installed versions: what the lock promises, as it is here."""
     installed = sorted({(one.name.lower(), one.version) for one in metadata.distributions()})
