@@ -252,18 +252,28 @@ def check(copy, number):
     assert compiled_anew == file.endswith(".py"), f"{kind} in {file}: machine code"
 
 
-@pytest.mark.parametrize("number", FIRST_OF_KIND.values(), ids=FIRST_OF_KIND)
-def test_an_edit_of_each_kind_makes_exactly_its_chapters_due(copy, number):
+NIGHTLY = (
+    pytest.mark.nightly,
+    pytest.mark.skipif(
+        "ROLLSTATE_NIGHTLY" not in os.environ, reason="the nightly run sets ROLLSTATE_NIGHTLY=1"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, id=f"{number}, {kind}", marks=() if number == FIRST_OF_KIND[kind] else NIGHTLY)
+        for number, (kind, *_) in enumerate(EDITS)
+    ],
+)
+def test_an_edit_makes_exactly_its_chapters_due(copy, number):
     check(copy, number)
 
 
-@pytest.mark.nightly
-@pytest.mark.skipif("ROLLSTATE_NIGHTLY" not in os.environ, reason="the nightly run sets ROLLSTATE_NIGHTLY=1")
-def test_forty_edits_make_exactly_their_chapters_due(copy):
+def test_undone_edits_leave_the_keys_as_they_were(copy):
     assert len(EDITS) >= 40
-    for number in range(len(EDITS)):
-        check(copy, number)
-    assert copy.look() == copy.before, "undone edits leave the keys as they were"
+    assert copy.look() == copy.before
 
 
 def test_package_data_has_one_reader():
