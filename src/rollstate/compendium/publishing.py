@@ -81,8 +81,8 @@ def _extracted(url: str, blocks: str, view: str, folder: Path) -> str:
     if not folder.exists():
         extraction.extract(url, job, folder, progress=True)
     stamp = store.read_capability(folder)
-    wanted = job.capability(stamp.chain_id)
-    if stamp != dataclasses.replace(wanted, extractor_version=stamp.extractor_version):
+    wanted = None if stamp.chain_id is None else job.capability(stamp.chain_id)
+    if wanted is None or stamp != dataclasses.replace(wanted, extractor_version=stamp.extractor_version):
         raise InputError(
             f"{folder} holds another trace, {stamp.describe()}; choose another --out or remove it"
         )

@@ -126,10 +126,10 @@ def write(snapshot: Snapshot, version: str, root: Path) -> Path:
     target = root / "releases" / version
     if target.exists() or target.with_name(f"{version}.json").exists():
         raise InputError(f"{target} is there already: a release is never rewritten; raise the version")
-    for chapter, run in snapshot.runs.items():
-        if run["missing"]:
+    for chapter, record in snapshot.runs.items():
+        if record["missing"]:
             raise InputError(
-                f"{chapter} ran without {', '.join(run['missing'])}: a release needs the real data; "
+                f"{chapter} ran without {', '.join(record['missing'])}: a release needs the real data; "
                 "set ROLLSTATE_DATA or run `make data`"
             )
     figures, tables = {}, {}

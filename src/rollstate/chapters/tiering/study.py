@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.compendium.provenance import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.scalars import real
 from rollstate.survival import landmarks, peer
 from rollstate.tiering import capacity, costs, evaluation, policies, published, replay, trial, windows
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
@@ -139,7 +140,7 @@ def published_sweep(p: Tiering) -> Published:
     return Published(pl.concat([points, simple]), published_counts(stated, own, simple), stamp)
 
 
-def _simple_sweep(gaps: replay.Gaps, misses: list[float]) -> pl.DataFrame:
+def _simple_sweep(gaps: replay.Gaps, misses: Sequence[float]) -> pl.DataFrame:
     rules = {
         HINDSIGHT: lambda at: windows.tuned(gaps, at)[0],
         SKI: windows.ski_rental,
@@ -227,7 +228,7 @@ def headline(found: Study, prefix: str = "") -> dict[str, Any]:
         "differs": int(own["differs"].sum()),
         "cheaper": own.filter(pl.col("verdict") == "cheaper").height,
         "dearer": own.filter(pl.col("verdict") == "dearer").height,
-        "competitive": float(own["factor"].max()),
+        "competitive": real(own["factor"].max()),
         "robust_differs": int(robust["differs"].sum()),
         "robust_below": robust.filter(pl.col("differs") & (pl.col("ratio") < 1)).height,
         "robust_cheaper": robust.filter(pl.col("verdict") == "cheaper").height,
@@ -246,7 +247,7 @@ def time_and_ski(found: Study) -> dict[str, Any]:
     by_time = found.table.filter(pl.col("cluster") == "time", pl.col("policy") == PROPOSED)
     return {
         "cheaper_time": by_time.filter(pl.col("verdict") == "cheaper").height,
-        "competitive_ski": float(found.judged.filter(pl.col("policy") == SKI)["factor"].max()),
+        "competitive_ski": real(found.judged.filter(pl.col("policy") == SKI)["factor"].max()),
     }
 
 
@@ -283,12 +284,12 @@ def never(best: pl.DataFrame) -> int:
 def threshold_range(by_tau: pl.DataFrame) -> dict[str, float]:
     """Return the lowest and highest cost of the probability threshold over its horizon, from `horizons`."""
     ratio = by_tau.filter(pl.col("policy") == policies.THRESHOLD)["ratio"]
-    return {"tau_best": ratio.min(), "tau_worst": ratio.max()}
+    return {"tau_best": real(ratio.min()), "tau_worst": real(ratio.max())}
 
 
 def drift_range(drift: pl.DataFrame) -> dict[str, float]:
     """Return the highest cost over the best window of the fold, from `folds`."""
-    return {"drift": drift[FOLD[4]].max(), "drift_proposed": drift[FOLD[5]].max()}
+    return {"drift": real(drift[FOLD[4]].max()), "drift_proposed": real(drift[FOLD[5]].max())}
 
 
 def _ratio(rows: pl.DataFrame, position: int) -> Estimate:
@@ -382,7 +383,7 @@ def misjudged(found: Study, p: Tiering) -> pl.DataFrame:
 
 def worst_tenfold(frame: pl.DataFrame, policy: str) -> float:
     """Return what a tenfold error of the penalty costs a policy on its worse side, from `misjudged`."""
-    return float(frame.filter(pl.col("policy") == policy, pl.col("factor").is_in([0.1, 10.0]))["ratio"].max())
+    return real(frame.filter(pl.col("policy") == policy, pl.col("factor").is_in([0.1, 10.0]))["ratio"].max())
 
 
 FOLD = [
@@ -475,7 +476,7 @@ def three_tiers(found: Study, p: Tiering) -> pl.DataFrame:
     for factor in PRICES:
         sheet = worksheet(p, factor)
         curves = (tried.cox, tried.grid, sheet)
-        pairs = {
+        pairs: dict[str, tuple[Any, Any]] = {
             TIERS[0]: windows.exact_three(*curves),
             TIERS[1]: windows.literal_three(*curves, tried.tau),
             TIERS[2]: (np.inf, np.inf),
