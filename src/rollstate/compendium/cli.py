@@ -16,6 +16,7 @@ from rollstate.compendium import (
     import_command,
     options,
     plan_command,
+    policy_commands,
     profile_commands,
     publishing,
     replay_command,
@@ -247,6 +248,7 @@ def lint() -> None:
 for _command in (
     *publishing.COMMANDS,
     *profile_commands.COMMANDS,
+    *policy_commands.COMMANDS,
     check_command.check,
     import_command.import_,
     replay_command.replay,
