@@ -13,6 +13,7 @@ import click
 import rollstate
 from rollstate.compendium import (
     check_command,
+    export_command,
     import_command,
     options,
     plan_command,
@@ -251,6 +252,7 @@ for _command in (
     *policy_commands.COMMANDS,
     check_command.check,
     import_command.import_,
+    export_command.export,
     replay_command.replay,
     plan_command.plan,
 ):

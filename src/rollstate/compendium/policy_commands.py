@@ -141,7 +141,7 @@ def explain(file: Path) -> None:
 
 
 def penalty_of(prices: Path) -> tuple[float, float]:
-    """Return the penalty in slot-blocks and the dollars of a slot-block in RAM over a cold one, from a file of prices."""
+    """Return the penalty in slot-blocks, and the dollars that a slot-block costs more in RAM, by a file of prices."""
     from rollstate.tiering import costs, windows
 
     data = yaml.safe_load(prices.read_text(encoding="utf-8"))
