@@ -121,7 +121,8 @@ def test_the_hazard_table_is_that_of_a_count():
     order = np.argsort(block, kind="stable")
     slot, block = slot[order], block[order]
     horizon, end = 3, int(block.max())
-    at_risk, events = hazards._tables(slot, block, 3, end, horizon)
+    counts = np.array([slot[: i + 1].tolist().count(s) for i, s in enumerate(slot)])
+    at_risk, events = hazards._tables(slot, block, counts, 3, end, horizon)
     wanted = np.zeros((2, hazards.CLASSES, hazards.BINS))
     starts = [min(v for v in range(64) if hazards.bin_of(v) == b) for b in range(12)]
     for s in range(3):
@@ -168,12 +169,13 @@ def planted(seed=4):
 def test_hazard_eviction_keeps_what_comes_back():
     slot, block, slots = planted()
     half = int(np.searchsorted(block, 400))
-    table = hazards.hazard_table(slot[:half], block[:half], slots, 20)
+    counts = lists.sketch_counts(slot, 400)
+    table = hazards.hazard_table(slot[:half], block[:half], counts[:half], slots, 20)
     again = curves.repeated(slot, half)
-    by_hazard = hazards.by_hazard(slot, block, slots, 400, table, seed=1)[again].mean()
+    by_hazard = hazards.by_hazard(slot, block, counts, slots, 400, table, seed=1)[again].mean()
     recent = lists.lru(slot, slots, 400)[again].mean()
     assert by_hazard > 0.7 > 0.1 > recent
-    assert (hazards.by_hazard(slot, block, slots, 400, table, seed=1)[again].mean()) == by_hazard
+    assert hazards.by_hazard(slot, block, counts, slots, 400, table, seed=1)[again].mean() == by_hazard
 
 
 def test_rate_eviction_keeps_what_is_accessed_often():

@@ -18,6 +18,7 @@ from rollstate.compendium.cli import main
 from rollstate.errors import InputError
 from rollstate.policy import fit, replay
 from rollstate.policy import format as files
+from rollstate.policy.transfer import transfer
 from rollstate.profile import make, save
 from rollstate.survival import landmarks
 from rollstate.tiering import evaluation, policies, trial, windows
@@ -374,3 +375,28 @@ def test_prices_give_the_penalty(tmp_path):
     code, said = run("fit", "sample", "--prices", prices, "--out", tmp_path / "p.json")
     assert code == 1
     assert "must hold" in said
+
+
+def test_a_policy_that_is_carried_costs_what_its_rescaled_file_costs(trace):
+    other, _ = synthetic.generate(synthetic.SyntheticParameters(contracts=40, window_blocks=600, base_rate=0.02))
+    found = transfer({"a": trace, "b": other}, penalty_s=600.0, block_s={"a": 12.0, "b": 6.0})
+    assert found.height == 4
+    native = found.filter(pl.col("fitted") == pl.col("judged"))
+    assert (native["over_native"] == 1).all()
+    last = trace.capability.window_start + round(trial.EARLIER * trace.capability.n_blocks) - 1
+    border = other.capability.window_start + round(trial.EARLIER * other.capability.n_blocks) - 1
+    carried = fit.fit_trace(trace, penalty=50.0, until=last, block_s=12.0).rescaled(6.0)
+    wanted = by_name(replay.replay(carried, other, border=border, block_s=6.0))[replay.OWN]
+    row = found.row(by_predicate=(pl.col("fitted") == "a") & (pl.col("judged") == "b"), named=True)
+    assert row["total"] == wanted["total"]
+    assert row["competitive_ratio"] == pytest.approx(wanted["competitive_ratio"])
+    with pytest.raises(InputError, match="--block-s"):
+        transfer({"a": trace}, penalty_s=600.0)
+    with pytest.raises(InputError, match="above 0 seconds"):
+        transfer({"a": trace}, penalty_s=0.0)
+
+
+def test_the_command_prints_all_pairs():
+    code, said = run("transfer", "sample", "--penalty-s", 600, "--block-s", 12)
+    assert code == 0
+    assert said.splitlines()[1].split() == ["sample", "1"]

@@ -64,7 +64,7 @@ CLASSICAL: dict[str, Policy] = {
 }
 CLIENTS: dict[str, Policy] = {FILLED: Policy(lists.filled, 0), WIPED: Policy(lists.wiped, 0)}
 BOUND: dict[str, Policy] = {BELADY: Policy(heaps.belady, 0)}
-SURVIVAL_BESIDE = {HAZARD: COUNT + TICK + HEAP, RATE: COUNT + 2 * TICK + HEAP}
+SURVIVAL_BESIDE = {HAZARD: MARK + TICK + HEAP + lists.SKETCH_WIDTH / 2, RATE: COUNT + 2 * TICK + HEAP}
 """Bytes that the survival policies keep beside each slot."""
 FIXED = CLASSICAL | CLIENTS | BOUND
 ORDER = (*CLASSICAL, *CLIENTS, HAZARD, RATE, BELADY)
@@ -108,8 +108,9 @@ def survival_policies(seen: Accesses, border: int, *, seed: int) -> dict[str, Po
     def by_hazard(slots_seen: np.ndarray, slots: int, room: int) -> np.ndarray:
         # The time in which as many new slots come as there is room for.
         horizon = int(np.clip(round(room / per_block), 1, max(1, (block[-1] - block[0]) // 2)))
-        table = hazards.hazard_table(slot, block, slots, horizon)
-        return hazards.by_hazard(slots_seen, seen.block, slots, room, table, seed=seed)
+        counts = lists.sketch_counts(slots_seen, room)
+        table = hazards.hazard_table(slot, block, counts[:border], slots, horizon)
+        return hazards.by_hazard(slots_seen, seen.block, counts, slots, room, table, seed=seed)
 
     def by_rate(slots_seen: np.ndarray, slots: int, room: int) -> np.ndarray:
         return hazards.by_rate(

@@ -1,12 +1,14 @@
 r"""Eviction by what survival analysis says: the conditional hazard, and the posterior rate.
 
-State is bounded: it goes with the slot. Of `CANDIDATES` slots drawn at random the one of least score leaves, as in LHD
+State is bounded. Of `CANDIDATES` slots drawn at random, and the new one, that of least score leaves, as in LHD
 (Beckmann, Chen and Cidon 2018, https://www.usenix.org/conference/nsdi18/presentation/beckmann). The score of a slot
-with count :math:`n` since it came in, idle for :math:`u` blocks, is
+idle for :math:`u` blocks is
 
-* *hazard*: the chance of an access within the next :math:`\tau` blocks, given :math:`u` and the class of :math:`n`,
-  from gaps of earlier accesses; :math:`\tau` is the time in which as many new slots come as there is room for;
-* *posterior rate*: :math:`(k + n) / (k / \lambda + t)`, the mean of a gamma mixture after n accesses in t blocks.
+* *hazard*: the chance of an access within the next :math:`\tau` blocks, given :math:`u` and the class of its count at
+  the last access, from gaps of earlier accesses. Counts come from the sketch of W-TinyLFU, which ages and outlives the
+  slot; :math:`\tau` is the time in which as many new slots come as there is room for;
+* *posterior rate*: :math:`(k + n) / (k / \lambda + t)`, the mean of a gamma mixture after n accesses in t blocks since
+  the slot came in.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def bin_of(idle):
 
 
 @compiled
-def _tables(slot, block, slots, end, horizon):
+def _tables(slot, block, counts, slots, end, horizon):
     """Count landmarks, one per bin of idle time and spell, and those with an access in time, by class and bin."""
     at_risk, events = np.zeros((CLASSES, BINS)), np.zeros((CLASSES, BINS))
     count, last = np.zeros(slots, np.int64), np.full(slots, -1, np.int64)
@@ -70,14 +72,23 @@ def _tables(slot, block, slots, end, horizon):
                     at_risk[k, b] += 1
         if closed:
             last[s] = block[i]
-            count[s] += 1
+            count[s] = counts[i]
     return at_risk, events
 
 
-def hazard_table(slot: np.ndarray, block: np.ndarray, slots: int, horizon: int) -> np.ndarray:
+def hazard_table(
+    slot: np.ndarray, block: np.ndarray, counts: np.ndarray, slots: int, horizon: int
+) -> np.ndarray:
     """Return the chance of an access within a horizon by class of count and bin of idle time, shape (CLASSES, BINS).
 
     Cells are shrunk towards the pooled chance of their bin, and that towards the one before.
+
+    Parameters
+    ----------
+    slot, block, counts : array, shape (n,)
+        Accesses in order, and the count of the slot after each.
+    slots, horizon : int
+        Number of slots, and blocks.
 
     Raises
     ------
@@ -88,7 +99,7 @@ def hazard_table(slot: np.ndarray, block: np.ndarray, slots: int, horizon: int) 
         raise InputError(
             f"hazards need accesses and a horizon of at least 1 block, not {len(slot)} and {horizon}"
         )
-    at_risk, events = _tables(slot, block, slots, int(block[-1]), horizon)
+    at_risk, events = _tables(slot, block, counts, slots, int(block[-1]), horizon)
     pooled, chance = np.zeros(BINS), (events.sum() + 1) / (at_risk.sum() + 2)
     for b in range(BINS):
         chance = (events[:, b].sum() + PRIOR * chance) / (at_risk[:, b].sum() + PRIOR)
@@ -97,7 +108,7 @@ def hazard_table(slot: np.ndarray, block: np.ndarray, slots: int, horizon: int) 
 
 
 @compiled
-def _sampled(slot, block, slots, room, table, shape, rate, seed):
+def _sampled(slot, block, counts, slots, room, table, shape, rate, seed):
     by_rate = rate > 0
     hit = np.zeros(len(slot), np.bool_)
     held, place = np.empty(room, np.int32), np.full(slots, -1, np.int32)
@@ -107,7 +118,7 @@ def _sampled(slot, block, slots, room, table, shape, rate, seed):
         s, now = slot[i], block[i]
         if place[s] >= 0:
             hit[i] = True
-            count[s] += 1
+            count[s] = count[s] + 1 if by_rate else counts[i]
             last[s] = now
             continue
         at = size
@@ -123,21 +134,25 @@ def _sampled(slot, block, slots, room, table, shape, rate, seed):
                     score = table[class_of(count[o]), bin_of(now - last[o])]
                 if score < worst or (score == worst and last[o] < last[held[at]]):
                     worst, at = score, j
+            own = (shape + 1) / (shape / rate + 1) if by_rate else table[class_of(counts[i]), 0]
+            if own < worst:
+                continue
             place[held[at]] = -1
         else:
             size += 1
         held[at], place[s] = s, at
-        count[s], first[s], last[s] = 1, now, now
+        count[s], first[s], last[s] = 1 if by_rate else counts[i], now, now
     return hit
 
 
-def by_hazard(slot, block, slots: int, room: int, table: np.ndarray, *, seed: int) -> np.ndarray:
+def by_hazard(slot, block, counts, slots: int, room: int, table: np.ndarray, *, seed: int) -> np.ndarray:
     """Evict by the least chance of an access; return hits, shape (n,)."""
-    return _sampled(slot, block, slots, room, table, 0.0, 0.0, seed)
+    return _sampled(slot, block, counts, slots, room, table, 0.0, 0.0, seed)
 
 
 def by_rate(slot, block, slots: int, room: int, *, shape: float, rate: float, seed: int) -> np.ndarray:
     """Evict by the least posterior rate of a gamma mixture with this shape and mean rate; return hits, shape (n,)."""
     if not (shape > 0 and rate > 0):
         raise InputError(f"the mixture's shape and rate must be above 0, not {shape!r} and {rate!r}")
-    return _sampled(slot, block, slots, room, np.zeros((1, 1)), shape, rate, seed)
+    none = np.zeros(len(slot), np.int64)
+    return _sampled(slot, block, none, slots, room, np.zeros((1, 1)), shape, rate, seed)

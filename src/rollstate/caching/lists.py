@@ -356,6 +356,44 @@ def _estimate(sketch, mask, s):
 
 
 @compiled
+def _width(room):
+    width = 1
+    while width * 4 < room * SKETCH_WIDTH:
+        width *= 2
+    return width
+
+
+@compiled
+def _count(sketch, mask, s, added, room):
+    """Count an access in a sketch, which ages; return the accesses counted since it aged."""
+    least = _estimate(sketch, mask, s)
+    if least < SKETCH_MAX:
+        for row in range(4):
+            at = _hash(s, row, mask)
+            if sketch[row, at] == least:
+                sketch[row, at] += 1
+    added += 1
+    if added >= SAMPLE * room:
+        for row in range(4):
+            for at in range(mask + 1):
+                sketch[row, at] //= 2
+        added //= 2
+    return added
+
+
+@compiled
+def sketch_counts(slot, room):
+    """Return what the sketch of W-TinyLFU counts of each access's slot, itself included, int64, shape (n,)."""
+    mask = _width(room) - 1
+    sketch, added = np.zeros((4, mask + 1), np.uint8), 0
+    out = np.empty(len(slot), np.int64)
+    for i in range(len(slot)):
+        added = _count(sketch, mask, slot[i], added, room)
+        out[i] = max(1, _estimate(sketch, mask, slot[i]))
+    return out
+
+
+@compiled
 def wtinylfu(slot, slots, room):
     """W-TinyLFU: a window, then a segmented LRU that admits by counters of a sketch that ages."""
     hit, place = np.zeros(len(slot), np.bool_), np.zeros(slots, np.int8)
@@ -363,26 +401,12 @@ def wtinylfu(slot, slots, room):
     room_window = max(1, int(room * WINDOW))
     room_main = room - room_window
     room_protected = int(room_main * PROTECTED)
-    width = 1
-    while width * 4 < room * SKETCH_WIDTH:
-        width *= 2
-    mask = width - 1
-    sketch, added = np.zeros((4, width), np.uint8), 0
+    mask = _width(room) - 1
+    sketch, added = np.zeros((4, mask + 1), np.uint8), 0
     n = np.zeros(4, np.int64)
     for i in range(len(slot)):
         s = slot[i]
-        least = _estimate(sketch, mask, s)
-        if least < SKETCH_MAX:
-            for row in range(4):
-                at = _hash(s, row, mask)
-                if sketch[row, at] == least:
-                    sketch[row, at] += 1
-        added += 1
-        if added >= SAMPLE * room:
-            for row in range(4):
-                for at in range(width):
-                    sketch[row, at] //= 2
-            added //= 2
+        added = _count(sketch, mask, s, added, room)
         was = place[s]
         if was > 0:
             hit[i] = True

@@ -48,7 +48,7 @@ def hits(frame: pl.DataFrame, *, quote: float) -> Drawing:
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())
     style.title(
         figure,
-        f"In {style.share(quote)} of the memory {best} hits {style.share(at[best])}, LRU {style.share(at['LRU'])}, "
+        f"With memory for {style.share(quote)} of the slots {best} hits {style.share(at[best])}, LRU {style.share(at['LRU'])}, "
         f"the bound is {style.share(at['Belady'])}",
     )
     return Drawing(
