@@ -378,7 +378,9 @@ def test_prices_give_the_penalty(tmp_path):
 
 
 def test_a_policy_that_is_carried_costs_what_its_rescaled_file_costs(trace):
-    other, _ = synthetic.generate(synthetic.SyntheticParameters(contracts=40, window_blocks=600, base_rate=0.02))
+    other, _ = synthetic.generate(
+        synthetic.SyntheticParameters(contracts=40, window_blocks=600, base_rate=0.02)
+    )
     found = transfer({"a": trace, "b": other}, penalty_s=600.0, block_s={"a": 12.0, "b": 6.0})
     assert found.height == 4
     native = found.filter(pl.col("fitted") == pl.col("judged"))

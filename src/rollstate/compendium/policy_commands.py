@@ -133,11 +133,13 @@ def replay(
 
 @policy.command()
 @click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
-@click.option("--penalty-s", type=float, required=True, help="Cost of a miss: seconds of holding a slot in RAM.")
+@click.option(
+    "--penalty-s", type=float, required=True, help="Cost of a miss: seconds of holding a slot in RAM."
+)
 @click.option("--block-s", type=float, help="Seconds per block, of traces that do not know them.")
 @click.option("--model", type=click.Choice(["table", "window"]), default="table", show_default=True)
 def transfer(traces: tuple[str, ...], penalty_s: float, block_s: float | None, model: str) -> None:
-    """Fit on two thirds of each TRACE, and judge on the last third of every one: cost over that of the native policy."""
+    """Fit on two thirds of each TRACE, judge on the last third of every one: cost over that of the native policy."""
     from rollstate.policy.transfer import transfer as carry
     from rollstate.traces import datasets
 
@@ -146,7 +148,9 @@ def transfer(traces: tuple[str, ...], penalty_s: float, block_s: float | None, m
     known = {} if block_s is None else dict.fromkeys(read, block_s)
     found = carry(read, penalty_s=penalty_s, block_s=known, model=model)
     width = max(map(len, read))
-    click.echo(f"{'fitted on, judged on':<{max(width, 20)}}" + "".join(f"{name:>{width + 2}}" for name in read))
+    click.echo(
+        f"{'fitted on, judged on':<{max(width, 20)}}" + "".join(f"{name:>{width + 2}}" for name in read)
+    )
     for fitted in read:
         cells = found.filter(found["fitted"] == fitted)["over_native"].to_list()
         shown = ("-" if cell is None else f"{cell:.3g}" for cell in cells)

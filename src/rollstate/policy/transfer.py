@@ -47,7 +47,9 @@ def transfer(
     known = block_s or {}
     clocks = {name: fit.clock_of(trace, known.get(name)) for name, trace in traces.items()}
     if unknown := [name for name, clock in clocks.items() if clock.block_s is None]:
-        raise InputError(f"{', '.join(unknown)} does not know its seconds per block: state them with --block-s")
+        raise InputError(
+            f"{', '.join(unknown)} does not know its seconds per block: state them with --block-s"
+        )
     borders = {
         name: trace.capability.window_start + round(EARLIER * trace.capability.n_blocks) - 1
         for name, trace in traces.items()
@@ -83,4 +85,3 @@ def transfer(
             for other, cost in total.items()
         ]
     return pl.DataFrame(rows, schema_overrides={"over_native": pl.Float64, "competitive_ratio": pl.Float64})
-
