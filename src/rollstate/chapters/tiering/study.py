@@ -515,7 +515,7 @@ def three(frame: pl.DataFrame, p: Tiering, policy: str, column: str) -> float:
 # RAM with a limit.
 
 BELADY = curves.BELADY
-CACHES = (*curves.CLASSICAL, BELADY)
+CACHES = (curves.LRU, curves.LFU, curves.LIRS, curves.S3FIFO, curves.WTINYLFU, curves.GDSF, BELADY)
 
 
 def cache_hits(found: Study, p: Tiering) -> pl.DataFrame:
