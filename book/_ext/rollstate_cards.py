@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -27,7 +27,7 @@ class AnswerCard(SphinxDirective):
     """Show one answer: its content has four paragraphs, the answer, the evidence, the advice and the links."""
 
     has_content = True
-    option_spec = {
+    option_spec: ClassVar = {
         "figure": directives.unchanged_required,
         "evidence": lambda said: directives.choice(said, tuple(EVIDENCE)),
     }

@@ -42,7 +42,14 @@ def test_five_questions_with_a_card_each_and_few_numbers(source):
 
 def test_each_card_has_an_answer_its_evidence_advice_and_links(landing):
     found = Elements(landing).classes
-    for part in ("rs-card", "rs-card-answer", "rs-card-evidence", "rs-evidence", "rs-card-advice", "rs-card-links"):
+    for part in (
+        "rs-card",
+        "rs-card-answer",
+        "rs-card-evidence",
+        "rs-evidence",
+        "rs-card-advice",
+        "rs-card-links",
+    ):
         assert found.count(part) == 5, part
 
 

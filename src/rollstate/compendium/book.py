@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from rollstate.compendium import bundles, citation, crate, results
+from rollstate.compendium import addresses, bundles, citation, crate, results
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
 from rollstate.compendium.marks import MIME
@@ -136,7 +136,10 @@ def stage(
         title = citation.heading(root / "notebooks" / f"{chapter}.ipynb")
         page_text = f"# {title}\n\n:::{{admonition}} Skipped\n:class: warning\n{_plain(why)}\n:::\n"
         write_text(folder / "notebooks" / f"{chapter}.md", page_text)
-    cited = {"book": citation.book(root), **{w.chapter: citation.chapter(w.chapter, root) for w in works}}
+    cited = {
+        "book": citation.book(root).bibtex(),
+        **{work.chapter: citation.chapter(work.chapter, root).bibtex() for work in works},
+    }
     write_text(folder / "_registry" / "citations.json", json.dumps(cited))
     write_text(folder / "_registry" / "skipped.json", json.dumps(skipped))
     results.save(list(registry.values()), folder / "_registry" / "results.json")
@@ -202,6 +205,7 @@ def build(
         runs = {work.chapter: json.loads((work.folder / "run.json").read_text("utf-8")) for work in works}
         with replaced_folder(target) as folder:
             shutil.copytree(html, folder, dirs_exist_ok=True)
+            addresses.write(folder, source / "_registry", runs, root)
             write_text(folder / crate.NAME, crate.of_book(runs, pages))
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True
