@@ -10,6 +10,7 @@ import polars as pl
 
 from rollstate.compendium.bundles import anchor
 from rollstate.compendium.histories import REPLACED, SAME, Said
+from rollstate.compendium.metadata import Page, head
 from rollstate.compendium.references import FILES, FORMS, Reference
 
 MOST_ROWS = 200
@@ -22,7 +23,7 @@ _PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<link rel="stylesheet" href="{up}_static/address.css">
+{head}<link rel="stylesheet" href="{up}_static/address.css">
 <script defer src="{up}_static/tables.js"></script>
 </head>
 <body>
@@ -90,7 +91,21 @@ def number(key: str, said: list[Said], reference: Reference, runs: Mapping[str, 
         f"<h2>Data</h2>\n<p>{_downloads(['number.csv', 'number.json'])}</p>\n{_cite(reference)}"
     )
     crumbs = f'<a href="{up}book/numbers.html">numbers</a> / {escape(key)}'
-    return _PAGE.format(title=escape(f"{key}: {now.meaning}"), up=up, crumbs=crumbs, body=body)
+    title = f"{key}: {now.meaning}"
+    interval = f", interval {now.interval_text()} ({now.interval_kind})" if now.interval else ""
+    description = f"{now.meaning}: {now.text()}{interval}. A number of {reference.work['title']}."
+    page = Page(
+        reference.address,
+        title,
+        description,
+        "dataset",
+        reference.work,
+        reference.base,
+        files=tuple(f"{reference.address}{file}" for file in ("number.csv", "number.json")),
+        content=now.content,
+        value=now,
+    )
+    return _PAGE.format(title=escape(title), head=head(page), up=up, crumbs=crumbs, body=body)
 
 
 def figure(
@@ -169,7 +184,19 @@ def figure(
         f"<h2>In all releases</h2>\n<p>Releases before 0.3.0 kept no figures.</p>\n{table}\n{_cite(reference)}"
     )
     crumbs = f'<a href="{up}book/figures.html">figures</a> / {escape(ref)}'
-    return _PAGE.format(title=escape(f"Figure {ref}: {said[0].caption}"), up=up, crumbs=crumbs, body=body)
+    title = f"Figure {ref}: {said[0].caption}"
+    page = Page(
+        reference.address,
+        title,
+        f"{said[0].caption} A figure of {reference.work['title']}, with its data.",
+        "dataset",
+        reference.work,
+        reference.base,
+        image="" if said[0].version else f"_static/figures/{chapter}/{name}/{name}.png",
+        files=tuple(f"{reference.address}{name}.{kind}" for kind in ("csv", "json")),
+        content=said[0].content,
+    )
+    return _PAGE.format(title=escape(title), head=head(page), up=up, crumbs=crumbs, body=body)
 
 
 def _cell(value: Any) -> str:
@@ -218,9 +245,9 @@ def _facts(rows: Iterable[tuple[str, str]]) -> str:
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows) + "</dl>\n"
 
 
-def _table(head: Iterable[str], body: Iterable[Iterable[str]]) -> str:
+def _table(names: Iterable[str], body: Iterable[Iterable[str]]) -> str:
     """Return a table in a box that scrolls by itself; cells are HTML."""
-    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in body)
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="table">'

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from rollstate.compendium import addresses, bundles, citation, crate, results
+from rollstate.compendium import addresses, bundles, citation, crate, machine, results
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
 from rollstate.compendium.marks import MIME
@@ -205,7 +205,8 @@ def build(
         runs = {work.chapter: json.loads((work.folder / "run.json").read_text("utf-8")) for work in works}
         with replaced_folder(target) as folder:
             shutil.copytree(html, folder, dirs_exist_ok=True)
-            addresses.write(folder, source / "_registry", runs, root)
+            own = addresses.write(folder, source / "_registry", runs, root)
+            machine.mark(folder, root, pages, own)
             write_text(folder / crate.NAME, crate.of_book(runs, pages))
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True

@@ -78,7 +78,7 @@ class Reference:
     def ris(self) -> str:
         """Return a RIS record."""
         rows = [("TY", _RIS[self.kind])]
-        rows += [("AU", _name(author)) for author in _authors(self.work["author"])]
+        rows += [("AU", _name(author)) for author in authors(self.work["author"])]
         rows += [
             ("TI", self.title),
             ("T2", self.container),
@@ -98,7 +98,7 @@ class Reference:
             "id": self.key,
             "type": self.kind,
             "title": self.title,
-            "author": _authors(self.work["author"]),
+            "author": authors(self.work["author"]),
             "issued": {"date-parts": [[int(part) for part in self.date.split("-")]]},
             "version": self.version,
             "URL": self.url,
@@ -121,7 +121,7 @@ def _tex(text: str) -> str:
     return re.sub(r"([&%$#_])", r"\\\1", text).replace("\u202f", r"\,").replace("\u2212", "$-$")
 
 
-def _authors(names: str) -> list[dict[str, str]]:
+def authors(names: str) -> list[dict[str, str]]:
     """Return BibTeX's list of authors as CSL's: a name in braces is an organisation's."""
     out = []
     for name in names.split(" and "):
