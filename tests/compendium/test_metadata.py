@@ -128,9 +128,8 @@ def test_sitemap_and_robots(marked):
         space = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
         assert tree.tag == f"{space}urlset"
         found = [one.findtext(f"{space}loc") for one in tree]
-        assert found == [
-            *(f"{base}/{path}" for path in ("book/cite.html", "book/index.html", "notebooks/traces.html", "n/traces.slots/"))
-        ]  # fmt: skip
+        pages = ("book/cite.html", "book/index.html", "notebooks/traces.html", "n/traces.slots/")
+        assert found == [f"{base}/{path}" for path in pages]
 
 
 def test_llms_txt_has_a_title_a_summary_and_sections_of_links(marked):
