@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import html
 import json
+import math
 import re
 from itertools import count
 from pathlib import Path
@@ -257,20 +258,54 @@ class ResultTable(SphinxDirective):
         caption = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
         return [
             table(
-                head, [[_number(cell) for cell in row] for row in body], caption, anchor("tab", chapter, name)
+                [heading(cell) for cell in head],
+                [[self._cell(cell) for cell in row] for row in body],
+                caption,
+                anchor("tab", chapter, name),
             )
         ]
+
+    def _cell(self, text: str) -> str | list[nodes.Node]:
+        """Return a cell for a reader: the name of a number or figure is a link to its page."""
+        known, up = registry(self.env), "../" * self.env.docname.count("/")
+        for letter, there in (
+            ("n", text in known.results),
+            ("f", "/" in text and known.bundle(text).is_dir()),
+        ):
+            if there:
+                return [
+                    nodes.reference("", "", nodes.literal("", text), refuri=f"{up}{letter}/{text}/index.html")
+                ]
+        return _number(text)
+
+
+_UNITS = {"s": "(s)", "kb": "(kB)", "kw": "(kW)", "usd": "$", "kwh": "kWh"}
+
+
+def heading(name: str) -> str:
+    """Return the name of a column as words: what a script calls ``final_p99_s`` is "final p99 (s)" to a reader."""
+    if "_" not in name:
+        return name
+    words = name.split("_")
+    return " ".join(_UNITS.get(word, word) for word in words)
 
 
 def _number(text: str) -> str:
     """Return a CSV cell as a reader wants it: four significant digits where it is a long decimal."""
+    if text in ("true", "false"):
+        return "yes" if text == "true" else "no"
     try:
         value = float(text)
     except ValueError:
         return text
+    if not math.isfinite(value):
+        return "not defined" if math.isnan(value) else "\u2212\u221e" if value < 0 else "\u221e"
     if value.is_integer() and abs(value) < 1e15:
         return f"{int(value):,}" if "." in text or abs(value) >= 10_000 else text
-    return f"{value:,.4g}" if abs(value) >= 1e-4 else f"{value:.3g}"
+    size = abs(value)
+    spec = ",.4g" if 1e-4 <= size < 1e4 else ",.0f" if 1e4 <= size < 1e15 else ".3g"
+    shown = f"{value:{spec}}"
+    return re.sub(r"e([+-])0*(\d+)", lambda found: f"\u00d710^{found[1].strip('+')}{found[2]}", shown)
 
 
 def table(head: list[str], body: list[list[Any]], caption: str = "", name: str = "") -> nodes.table:
