@@ -111,10 +111,10 @@ def test_a_number_shows_all_releases_and_says_which_are_replaced(built):
 def test_what_is_gone_has_a_tombstone_with_its_last_words(built):
     _, _, html, _ = built
     number = (html / "n" / "traces.gone" / "index.html").read_text()
-    assert "no longer made. Release 0.2.0" in number
+    assert "does not make this number. Release 0.2.0" in number
     assert not json.loads((html / "n" / "traces.gone" / "number.json").read_text())["current"]
     figure = html / "f" / "traces" / "lost"
-    assert "no longer drawn. Release 0.3.0" in (figure / "index.html").read_text()
+    assert "does not draw this figure. Release 0.3.0" in (figure / "index.html").read_text()
     assert (figure / "lost.csv").read_text() == "y\n0\n"
 
 
@@ -139,7 +139,7 @@ def test_superseded_lists_each_cited_content_once_and_nothing_current(built):
     }  # fmt: skip
     assert NUMBER.content not in {row[0] for row in rows}
     assert len({row[0] for row in rows}) == len(rows)
-    assert {row[3] for row in rows if row[1] == "traces.gone"} == {"no longer made"}
+    assert {row[3] for row in rows if row[1] == "traces.gone"} == {"not in this build"}
 
 
 @pytest.fixture
@@ -196,3 +196,19 @@ def test_references_name_the_address_only_where_the_book_is_published(built, tmp
     )
     (project / "_config.yml").write_text(config)
     assert citation.chapter("traces", project).url == "https://book.example/notebooks/traces.html"
+
+
+def test_a_book_on_a_readers_trace_says_so_and_names_no_published_address(built, tmp_path):
+    registry, project, _, _ = built
+    config = (
+        (project / "_config.yml")
+        .read_text()
+        .replace("html:\n", "html:\n  baseurl: https://book.example\n", 1)
+    )
+    published = shutil.copytree(project, tmp_path / "published")
+    (published / "_config.yml").write_text(config)
+    pages = addresses.write(tmp_path / "html", registry, {"traces": {}}, published, banner="On <my> trace.")
+    for page in pages:
+        text = (tmp_path / "html" / page).read_text()
+        assert "On &lt;my&gt; trace." in text
+        assert "book.example" not in text

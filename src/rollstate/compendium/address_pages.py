@@ -27,7 +27,7 @@ _PAGE = """<!DOCTYPE html>
 <script defer src="{up}_static/tables.js"></script>
 </head>
 <body>
-<header><a href="{up}book/index.html">Rollup state</a> / {crumbs}</header>
+{banner}<header><a href="{up}book/index.html">Rollup state</a> / {crumbs}</header>
 <main>
 {body}
 </main>
@@ -36,7 +36,14 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def number(key: str, said: list[Said], reference: Reference, runs: Mapping[str, Mapping[str, Any]]) -> str:
+def number(
+    key: str,
+    said: list[Said],
+    reference: Reference,
+    runs: Mapping[str, Mapping[str, Any]],
+    *,
+    banner: str = "",
+) -> str:
     """Return the page of a number.
 
     Parameters
@@ -49,11 +56,15 @@ def number(key: str, said: list[Said], reference: Reference, runs: Mapping[str, 
         How to cite it.
     runs : mapping
         ``run.json`` by chapter, for the link to the cell.
+    banner : str
+        What to say at the top.
     """
     now, chapter, up = said[0].result, key.split(".")[0], "../../"
     assert now is not None
     if said[0].version:
-        lead = _gone(f"This number is no longer made. Release {said[0].version} was the last one with it.")
+        lead = _gone(
+            f"This build does not make this number. Release {said[0].version} was the last one with it."
+        )
     elif now.value is None:
         lead = f"<p class='value'>not available</p><p>{escape(now.absent)}.</p>"
     else:
@@ -105,7 +116,9 @@ def number(key: str, said: list[Said], reference: Reference, runs: Mapping[str, 
         content=now.content,
         value=now,
     )
-    return _PAGE.format(title=escape(title), head=head(page), up=up, crumbs=crumbs, body=body)
+    return _PAGE.format(
+        title=escape(title), head=head(page), up=up, banner=_banner(banner), crumbs=crumbs, body=body
+    )
 
 
 def figure(
@@ -116,6 +129,7 @@ def figure(
     alt: str,
     data: pl.DataFrame,
     runs: Mapping[str, Mapping[str, Any]],
+    banner: str = "",
 ) -> str:
     """Return the page of a figure.
 
@@ -133,13 +147,15 @@ def figure(
         What it draws.
     runs : mapping
         ``run.json`` by chapter, for the link to the chapter.
+    banner : str
+        What to say at the top.
     """
     chapter, _, name = ref.partition("/")
     up = "../../../"
     files = f"{up}_static/figures/{chapter}/{name}/{name}"
     if said[0].version:
         picture = _gone(
-            f"This figure is no longer drawn. Release {said[0].version} was the last one with it; its data is below."
+            f"This build does not draw this figure. Release {said[0].version} was the last one with it; its data is below."
         )
         downloads = _downloads([f"{name}.csv", f"{name}.json"])
         where = escape(chapter)
@@ -196,7 +212,9 @@ def figure(
         files=tuple(f"{reference.address}{name}.{kind}" for kind in ("csv", "json")),
         content=said[0].content,
     )
-    return _PAGE.format(title=escape(title), head=head(page), up=up, crumbs=crumbs, body=body)
+    return _PAGE.format(
+        title=escape(title), head=head(page), up=up, banner=_banner(banner), crumbs=crumbs, body=body
+    )
 
 
 def _cell(value: Any) -> str:
@@ -204,6 +222,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return escape(f"{value:,.6g}")
     return escape("" if value is None else str(value))
+
+
+def _banner(text: str) -> str:
+    return f'<p class="gone" role="note">{escape(text)}</p>\n' if text else ""
 
 
 def _gone(text: str) -> str:

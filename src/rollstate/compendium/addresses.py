@@ -64,7 +64,9 @@ def past(registry: Path, published: Iterable[Release]) -> Past:
     return Past(numbers, figures)
 
 
-def write(html: Path, registry: Path, runs: Mapping[str, Mapping[str, Any]], root: Path) -> list[str]:
+def write(
+    html: Path, registry: Path, runs: Mapping[str, Mapping[str, Any]], root: Path, *, banner: str = ""
+) -> list[str]:
     """Write the pages of all numbers and figures into the folder of a built book; return their paths.
 
     Parameters
@@ -77,9 +79,12 @@ def write(html: Path, registry: Path, runs: Mapping[str, Mapping[str, Any]], roo
         ``run.json`` by chapter.
     root : Path
         The project's folder: its releases, its citation and its configuration.
+    banner : str
+        What to say at the top of every page, as on the book's own; such a book is not the published one, so that
+        nothing in it names the address of that.
     """
     known = past(registry, releases.every(root / "releases"))
-    work, base = citation.summary(root), citation.base_url(root)
+    work, base = citation.summary(root), "" if banner else citation.base_url(root)
     pages = []
     for key, said in known.numbers.items():
         number = said[0].result
@@ -90,7 +95,7 @@ def write(html: Path, registry: Path, runs: Mapping[str, Mapping[str, Any]], roo
         _write_references(folder, reference)
         write_text(folder / "number.csv", _number_csv(said, work["version"]))
         write_text(folder / "number.json", json.dumps(_number_json(said, reference), indent=1) + "\n")
-        write_text(folder / "index.html", address_pages.number(key, said, reference, runs))
+        write_text(folder / "index.html", address_pages.number(key, said, reference, runs, banner=banner))
         pages.append(f"n/{key}/index.html")
     for ref, said in known.figures.items():
         chapter, _, name = ref.partition("/")
@@ -112,7 +117,9 @@ def write(html: Path, registry: Path, runs: Mapping[str, Mapping[str, Any]], roo
         record |= {"url": reference.url, "releases": [_release(one) for one in said if one.version]}
         write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
         alt = record.get("alt", "")
-        text = address_pages.figure(ref, said, reference, alt=alt, data=from_csv(said[0].csv), runs=runs)
+        text = address_pages.figure(
+            ref, said, reference, alt=alt, data=from_csv(said[0].csv), runs=runs, banner=banner
+        )
         write_text(folder / "index.html", text)
         pages.append(f"f/{chapter}/{name}/index.html")
     return pages

@@ -151,6 +151,8 @@ def _configure(root: Path, folder: Path, chapters: list[str], banner: str) -> No
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     if banner:
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = html_escape(banner)
+        # Not the published book: its pages are at no address of that.
+        config["html"].pop("baseurl", None)
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     for part in toc["parts"]:
         for entry in part["chapters"]:
@@ -205,8 +207,8 @@ def build(
         runs = {work.chapter: json.loads((work.folder / "run.json").read_text("utf-8")) for work in works}
         with replaced_folder(target) as folder:
             shutil.copytree(html, folder, dirs_exist_ok=True)
-            own = addresses.write(folder, source / "_registry", runs, root)
-            machine.mark(folder, root, pages, own)
+            own = addresses.write(folder, source / "_registry", runs, root, banner=banner)
+            machine.mark(folder, root, pages, own, published=not banner)
             write_text(folder / crate.NAME, crate.of_book(runs, pages))
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True

@@ -102,5 +102,7 @@ def superseded(histories: Mapping[str, list[Said]]) -> list[tuple[str, str, str,
         for one in said:
             if one.content not in current and one.content not in known:
                 known.add(one.content)
-                rows.append((one.content, address, one.version, one.state if current else "no longer made"))
+                rows.append(
+                    (one.content, address, one.version, one.state if current else "not in this build")
+                )
     return rows

@@ -23,7 +23,9 @@ _LONGEST = 300
 _HIDDEN = (".rs-tip", "script", "style", ".admonition", ".headerlink", "dl", ".citation")
 
 
-def mark(html: Path, root: Path, pages: Iterable[str], addresses: Iterable[str]) -> None:
+def mark(
+    html: Path, root: Path, pages: Iterable[str], addresses: Iterable[str], *, published: bool = True
+) -> None:
     """Write into the folder of a built book what machines read.
 
     Parameters
@@ -36,8 +38,10 @@ def mark(html: Path, root: Path, pages: Iterable[str], addresses: Iterable[str])
         Paths of the book's own pages, whose heads are completed.
     addresses : iterable of str
         Paths of the pages of numbers and figures, which are complete.
+    published : bool
+        Whether this is the book that is published; another one never names that one's address.
     """
-    base, work = citation.base_url(root), citation.summary(root)
+    base, work = citation.base_url(root) if published else "", citation.summary(root)
     said = []
     for path in sorted(pages):
         file = html / path
