@@ -155,7 +155,8 @@ def figure(
     files = f"{up}_static/figures/{chapter}/{name}/{name}"
     if said[0].version:
         picture = _gone(
-            f"This build does not draw this figure. Release {said[0].version} was the last one with it; its data is below."
+            f"This build does not draw this figure. Release {said[0].version} was the last one with it; "
+            "its data is below."
         )
         downloads = _downloads([f"{name}.csv", f"{name}.json"])
         where = escape(chapter)
