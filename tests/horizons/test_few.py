@@ -77,6 +77,8 @@ def test_clusters_that_are_alike_have_no_interval():
 def test_errors_name_the_input():
     with pytest.raises(InputError, match=r"at least 3 of them.*\(2,\)"):
         few.bootstrap_t(np.ones(2), np.ones(2), draws=10, seed=1)
+    with pytest.raises(InputError, match="not all 0"):
+        few.bootstrap_t(np.zeros(3), np.ones(3), draws=10, seed=1)
     with pytest.raises(InputError, match="above 0"):
         few.bca(np.ones(3), np.array([1.0, 0, 2]), draws=10, seed=1)
     with pytest.raises(InputError, match=r"not \[1.0, -2.0\]"):

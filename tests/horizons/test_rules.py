@@ -194,6 +194,9 @@ def test_rules_that_need_merged_classes_or_a_clock_are_left_out(chain):
     assert set(rules.RULES) - set(rules.available(timeless)) == {rules.MONTH, rules.QUARTER}
     found = judging.second_half(rules.read(timeless), [10.0])
     assert rules.MONTH not in set(found["policy"])
+    # Of 800 hours, 30 days are most and 90 days are more than all.
+    hourly = dataclasses.replace(chain.profile, plan=dataclasses.replace(chain.profile.plan, block_s=3600.0))
+    assert set(rules.RULES) - set(rules.available(hourly)) == {rules.QUARTER}
 
 
 def test_errors_name_the_input(chain):

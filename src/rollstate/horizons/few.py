@@ -1,9 +1,9 @@
 r"""Intervals from few clusters: windows of time, of which a trace holds seven, or contracts, of which it may hold ten.
 
-The percentile bootstrap is too short there. The bootstrap-t studentises every draw, with the linearised standard error
-of a ratio of sums :math:`r = \sum a_i / \sum b_i` over clusters,
+The percentile bootstrap is too short there. The bootstrap-t studentises the log of every draw, with the linearised
+standard error of a ratio of sums :math:`r = \sum a_i / \sum b_i` over clusters,
 
-.. math:: s^2 = \frac{n}{n - 1} \frac{\sum (a_i - r b_i)^2}{(\sum b_i)^2}.
+.. math:: s^2 = \frac{n}{n - 1} \frac{\sum (a_i - r b_i)^2}{(\sum b_i)^2}, \qquad s_{\log r} = s / r.
 
 `coverage` measures what an interval covers, by simulation.
 
@@ -43,7 +43,7 @@ def bootstrap_t(
     Parameters
     ----------
     over, under : array, shape (n,)
-        Numerator and denominator of each cluster; denominators are above 0.
+        Numerator and denominator of each cluster; denominators are above 0, numerators at least 0.
     draws, seed, level
         Of the bootstrap.
 
@@ -55,7 +55,7 @@ def bootstrap_t(
     Raises
     ------
     InputError
-        If there are fewer than three clusters, or a denominator is not above 0.
+        If there are fewer than three clusters, a denominator is not above 0, or no numerator is.
     """
     value, error = _ratio(*_checked(over, under))
     if not error > 0:
@@ -63,8 +63,10 @@ def bootstrap_t(
     drawn, errors = _drawn(over, under, draws, seed)
     # A draw of one cluster n times has no spread, and says nothing of how far the ratio lies off in spreads.
     spread = errors > 1e-9 * error
-    low, high = _quantiles((drawn[spread] - value) / errors[spread], level)
-    return Estimate(float(value), float(value - high * error), float(value - low * error))
+    drawn, errors = drawn[spread], errors[spread]
+    low, high = _quantiles(np.log(drawn / value) * drawn / errors, level)
+    ends = (value * np.exp(-end * error / value) for end in (high, low))
+    return Estimate(float(value), *map(float, ends))
 
 
 def bca(over: np.ndarray, under: np.ndarray, *, draws: int, seed: int, level: float = 0.95) -> Estimate:
@@ -142,7 +144,7 @@ def coverage(
     found = [interval(*draw(rng)) for _ in range(samples)]
     held = sum(one.low is not None and one.high is not None and one.low <= truth <= one.high for one in found)
     ends = stats.binomtest(held, samples).proportion_ci(method="wilson")
-    return Estimate(held / samples, float(ends.low), float(ends.high))
+    return Estimate(float(held / samples), float(ends.low), float(ends.high))
 
 
 def _checked(over: np.ndarray, under: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -152,8 +154,11 @@ def _checked(over: np.ndarray, under: np.ndarray) -> tuple[np.ndarray, np.ndarra
             f"a ratio over clusters needs at least 3 of them, numerators beside denominators, not {over.shape} and "
             f"{under.shape}; take a longer trace or more contracts"
         )
-    if not np.isfinite(over).all() or not np.isfinite(under).all() or (under <= 0).any():
-        raise InputError("a ratio over clusters needs finite numbers, and denominators above 0")
+    known = np.isfinite(over).all() and np.isfinite(under).all()
+    if not known or (under <= 0).any() or (over < 0).any() or not over.any():
+        raise InputError(
+            "a ratio over clusters needs finite numbers, denominators above 0, and numerators of at least 0, not all 0"
+        )
     return over, under
 
 

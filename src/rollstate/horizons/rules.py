@@ -247,15 +247,20 @@ _NEEDS = {CLASSES: ("gap", "accesses"), SLOTS: ("pace", "accesses")}
 def available(profile: Profile) -> dict[str, Rule]:
     """Return the rules that a profile can carry.
 
-    Without those whose classes were merged to keep its file small, and without windows in days where it does not know
-    how long a block takes.
+    Without those whose classes were merged to keep its file small, without windows in days where it does not know how
+    long a block takes, and without those as long as all of it: they would be *never demote* under another name.
     """
     merged = {column for table, column in LADDER[: profile.merged] if table == "pieces"}
-    timeless = {MONTH, QUARTER} if profile.plan.block_s is None else set()
+    plan = profile.plan
+    beyond = {
+        name
+        for name, days in ((MONTH, 30), (QUARTER, 90))
+        if plan.block_s is None or days * DAY_S >= plan.n_blocks * plan.block_s
+    }
     return {
         name: rule
         for name, rule in RULES.items()
-        if name not in timeless and not merged & set(_NEEDS.get(name, ()))
+        if name not in beyond and not merged & set(_NEEDS.get(name, ()))
     }
 
 
