@@ -12,6 +12,7 @@ import click
 
 import rollstate
 from rollstate.compendium import (
+    advise_command,
     check_command,
     import_command,
     options,
@@ -251,5 +252,6 @@ for _command in (
     import_command.import_,
     replay_command.replay,
     plan_command.plan,
+    advise_command.advise,
 ):
     main.add_command(_command)

@@ -205,13 +205,27 @@ def schedule(folds: Table, starts: tuple[int, ...], penalty: float) -> np.ndarra
     array of float64, shape (borders,)
         Each depends on the folds before its border alone.
     """
-    memory, windows = 0, [folds.joined(slice(0, starts[0])).tuned(penalty, open_end=True)[0][0]]
+    return np.array([window for _, window in _re_tuned(folds, starts, penalty)])
+
+
+def in_memory(folds: Table, starts: tuple[int, ...], penalty: float) -> tuple[int, float]:
+    """Return the first fold since the last change that `schedule` finds, and the window tuned on all since then."""
+    return _re_tuned(folds, starts, penalty)[-1]
+
+
+def _re_tuned(folds: Table, starts: tuple[int, ...], penalty: float) -> list[tuple[int, float]]:
+    """Return the first fold remembered and the window in force from each border on."""
+
+    def at(memory: int, now: int) -> tuple[int, float]:
+        return memory, float(folds.joined(slice(memory, now)).tuned(penalty, open_end=True)[0][0])
+
+    found = [at(0, starts[0])]
     for before, now in itertools.pairwise(starts):
+        memory, window = found[-1]
         seen = folds.joined(slice(before, now))
-        if seen.cost(windows[-1], penalty)[0] > (1 + CHANGE) * seen.tuned(penalty)[1][0]:
-            memory = before
-        windows.append(folds.joined(slice(memory, now)).tuned(penalty, open_end=True)[0][0])
-    return np.array(windows)
+        changed = seen.cost(window, penalty)[0] > (1 + CHANGE) * seen.tuned(penalty)[1][0]
+        found.append(at(before if changed else memory, now))
+    return found
 
 
 def retuned(known: Known, penalty: float) -> Set:
