@@ -147,6 +147,11 @@ class Results:
         return cls._declared
 
     @classmethod
+    def guards(cls) -> dict[str, str]:
+        """Return the guarding test of each result, by ``<chapter>.<name>``."""
+        return {f"{cls.chapter()}.{name}": one.guard for name, one in cls.declared().items()}
+
+    @classmethod
     def about(cls, name: str) -> Declared:
         """Return one declaration; an `InputError` names the nearest one for an unknown name."""
         try:
