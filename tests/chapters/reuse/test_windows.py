@@ -46,6 +46,9 @@ def test_the_worst_case_and_the_goal_are_counted_by_hand():
     assert (numbers["best_classes"], numbers["worst_classes"]) == (0.9, 1.3)
     assert (numbers["worst_retuned"], numbers["retuned_over_simple"]) == (1.06, 1.03)
     assert windows.month_numbers(judged([("x", 0.5, TUNED, 1.0, 1.0)])).missing
+    few = judged([row for row in rows if row[2] in (TUNED, RETUNED)])
+    lacking = {"worst_month", "worst_quarter", "worst_slots", "worst_classes", "best_classes", "goal_slots"}
+    assert set(windows.month_numbers(few).missing) == lacking
 
 
 def test_times_are_days_and_ratios_those_of_the_costs(of):

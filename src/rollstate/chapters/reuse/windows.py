@@ -76,16 +76,15 @@ def month_numbers(table: pl.DataFrame) -> Answer:
         "worst_month": MONTH, "worst_quarter": QUARTER, "worst_tuned": TUNED, "worst_retuned": RETUNED,
         "worst_slots": SLOTS, "worst_classes": CLASSES,
     }  # fmt: skip
-    return Answer(
-        {
-            **{name: of(policy)["to_hindsight"].max() for name, policy in worst.items()},
-            "best_classes": of(CLASSES)["to_hindsight"].min(),
-            "retuned_over_simple": of(RETUNED)["to_simple"].max(),
-            "goal_retuned": of(RETUNED).filter(met).height,
-            "goal_slots": of(SLOTS).filter(met).height,
-            "goal_cells": of(RETUNED).height,
-        }
-    )
+    numbers = {
+        **{name: of(policy)["to_hindsight"].max() for name, policy in worst.items()},
+        "best_classes": of(CLASSES)["to_hindsight"].min(),
+        "retuned_over_simple": of(RETUNED)["to_simple"].max(),
+        "goal_retuned": of(RETUNED).filter(met).height,
+        "goal_slots": of(SLOTS).filter(met).height if of(SLOTS).height else None,
+        "goal_cells": of(RETUNED).height,
+    }
+    return _answer(numbers, "The traces are too short for this rule, or their profiles without its classes.")
 
 
 def drift(table: pl.DataFrame) -> tuple[pl.DataFrame, Answer]:
@@ -93,15 +92,14 @@ def drift(table: pl.DataFrame) -> tuple[pl.DataFrame, Answer]:
     late = table.filter(pl.col("penalty") == pl.col("penalty").max())
     at = late.filter(policy=TUNED).sort("to_hindsight").row(-1, named=True)
     cell = dict(late.filter(trace=at["trace"], fold=at["fold"]).select("policy", "to_hindsight").rows())
-    return late, Answer(
-        {
-            "drift_trace": at["trace"],
-            "drift_day": at["start"],
-            "drift_tuned": cell[TUNED],
-            "drift_quarter": cell[QUARTER],
-            "drift_retuned": cell[RETUNED],
-        }
-    )
+    numbers = {
+        "drift_trace": at["trace"],
+        "drift_day": at["start"],
+        "drift_tuned": cell[TUNED],
+        "drift_quarter": cell.get(QUARTER),
+        "drift_retuned": cell[RETUNED],
+    }
+    return late, _answer(numbers, "The trace is shorter than this window.")
 
 
 def left_out(table: pl.DataFrame, p: Reuse) -> pl.DataFrame:
@@ -179,14 +177,16 @@ def length_numbers(table: pl.DataFrame) -> Answer:
     found: dict[str, Any] = {}
     hour = table.filter(pl.col("span") == "hour", pl.col("penalty") >= 30)
     week = table.filter(pl.col("span") == "week")
-    names = ("hour_least", "hour_most", "week_90_least", "week_90_most", "week_365_least", "week_365_most")
     for name, rows in (("hour", hour), ("week_90", _at(week, 90)), ("week_365", _at(week, 365))):
         if rows.height:
             found |= {f"{name}_least": rows["to_hindsight"].min(), f"{name}_most": rows["to_hindsight"].max()}
     for name, rows in (("accepted", table.filter("enough")), ("refused", table.filter(~pl.col("enough")))):
         if rows.height:
             found |= {f"{name}_most": rows["to_hindsight"].max(), f"{name}_spans": rows.height}
-    names = (*names, "accepted_most", "accepted_spans", "refused_most", "refused_spans")
+    names = (
+        "hour_least", "hour_most", "week_90_least", "week_90_most", "week_365_least", "week_365_most", "accepted_most",
+        "accepted_spans", "refused_most", "refused_spans",
+    )  # fmt: skip
     missing = tuple(name for name in names if name not in found)
     return Answer(found, missing, "No long trace holds such a span before its middle.")
 
@@ -223,6 +223,12 @@ def beside(one: Profile, other: Profile) -> pl.DataFrame:
     """Return two chains side by side where both profiles can say: ``quantity``, ``mainnet``, ``linea``."""
     both = comparison.compare(one, other).drop_nulls(["a", "b"])
     return both.select("quantity", mainnet="a", linea="b")
+
+
+def _answer(numbers: dict[str, Any], why: str) -> Answer:
+    """Return the numbers that are known, and the names of those that are None."""
+    missing = tuple(name for name, value in numbers.items() if value is None)
+    return Answer({name: value for name, value in numbers.items() if value is not None}, missing, why)
 
 
 def _costs(table: pl.DataFrame, part: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
