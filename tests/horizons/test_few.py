@@ -62,6 +62,12 @@ def test_standard_error_is_that_of_a_ratio():
     assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.05)
 
 
+def test_effective_clusters():
+    assert few.effective(np.full(7, 3.0)) == pytest.approx(7)
+    assert few.effective(np.array([1.0, 1e-9, 1e-9])) == pytest.approx(1)
+    assert few.effective(np.array([1.0, 1, 2])) == pytest.approx(16 / 6)
+
+
 def test_leave_one_out_is_the_ratio_of_the_rest():
     over, under = np.array([1.0, 2, 6]), np.array([2.0, 2, 4])
     assert few.leave_one_out(over, under) == pytest.approx([8 / 6, 7 / 6, 3 / 4])

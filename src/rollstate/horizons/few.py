@@ -1,6 +1,7 @@
 r"""Intervals from few clusters: windows of time, of which a trace holds seven, or contracts, of which it may hold ten.
 
-The percentile bootstrap is too short there. The bootstrap-t studentises the log of every draw, with the linearised
+The percentile bootstrap is too short there. BCa corrects it for bias and skewness. The bootstrap-t covers more, but has no
+useful end where one cluster outweighs the others (`effective`). It studentises the log of every draw, with the linearised
 standard error of a ratio of sums :math:`r = \sum a_i / \sum b_i` over clusters,
 
 .. math:: s^2 = \frac{n}{n - 1} \frac{\sum (a_i - r b_i)^2}{(\sum b_i)^2}, \qquad s_{\log r} = s / r.
@@ -111,6 +112,12 @@ def prediction(ratios: np.ndarray, level: float = 0.95) -> Estimate:
         return Estimate(float(ratios[0]))
     half = stats.t.ppf(0.5 + level / 2, n - 1) * logs.std(ddof=1) * np.sqrt(1 + 1 / n)
     return Estimate(*(float(np.exp(logs.mean() + side * half)) for side in (0, -1, 1)))
+
+
+def effective(weights: np.ndarray) -> float:
+    """Return how many clusters of equal weight carry as much, (sum w)^2 / sum w^2 (Kish 1965, Survey Sampling, 8.2)."""
+    weights = np.asarray(weights, float)
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def leave_one_out(over: np.ndarray, under: np.ndarray) -> np.ndarray:

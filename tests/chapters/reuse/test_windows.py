@@ -85,6 +85,7 @@ def test_windows_left_out_and_one_more(eighths):
     ]
     assert (row["least_without"], row["most_without"]) == pytest.approx((min(without), max(without)))
     assert row["next_low"] < 1.2
+    assert 1 < row["effective"] <= row["windows"]
     numbers = windows.next_numbers(eighths, P).numbers
     assert numbers["eighths"] == 14
     assert numbers["covers_percentile"].value < numbers["covers_t"].value

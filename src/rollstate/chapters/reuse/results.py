@@ -198,6 +198,12 @@ class ReuseResults(Results):
         interval=_WILSON,
         guard=_COVERS,
     )
+    covers_bca: float = result(
+        "measured coverage of the BCa interval over seven windows, for 95 %",
+        fmt=".0%",
+        interval=_WILSON,
+        guard="tests/horizons/test_few.py::test_bca_covers_less_than_the_bootstrap_t_with_seven_clusters",
+    )
     covers_t: float = result(
         "measured coverage of the bootstrap-t interval over seven windows, for 95 %",
         fmt=".0%",

@@ -19,6 +19,7 @@ FROM_DAYS = 1.0
 """Penalties in RAM-days from which on the worst case of a rule is recorded."""
 TO_HINDSIGHT, TO_SIMPLE = 1.05, 1.02
 """The goal of the robust rules: cost over the best window in hindsight, and over the cheapest simple rule."""
+INTERVALS = {"covers_percentile": few.percentile, "covers_bca": few.bca, "covers_t": few.bootstrap_t}
 COVERED = 400
 """Samples that the coverage of an interval is measured on."""
 
@@ -108,8 +109,8 @@ def left_out(table: pl.DataFrame, p: Reuse) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``trace``, ``policy``, ``windows`` (eighths), ``ratio`` (of the costs of all of them), ``low``, ``high``
-        (bootstrap-t over eighths), ``least_without``, ``most_without`` (one eighth left out), ``next_low``,
+        ``trace``, ``policy``, ``windows`` (eighths), ``effective`` (of equal weight), ``ratio`` (of the costs of
+        all of them), ``low``, ``high`` (BCa over eighths), ``least_without``, ``most_without`` (one eighth left out), ``next_low``,
         ``next_high`` (prediction interval of one more eighth). At the penalty nearest to `p.penalty`.
     """
     near = _at(table, p.penalty)
@@ -120,12 +121,22 @@ def left_out(table: pl.DataFrame, p: Reuse) -> pl.DataFrame:
         over, under = _costs(near, part)
         if len(over) < 3:
             continue
-        ratio = few.bootstrap_t(over, under, draws=p.draws, seed=p.seed)
+        ratio = few.bca(over, under, draws=p.draws, seed=p.seed)
         without, following = few.leave_one_out(over, under), few.prediction(over / under)
         rows.append(
-            (trace, policy, len(over), *ratio, without.min(), without.max(), following.low, following.high)
+            (
+                trace,
+                policy,
+                len(over),
+                few.effective(under),
+                *ratio,
+                without.min(),
+                without.max(),
+                following.low,
+                following.high,
+            )
         )
-    numbers = ("ratio", "low", "high", "least_without", "most_without", "next_low", "next_high")
+    numbers = ("effective", "ratio", "low", "high", "least_without", "most_without", "next_low", "next_high")
     schema = {"trace": pl.String, "policy": pl.String, "windows": pl.Int64} | dict.fromkeys(
         numbers, pl.Float64
     )
@@ -137,7 +148,7 @@ def next_numbers(table: pl.DataFrame, p: Reuse) -> Answer:
     near = _at(table, p.penalty)
     found: dict[str, Any] = {}
     if near.filter(policy=TUNED).height < 3:
-        names = ("next_tuned", "next_retuned", "eighths", "covers_percentile", "covers_t")
+        names = ("next_tuned", "next_retuned", "eighths", *INTERVALS)
         return Answer(missing=names, why="Fewer than three eighths were judged at this penalty.")
     for name, policy in (("next_tuned", TUNED), ("next_retuned", RETUNED)):
         over, under = _costs(near, near.filter(policy=policy))
@@ -149,7 +160,7 @@ def next_numbers(table: pl.DataFrame, p: Reuse) -> Answer:
         under = rng.lognormal(0, 0.5, 7)
         return under * rng.lognormal(0, spread, 7), under
 
-    for name, interval in (("covers_percentile", few.percentile), ("covers_t", few.bootstrap_t)):
+    for name, interval in INTERVALS.items():
         found[name] = few.coverage(
             functools.partial(interval, draws=p.draws, seed=p.seed), draw, float(np.exp(spread**2 / 2)),
             samples=COVERED, seed=p.seed,
