@@ -1,8 +1,8 @@
 r"""Intervals from few clusters: windows of time, of which a trace holds seven, or contracts, of which it may hold ten.
 
-The percentile bootstrap is too short there. BCa corrects it for bias and skewness. The bootstrap-t covers more, but has no
-useful end where one cluster outweighs the others (`effective`). It studentises the log of every draw, with the linearised
-standard error of a ratio of sums :math:`r = \sum a_i / \sum b_i` over clusters,
+The percentile bootstrap is too short there. BCa corrects it for bias and skewness. The bootstrap-t covers more, but has
+no useful end where one cluster outweighs the others (`effective`). It studentises the log of every draw, with the
+linearised standard error of a ratio of sums :math:`r = \sum a_i / \sum b_i` over clusters,
 
 .. math:: s^2 = \frac{n}{n - 1} \frac{\sum (a_i - r b_i)^2}{(\sum b_i)^2}, \qquad s_{\log r} = s / r.
 
