@@ -12,6 +12,7 @@ import click
 
 import rollstate
 from rollstate.compendium import (
+    advise_command,
     check_command,
     export_command,
     import_command,
@@ -276,5 +277,6 @@ for _command in (
     export_command.export,
     replay_command.replay,
     plan_command.plan,
+    advise_command.advise,
 ):
     main.add_command(_command)
