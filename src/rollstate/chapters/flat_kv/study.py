@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,7 +13,13 @@ import polars as pl
 from rollstate.chapters.flat_kv.parameters import FlatKv
 from rollstate.dispute import trie_shape
 from rollstate.dispute.keccak import keccak256
+from rollstate.dispute.stores import LmdbStore
+from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.flat_evm import blocks, comparison
+from rollstate.flat_evm.blocks import ExecutedBlock
+from rollstate.traces import datasets
+from rollstate.traces.live.workload import Workload
 from rollstate.traces.schema import Trace
 
 UPDATE, BATCH, MERGED, FLAT = "root per update", "root per batch", "root per checkpoint", "flat"
@@ -179,4 +188,145 @@ def merge_results(frame: pl.DataFrame) -> dict[str, Estimate]:
     for what, blocks, *found in frame.select("what", "blocks", "ratio", "low", "high").iter_rows():
         out |= {f"merge_{what}": Estimate(*found)} if blocks == most else {}
         out |= {f"merge_{what}_10": Estimate(*found)} if blocks == 10 else {}
+    return out
+
+
+SOURCES = ("embedded", "mainnet")
+_MEASURED = "measured.csv"
+
+
+def executed_embedded(p: FlatKv) -> list[ExecutedBlock]:
+    """Run blocks of the embedded chain's workload."""
+    rate = float(p.evm_transactions) * 0.75
+    return blocks.embedded(Workload(blocks=p.evm_blocks, rate=rate, burst=rate))
+
+
+def executed_published(p: FlatKv) -> list[ExecutedBlock]:
+    """Run the published blocks that have no more transactions than asked for."""
+    listed = blocks.published(datasets.locate(p.evm))
+    chosen = [one for one in listed if one.transactions <= p.evm_transactions][: p.evm_blocks]
+    if not chosen:
+        fewest = min(one.transactions for one in listed)
+        raise InputError(f"no block has at most {p.evm_transactions} transactions; the smallest has {fewest}")
+    return chosen
+
+
+def compared(listed: list[ExecutedBlock], source: str, p: FlatKv) -> pl.DataFrame:
+    """Count what the same blocks ask of a flat store and of a trie, for each size of the state that holds them.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``source``, ``keys``, and for each block and world the counts of `comparison.measure`; no times.
+    """
+    frames = []
+    for keys in p.evm_sizes:
+        with tempfile.TemporaryDirectory() as name:
+            stores = [LmdbStore(Path(tempfile.mkdtemp(dir=name))) for _ in comparison.WORLDS]
+            root = comparison.load(listed, keys, *stores, np.random.default_rng((p.seed, 3)))
+            frame, _ = comparison.measure(listed, *stores, root)
+            for store in stores:
+                store.close()
+        frames.append(frame.with_columns(source=pl.lit(source), keys=pl.lit(keys)))
+    counted = pl.concat(frames)
+    return counted.select(pl.exclude("^.*_seconds$"))
+
+
+def operations(counted: pl.DataFrame) -> pl.DataFrame:
+    """Return database operations per touched key: ``source``, ``world``, ``keys``, ``mean``, ``low``, ``high``.
+
+    A touched key is an account or slot that a block reads, and once more if it changes it; mean over blocks, least and
+    largest block.
+    """
+    each = pl.col("reads").add(pl.col("writes")) / (pl.col("read_keys") + pl.col("written_keys"))
+    return (
+        counted.with_columns(each=each)
+        .group_by("source", "world", "keys", maintain_order=True)
+        .agg(mean=pl.col("each").mean(), low=pl.col("each").min(), high=pl.col("each").max())
+    )
+
+
+def compared_results(counted: pl.DataFrame) -> dict[str, float | int]:
+    """Return what the chapter records of `compared`, by name, for one source."""
+    (source,) = counted["source"].unique()
+    total = counted.group_by("world", "keys").agg(pl.exclude("source", "block").sum())
+    large, small = counted["keys"].max(), counted["keys"].min()
+
+    def ratio(keys: int, *columns: str) -> float:
+        sums = {
+            world: sum(total.filter(world=world, keys=keys)[column][0] for column in columns)
+            for world in comparison.WORLDS
+        }
+        return sums["trie"] / sums["flat"]
+
+    one = counted.filter(world="flat", keys=large)
+    return {
+        f"{source}_blocks": one.height,
+        f"{source}_transactions": int(one["transactions"].sum()),
+        f"{source}_read_share": float(one["read_keys"].sum() / (one["read_keys"] + one["written_keys"]).sum()),
+        f"{source}_operations": ratio(large, "reads", "writes"),
+        f"{source}_operations_first": ratio(small, "reads", "writes"),
+        f"{source}_reads": ratio(large, "reads"),
+        f"{source}_writes": ratio(large, "writes"),
+        f"{source}_bytes": ratio(large, "bytes_read", "bytes_written"),
+        f"{source}_permutations": ratio(large, "permutations"),
+    }
+
+
+def recorded_times() -> pl.DataFrame:
+    """Return the wall times that ``benchmarks/flat_evm.py --record`` wrote, with the machine they are from."""
+    return pl.read_csv(resources.files(__package__).joinpath(_MEASURED).read_bytes())
+
+
+def time_ratios(measured: pl.DataFrame) -> pl.DataFrame:
+    """Return wall time over the trie by that over flat storage.
+
+    Parameters
+    ----------
+    measured : polars.DataFrame
+        `comparison.measure` with ``keys`` and ``cache``.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``keys``, ``cache``, ``what`` ("database": inside the database; "compiled": that, hashing and the EVM; "whole":
+        all, with the bookkeeping of Python), ``flat`` and ``trie`` (seconds per block, mean), ``ratio`` of these, and
+        ``low`` and ``high`` over blocks.
+    """
+    database = pl.col("read_seconds") + pl.col("write_seconds")
+    parts = {
+        "database": database,
+        "compiled": database + pl.col("hash_seconds") + pl.col("evm_seconds"),
+        "whole": pl.col("state_seconds") + pl.col("evm_seconds"),
+    }
+    rows = []
+    for what, seconds in parts.items():
+        wide = measured.with_columns(seconds=seconds).pivot(
+            "world", index=["keys", "cache", "block"], values="seconds"
+        )
+        rows.append(
+            wide.group_by("keys", "cache", maintain_order=True)
+            .agg(
+                flat=pl.col("flat").mean(),
+                trie=pl.col("trie").mean(),
+                low=(pl.col("trie") / pl.col("flat")).min(),
+                high=(pl.col("trie") / pl.col("flat")).max(),
+            )
+            .with_columns(what=pl.lit(what), ratio=pl.col("trie") / pl.col("flat"))
+        )
+    ordered = pl.concat(rows).select("keys", "cache", "what", "flat", "trie", "ratio", "low", "high")
+    return ordered.sort("keys", "cache", maintain_order=True)
+
+
+def time_results(ratios: pl.DataFrame) -> dict[str, Estimate | int]:
+    """Return what the chapter records of `time_ratios`: the largest and the smallest state, warm, and cold."""
+    large, small = ratios["keys"].max(), ratios["keys"].min()
+    out: dict[str, Estimate | int] = {"time_keys": large, "time_keys_first": small}
+    for what, keys, cache, *found in ratios.select(
+        "what", "keys", "cache", "ratio", "low", "high"
+    ).iter_rows():
+        if keys == large:
+            out[f"time_{what}" + ("_cold" if cache == "cold" else "")] = Estimate(*found)
+        elif keys == small and cache == "warm":
+            out[f"time_{what}_first"] = Estimate(*found)
     return out
