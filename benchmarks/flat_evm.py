@@ -1,4 +1,4 @@
-"""Real transactions over flat storage and over a trie, reads included: wall time in one run, LMDB under both.
+"""Real transactions over flat storage and over a trie, reads included, in one run with LMDB under both.
 
 Three ratios, trie over flat, of the same blocks:
 
@@ -6,6 +6,7 @@ Three ratios, trie over flat, of the same blocks:
 - ``compiled``: LMDB, hashing (compiled) and the EVM (revm): what a client written in C or Rust could not avoid;
 - ``whole``: all of it as it ran, with py-trie's bookkeeping in Python, which flatters the flat store.
 
+Time is the processor's, files in memory; ``--cold`` drops the files from the page cache and takes wall time.
 ``--record`` writes the table that the chapter ``flat_kv`` shows.
 """
 
@@ -36,8 +37,8 @@ MOST_TRANSACTIONS = 200
 def executed() -> tuple[str, list[ExecutedBlock]]:
     """Return published blocks of at most 200 transactions, or where they are not here those of the embedded chain."""
     if datasets.is_here("pevm-blocks"):
-        listed = blocks.published(datasets.locate("pevm-blocks"))
-        return "mainnet", [one for one in listed if one.transactions <= MOST_TRANSACTIONS]
+        folder = datasets.locate("pevm-blocks")
+        return "mainnet", blocks.published(folder, most_transactions=MOST_TRANSACTIONS)
     return "embedded", blocks.embedded(Workload(blocks=6, rate=150.0, burst=150.0))
 
 
@@ -50,34 +51,31 @@ def forget(folder: Path) -> None:
         os.close(handle)
 
 
-def rows(listed: list[ExecutedBlock], keys: int) -> pl.DataFrame:
-    """Return `comparison.measure` of blocks on a state of a size, warm, and cold in that files leave the page cache."""
+def rows(listed: list[ExecutedBlock], keys: int, *, cold: bool) -> pl.DataFrame:
+    """Return `comparison.measure` of blocks on a state of a size."""
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / world for world in comparison.WORLDS]
         for folder in folders:
             folder.mkdir()
         stores = [LmdbStore(folder, 1 << 34) for folder in folders]
-        started = time.perf_counter()
+        started = time.thread_time()
         root = comparison.load(listed, keys, *stores, np.random.default_rng(1))
         for store in stores:
             store.close()
         sizes = [sum(file.stat().st_blocks for file in folder.iterdir()) * 512 / 1e6 for folder in folders]
         print(
-            f"{keys:>9,} keys: filled in {time.perf_counter() - started:.0f} s; flat {sizes[0]:.0f} MB, "
+            f"{keys:,} keys: filled in {time.thread_time() - started:.0f} s; flat {sizes[0]:.0f} MB, "
             f"trie {sizes[1]:.0f} MB",
             flush=True,
         )
-        found = []
-        for cache in ("cold", "warm"):
-            if cache == "cold":
-                forget(Path(name))
-            stores = [LmdbStore(folder, 1 << 34) for folder in folders]
-            frame, held = comparison.measure(listed, *stores, root)
-            root = held["trie"].root
-            found.append(frame.with_columns(keys=pl.lit(keys), cache=pl.lit(cache)))
-            for store in stores:
-                store.close()
-        return pl.concat(found)
+        if cold:
+            forget(Path(name))
+        stores = [LmdbStore(folder, 1 << 34) for folder in folders]
+        clock = time.perf_counter if cold else time.thread_time
+        frame, _ = comparison.measure(listed, *stores, root, clock)
+        for store in stores:
+            store.close()
+        return frame.with_columns(keys=pl.lit(keys))
 
 
 def machine() -> str:
@@ -91,16 +89,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Print a table of ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--cold", action="store_true", help="cold files, wall time")
     parser.add_argument("--record", type=Path, help="CSV file to write")
     chosen = parser.parse_args(arguments)
     source, listed = executed()
-    frame = pl.concat([rows(listed, keys) for keys in chosen.sizes])
+    frame = pl.concat([rows(listed, keys, cold=chosen.cold) for keys in chosen.sizes])
     frame = frame.with_columns(source=pl.lit(source), machine=pl.lit(machine()))
     print(f"{source} blocks: {len(listed)}; {machine()}")
-    print(f"{'keys':>9} {'cache':5} {'what':9}{'flat ms':>9}{'trie ms':>9}{'ratio':>7}  over blocks")
+    print(f"{'keys':>9} {'what':9}{'flat ms':>9}{'trie ms':>9}{'ratio':>7}  over blocks")
     for row in study.time_ratios(frame).iter_rows(named=True):
         print(
-            f"{row['keys']:>9} {row['cache']:5} {row['what']:9}{row['flat'] * 1e3:9.1f}{row['trie'] * 1e3:9.1f}"
+            f"{row['keys']:>9} {row['what']:9}{row['flat'] * 1e3:9.1f}{row['trie'] * 1e3:9.1f}"
             f"{row['ratio']:7.2f}  {row['low']:.2f} to {row['high']:.2f}"
         )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")

@@ -1,5 +1,7 @@
 """Both worlds hold what the EVM left, the trie's root is the one of the state built anew, and what is counted is so."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import rlp
@@ -48,7 +50,9 @@ def own_keys(listed):
 
 
 @pytest.mark.parametrize("stored", ["dict", "lmdb"])
-def test_after_the_blocks_the_root_is_that_of_the_final_state_and_both_worlds_hold_it(embedded, tmp_path, stored):
+def test_after_the_blocks_the_root_is_that_of_the_final_state_and_both_worlds_hold_it(
+    embedded, tmp_path, stored
+):
     (tmp_path / "flat").mkdir(), (tmp_path / "trie").mkdir()
     flat, nodes = ({}, {}) if stored == "dict" else map(LmdbStore, (tmp_path / "flat", tmp_path / "trie"))
     root = comparison.load(embedded, own_keys(embedded), flat, nodes, np.random.default_rng(1))
@@ -64,7 +68,7 @@ def test_after_the_blocks_the_root_is_that_of_the_final_state_and_both_worlds_ho
 
 def test_neighbouring_blocks_need_nothing_written_between_them(embedded):
     state = comparison.first_values(embedded[:1])
-    for earlier, later in zip(embedded, embedded[1:], strict=False):
+    for earlier, later in pairwise(embedded):
         blocks.advance(state, earlier.after)
         for address, one in later.before.items():
             if one is not None and address in state:
@@ -151,7 +155,7 @@ def test_a_store_asks_once_in_a_block_and_forgets_at_its_end():
 
 
 def test_a_folder_without_blocks_is_refused(tmp_path):
-    with pytest.raises(InputError, match="holds no folder"):
+    with pytest.raises(InputError, match="holds no block"):
         blocks.published(tmp_path)
 
 

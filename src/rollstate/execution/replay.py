@@ -112,7 +112,7 @@ class TransactionReplay:
 
 @dataclass(frozen=True)
 class BlockReplay:
-    """A block's transactions, in order, beside what its header says; ``evm_seconds`` is the wall time inside revm."""
+    """A block's transactions, in order, beside what its header says; ``evm_seconds`` is the CPU time inside revm."""
 
     number: int
     fork: str
@@ -250,7 +250,9 @@ class _Replayer:
     def run(self) -> BlockReplay:
         listed = sequence(self.block.get("transactions"), f"block {self.number}, transactions")
         done = tuple(self.transaction(i, mapping(tx, f"transaction {i}")) for i, tx in enumerate(listed))
-        return BlockReplay(self.number, self.fork, self.recipient, self.quantity("gasUsed"), done, self.seconds)
+        return BlockReplay(
+            self.number, self.fork, self.recipient, self.quantity("gasUsed"), done, self.seconds
+        )
 
     def transaction(self, index: int, tx: dict[str, Any]) -> TransactionReplay:
         call = self.call(index, tx)
@@ -345,7 +347,7 @@ class _Replayer:
         said = ""
         how: dict[str, Any] = {"value": call.value, "gas": call.gas, "gas_price": call.price}
         with contextlib.redirect_stdout(seen):
-            started = time.perf_counter()
+            started = time.thread_time()
             # A call that is reverted raises, and leaves its result.
             try:
                 if call.create:
@@ -354,7 +356,7 @@ class _Replayer:
                     evm.message_call(call.sender, call.to, call.data, **how)
             except (RuntimeError, OverflowError, ValueError) as error:
                 said = str(error)
-            self.seconds += time.perf_counter() - started
+            self.seconds += time.thread_time() - started
         result = evm.result
         if result is None:
             raise InputError(

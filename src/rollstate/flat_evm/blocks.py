@@ -37,7 +37,7 @@ class ExecutedBlock:
         The accounts that differ after the block, whole, with the slots that differ; one without balance, nonce and code
         is gone.
     evm_seconds : float
-        Wall time inside revm.
+        CPU time inside revm.
     """
 
     number: int
@@ -120,18 +120,41 @@ def _part(account: Account | None, slots: set[int]) -> Account | None:
     return Account(account.balance, account.nonce, account.code, held)
 
 
-def published(folder: Path) -> list[ExecutedBlock]:
-    """Run every block below a folder (`block_inputs.read_folder`), in the order of their numbers.
+def published(
+    folder: Path, *, most_transactions: int | None = None, most_blocks: int | None = None
+) -> list[ExecutedBlock]:
+    """Run the blocks below a folder (`block_inputs.read_folder`), in the order of their numbers.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of folders, each named by its block's number.
+    most_transactions : int, optional
+        Leave blocks with more transactions out.
+    most_blocks : int, optional
+        Stop after that many.
 
     Raises
     ------
     InputError
-        If there is none.
+        If none is left.
     """
-    folders = sorted((one for one in folder.iterdir() if one.is_dir()), key=lambda one: (len(one.name), one.name))
-    if not folders:
-        raise InputError(f"{folder} holds no folder with a block")
-    return [execute(*block_inputs.read_folder(one)) for one in folders]
+    named = sorted(
+        (one for one in folder.iterdir() if one.is_dir()), key=lambda one: (len(one.name), one.name)
+    )
+    done: list[ExecutedBlock] = []
+    for one in named:
+        if most_blocks is not None and len(done) >= most_blocks:
+            break
+        block, state = block_inputs.read_folder(one)
+        if most_transactions is None or len(block["transactions"]) <= most_transactions:
+            done.append(execute(block, state))
+    if not done:
+        limit = "" if most_transactions is None else f" of at most {most_transactions} transactions"
+        raise InputError(
+            f"{folder} holds no block{limit}; each has a folder with block.json and pre_state.json"
+        )
+    return done
 
 
 def embedded(load: Workload) -> list[ExecutedBlock]:

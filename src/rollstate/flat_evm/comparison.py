@@ -1,7 +1,7 @@
-"""The same blocks on a flat world and on a trie world of the same size: counts, which repeat, and wall times.
+"""The same blocks on a flat world and on a trie world of the same size: counts, which repeat, and times.
 
-The state is what the blocks touch, first values first, and random keys up to a given number: a quarter of them accounts,
-the rest slots of the contracts that the blocks touch, in proportion to the slots that they touch there.
+The state is what the blocks touch, first values first, and random keys up to a given number: a quarter of them
+accounts, the rest slots of the contracts that the blocks touch, in proportion to the slots that they touch there.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def measure(
     flat: MutableMapping[bytes, bytes],
     nodes: MutableMapping[bytes, bytes],
     root: bytes,
-    between: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.thread_time,
 ) -> tuple[pl.DataFrame, dict[str, World]]:
     """Run blocks on both worlds.
 
@@ -147,8 +147,8 @@ def measure(
         Databases that `load` has filled.
     root : bytes
         The trie's root.
-    between : callable
-        Called before each measured block, to make the databases cold, say.
+    clock : callable
+        What time is, see `worlds.BlockStore`.
 
     Returns
     -------
@@ -165,22 +165,21 @@ def measure(
         If a world gives other values than those that the block was executed on.
     """
     held: dict[str, World] = {
-        "flat": FlatWorld(BlockStore(flat)),
-        "trie": TrieWorld(BlockStore(nodes), root),
+        "flat": FlatWorld(BlockStore(flat, clock)),
+        "trie": TrieWorld(BlockStore(nodes, clock), root),
     }
     rows = []
     for block in blocks:
         for name, world in held.items():
             _prepare(world, block)
-            between()
             world.store.tally = worlds.Tally()
-            started = time.perf_counter()
+            started = clock()
             found = world.read(block.before)
-            reading = time.perf_counter() - started
+            reading = clock() - started
             worlds.check_same(found, block.before, block.number)
-            started = time.perf_counter()
+            started = clock()
             world.write(found, block.after)
-            writing = time.perf_counter() - started
+            writing = clock() - started
             rows.append(
                 {
                     "world": name, "block": block.number, "transactions": block.transactions, "gas": block.gas,

@@ -39,3 +39,7 @@ class FlatKv(Parameters):
         200, unit="transactions", low=4, high=10_000, doc="most transactions of an executed block"
     )
     seed: int = parameter(1, low=0, doc="seed of keys and choices")
+
+    def data_sets(self) -> tuple[str, ...]:
+        """Return the trace and the blocks that are executed."""
+        return (self.trace, self.evm)

@@ -12,11 +12,12 @@ import polars as pl
 
 from rollstate.chapters.flat_kv.parameters import FlatKv
 from rollstate.dispute import trie_shape
+from rollstate.dispute.collapsed_tree import CollapsedTree
 from rollstate.dispute.keccak import keccak256
 from rollstate.dispute.stores import LmdbStore
-from rollstate.errors import InputError
 from rollstate.estimate import Estimate
-from rollstate.flat_evm import blocks, comparison
+from rollstate.flat_evm import blocks as runs
+from rollstate.flat_evm import comparison
 from rollstate.flat_evm.blocks import ExecutedBlock
 from rollstate.traces import datasets
 from rollstate.traces.live.workload import Workload
@@ -148,9 +149,22 @@ def hashing(frame: pl.DataFrame, p: FlatKv) -> pl.DataFrame:
     for depth in p.depths:
         hashes = trie_shape.difference_hashes(p.batch, depth, rng) / p.batch
         rows.append((f"h(Δ), tree of depth {depth}", hashes, "in memory"))
+    collapsed, path = collapsed_hashes(p)
+    rows.append(("h(Δ), collapsed tree", collapsed, "in memory"))
+    rows.append(("one step on the collapsed tree", path, "in memory"))
     listed = float(trie_shape.permutations(np.array([64 * p.batch]))[0]) / p.batch
     rows.append(("h(Δ), sorted list", listed, "in memory"))
     return pl.DataFrame(rows, schema=["what", "permutations", "kind"], orient="row")
+
+
+def collapsed_hashes(p: FlatKv) -> tuple[float, float]:
+    """Build a batch's difference over 256-bit keys; return hashes per entry, and hashes to check a path of it."""
+    rng = np.random.default_rng((p.seed, 4))
+    delta = {int.from_bytes(rng.bytes(32), "big"): 2 for _ in range(p.batch)}
+    tree = CollapsedTree()
+    root = tree.build(delta)
+    paths = [1 + len(tree.prove(root, key).bits) for key in delta]
+    return tree.hashes / len(delta), float(np.mean(paths))
 
 
 def hash_results(frame: pl.DataFrame) -> dict[str, float]:
@@ -158,6 +172,8 @@ def hash_results(frame: pl.DataFrame) -> dict[str, float]:
     at = dict(frame.select("what", "permutations").iter_rows())
     names = {f"h(Δ), tree of depth {depth}": f"delta_{depth}" for depth in (32, 64, 256)}
     names["h(Δ), sorted list"] = "delta_list"
+    names["h(Δ), collapsed tree"] = "delta_collapsed"
+    names["one step on the collapsed tree"] = "collapsed_path"
     return {name: at[what] for what, name in names.items() if what in at}
 
 
@@ -191,24 +207,20 @@ def merge_results(frame: pl.DataFrame) -> dict[str, Estimate]:
     return out
 
 
-SOURCES = ("embedded", "mainnet")
 _MEASURED = "measured.csv"
 
 
 def executed_embedded(p: FlatKv) -> list[ExecutedBlock]:
     """Run blocks of the embedded chain's workload."""
     rate = float(p.evm_transactions) * 0.75
-    return blocks.embedded(Workload(blocks=p.evm_blocks, rate=rate, burst=rate))
+    return runs.embedded(Workload(blocks=p.evm_blocks, rate=rate, burst=rate))
 
 
 def executed_published(p: FlatKv) -> list[ExecutedBlock]:
     """Run the published blocks that have no more transactions than asked for."""
-    listed = blocks.published(datasets.locate(p.evm))
-    chosen = [one for one in listed if one.transactions <= p.evm_transactions][: p.evm_blocks]
-    if not chosen:
-        fewest = min(one.transactions for one in listed)
-        raise InputError(f"no block has at most {p.evm_transactions} transactions; the smallest has {fewest}")
-    return chosen
+    return runs.published(
+        datasets.locate(p.evm), most_transactions=p.evm_transactions, most_blocks=p.evm_blocks
+    )
 
 
 def compared(listed: list[ExecutedBlock], source: str, p: FlatKv) -> pl.DataFrame:
@@ -263,7 +275,9 @@ def compared_results(counted: pl.DataFrame) -> dict[str, float | int]:
     return {
         f"{source}_blocks": one.height,
         f"{source}_transactions": int(one["transactions"].sum()),
-        f"{source}_read_share": float(one["read_keys"].sum() / (one["read_keys"] + one["written_keys"]).sum()),
+        f"{source}_read_share": float(
+            one["read_keys"].sum() / (one["read_keys"] + one["written_keys"]).sum()
+        ),
         f"{source}_operations": ratio(large, "reads", "writes"),
         f"{source}_operations_first": ratio(small, "reads", "writes"),
         f"{source}_reads": ratio(large, "reads"),
@@ -274,22 +288,22 @@ def compared_results(counted: pl.DataFrame) -> dict[str, float | int]:
 
 
 def recorded_times() -> pl.DataFrame:
-    """Return the wall times that ``benchmarks/flat_evm.py --record`` wrote, with the machine they are from."""
+    """Return the CPU times that ``benchmarks/flat_evm.py --record`` wrote, with the machine they are from."""
     return pl.read_csv(resources.files(__package__).joinpath(_MEASURED).read_bytes())
 
 
 def time_ratios(measured: pl.DataFrame) -> pl.DataFrame:
-    """Return wall time over the trie by that over flat storage.
+    """Return time over the trie by that over flat storage.
 
     Parameters
     ----------
     measured : polars.DataFrame
-        `comparison.measure` with ``keys`` and ``cache``.
+        `comparison.measure` with ``keys``.
 
     Returns
     -------
     polars.DataFrame
-        ``keys``, ``cache``, ``what`` ("database": inside the database; "compiled": that, hashing and the EVM; "whole":
+        ``keys``, ``what`` ("database": inside the database; "compiled": that, hashing and the EVM; "whole":
         all, with the bookkeeping of Python), ``flat`` and ``trie`` (seconds per block, mean), ``ratio`` of these, and
         ``low`` and ``high`` over blocks.
     """
@@ -302,10 +316,10 @@ def time_ratios(measured: pl.DataFrame) -> pl.DataFrame:
     rows = []
     for what, seconds in parts.items():
         wide = measured.with_columns(seconds=seconds).pivot(
-            "world", index=["keys", "cache", "block"], values="seconds"
+            "world", index=["keys", "block"], values="seconds"
         )
         rows.append(
-            wide.group_by("keys", "cache", maintain_order=True)
+            wide.group_by("keys", maintain_order=True)
             .agg(
                 flat=pl.col("flat").mean(),
                 trie=pl.col("trie").mean(),
@@ -314,19 +328,17 @@ def time_ratios(measured: pl.DataFrame) -> pl.DataFrame:
             )
             .with_columns(what=pl.lit(what), ratio=pl.col("trie") / pl.col("flat"))
         )
-    ordered = pl.concat(rows).select("keys", "cache", "what", "flat", "trie", "ratio", "low", "high")
-    return ordered.sort("keys", "cache", maintain_order=True)
+    ordered = pl.concat(rows).select("keys", "what", "flat", "trie", "ratio", "low", "high")
+    return ordered.sort("keys", maintain_order=True)
 
 
 def time_results(ratios: pl.DataFrame) -> dict[str, Estimate | int]:
-    """Return what the chapter records of `time_ratios`: the largest and the smallest state, warm, and cold."""
+    """Return what the chapter records of `time_ratios`: the largest and the smallest state."""
     large, small = ratios["keys"].max(), ratios["keys"].min()
     out: dict[str, Estimate | int] = {"time_keys": large, "time_keys_first": small}
-    for what, keys, cache, *found in ratios.select(
-        "what", "keys", "cache", "ratio", "low", "high"
-    ).iter_rows():
+    for what, keys, *found in ratios.select("what", "keys", "ratio", "low", "high").iter_rows():
         if keys == large:
-            out[f"time_{what}" + ("_cold" if cache == "cold" else "")] = Estimate(*found)
-        elif keys == small and cache == "warm":
+            out[f"time_{what}"] = Estimate(*found)
+        if keys == small:
             out[f"time_{what}_first"] = Estimate(*found)
     return out
