@@ -108,12 +108,13 @@ def hashing(frame: pl.DataFrame, *, batch: int, keys: int) -> Drawing:
     most = trees["permutations"].max()
     style.title(
         figure,
-        f"A plain tree over the difference hashes up to {most / trie:.0f} times what a root per batch does",
+        f"A plain tree over the difference hashes up to {most / trie:.0f} times what a root per batch does, "
+        f"a collapsed one a {trie / at['h(Δ), collapsed tree']:.0f}th",
     )
     return Drawing(
         figure,
         caption=f"Keccak permutations (136 bytes each) per update: the state trie of {keys:,} keys, and the difference of a "
-        f"batch of {batch:,} updates as a sparse tree or as a sorted list.",
+        f"batch of {batch:,} updates as a sparse tree, a tree with collapsed paths, or a sorted list.",
         alt="Points on a log scale: "
         + "; ".join(f"{what} {number:.1f}" for what, number in at.items())
         + ".",
@@ -232,7 +233,7 @@ def times(frame: pl.DataFrame, *, machine: str) -> Drawing:
     )  # fmt: skip
     style.log_axis(ax, "x")
     ax.axvline(2, color="0.5", linewidth=0.8, linestyle=":")
-    ax.set_xlabel("time of the trie over time of the flat store")
+    ax.set_xlabel("time, trie over flat")
     style.key(figure, sizes, ncols=3)
     large = frame.filter(keys=frame["keys"].max())
     at = dict(large.select("what", "ratio").iter_rows())

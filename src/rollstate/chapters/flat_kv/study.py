@@ -149,9 +149,7 @@ def hashing(frame: pl.DataFrame, p: FlatKv) -> pl.DataFrame:
     for depth in p.depths:
         hashes = trie_shape.difference_hashes(p.batch, depth, rng) / p.batch
         rows.append((f"h(Δ), tree of depth {depth}", hashes, "in memory"))
-    collapsed, path = collapsed_hashes(p)
-    rows.append(("h(Δ), collapsed tree", collapsed, "in memory"))
-    rows.append(("one step on the collapsed tree", path, "in memory"))
+    rows.append(("h(Δ), collapsed tree", collapsed_hashes(p)[0], "in memory"))
     listed = float(trie_shape.permutations(np.array([64 * p.batch]))[0]) / p.batch
     rows.append(("h(Δ), sorted list", listed, "in memory"))
     return pl.DataFrame(rows, schema=["what", "permutations", "kind"], orient="row")
@@ -173,7 +171,6 @@ def hash_results(frame: pl.DataFrame) -> dict[str, float]:
     names = {f"h(Δ), tree of depth {depth}": f"delta_{depth}" for depth in (32, 64, 256)}
     names["h(Δ), sorted list"] = "delta_list"
     names["h(Δ), collapsed tree"] = "delta_collapsed"
-    names["one step on the collapsed tree"] = "collapsed_path"
     return {name: at[what] for what, name in names.items() if what in at}
 
 
@@ -247,14 +244,13 @@ def compared(listed: list[ExecutedBlock], source: str, p: FlatKv) -> pl.DataFram
 def operations(counted: pl.DataFrame) -> pl.DataFrame:
     """Return database operations per touched key: ``source``, ``world``, ``keys``, ``mean``, ``low``, ``high``.
 
-    A touched key is an account or slot that a block reads, and once more if it changes it; mean over blocks, least and
-    largest block.
+    A touched key is an account or slot that a block reads, and once more if it changes it; ``mean`` is that of all blocks
+    together, ``low`` and ``high`` are the least and the largest block.
     """
-    each = pl.col("reads").add(pl.col("writes")) / (pl.col("read_keys") + pl.col("written_keys"))
-    return (
-        counted.with_columns(each=each)
-        .group_by("source", "world", "keys", maintain_order=True)
-        .agg(mean=pl.col("each").mean(), low=pl.col("each").min(), high=pl.col("each").max())
+    done = pl.col("reads") + pl.col("writes")
+    touched = pl.col("read_keys") + pl.col("written_keys")
+    return counted.group_by("source", "world", "keys", maintain_order=True).agg(
+        mean=done.sum() / touched.sum(), low=(done / touched).min(), high=(done / touched).max()
     )
 
 
