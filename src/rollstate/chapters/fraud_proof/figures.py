@@ -189,10 +189,7 @@ def instructions(frame: pl.DataFrame, *, limit: int) -> Drawing:
     )
     most = frame["gas"].max()
     ax.set(xlabel="gas of one step (thousands)", ylabel="", xlim=(0, most / 1e3 * 1.15))
-    style.title(
-        figure,
-        f"Checking one instruction on chain costs {most:,} gas at most, a {limit / most:.0f}th of the bound",
-    )
+    style.title(figure, f"Checking one instruction on chain costs {most:,} gas at most")
     return Drawing(
         figure,
         caption=f"Gas, by receipt, of checking {frame.height} instructions of a batch, drawn at random and the last one: the "
