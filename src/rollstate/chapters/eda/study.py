@@ -60,18 +60,28 @@ class Window:
     spells : polars.DataFrame
         Distinct spells by contract: ``contract_id``, ``duration``, ``event``, ``entry``, ``activity``, the label of the
         strata, and ``count``, how often each occurs.
+    no_spells : str
+        Why there is none, in a sentence; empty where there are some.
     """
 
     trace: Trace
     spells: pl.DataFrame
+    no_spells: str = ""
 
     @classmethod
     def of(cls, trace: Trace, label: str = "activity") -> Window:
-        """Build the spells of a trace and count them; an `InputError` says so where there is none."""
-        spells = intervals.build(trace)
+        """Build the spells of a trace and count them."""
+        try:
+            spells = intervals.build(trace)
+        except InputError as error:
+            if trace.capability.sees_every_block:
+                raise
+            return cls(trace, pl.DataFrame(), _sentence(f"{error}."))
         if spells.is_empty():
-            raise InputError(
-                "the window holds no spell: it needs two blocks and an access before the last of them"
+            return cls(
+                trace,
+                spells,
+                "The window holds no spell: it needs two blocks and an access before the last of them.",
             )
         names = list(dict.fromkeys(("contract_id", "duration", "event", "entry", "activity", label)))
         return cls(trace, spells.select(names).group_by(names).len("count").sort(names))
@@ -139,6 +149,9 @@ def gaps(seen: Window, p: Eda) -> Answer:
         Its frame has ``stratum``, ``gap`` from 0 on, ``survival``, ``low``, ``high``, and the spells ``at_risk`` after
         that gap, and the ``events`` and ``censored`` ones up to it. The stratum `COMPLETED` has the survival alone.
     """
+    if seen.no_spells:
+        names = ("spells", "censored_share", "horizon", "open_share", "naive_open_share")
+        return Answer(missing=names, why=seen.no_spells)
     spells, by = strata(seen.spells, p.strata)
     whole, longest = seen.all, int(seen.all.duration.max())
     grid, options = _grid(longest), {"draws": p.draws, "seed": p.seed}
@@ -198,6 +211,8 @@ def hazard(seen: Window, p: Eda) -> Answer:
         Its frame has ``stratum``, ``above`` and ``to`` (gap times), ``hazard``, ``low``, ``high``; runs without a spell
         at risk throughout are left out, and nothing is drawn where no gap ends.
     """
+    if seen.no_spells:
+        return Answer(missing=("hazard_first", "hazard_late"), why=seen.no_spells)
     longest = int(seen.all.duration.max())
     edges = np.append(2 ** np.arange(longest.bit_length()) - 1, longest)
     spells, _ = strata(seen.spells, p.strata)
@@ -236,6 +251,9 @@ def _rate(table: RiskTable, until: np.ndarray) -> np.ndarray:
 
 def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
     """Return the Hill plot and the verdict on a power-law tail, and the comparison with other tails."""
+    if seen.no_spells:
+        names = ("tail_verdict", "tail_reasons", "naive_alpha_small_k", "naive_alpha_large_k")
+        return Answer(missing=names, why=seen.no_spells), None
     spells = seen.all
     completed = np.repeat(spells.duration[spells.event], spells.count[spells.event])
     naive: dict[str, Any] = {}
@@ -268,9 +286,15 @@ def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
 def reuse(seen: Window, p: Eda) -> Answer:
     """Return the share of a block's slots that the blocks before it touched: ``lag``, ``share``, ends, ``touches``."""
     lags = [lag for lag in p.lags if lag < seen.trace.capability.n_blocks]
+    names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
     if not lags:
-        names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
         return Answer(missing=names, why="The window is shorter than the shortest look back.")
+    if not seen.trace.capability.sees_every_block:
+        return Answer(
+            missing=names,
+            why="What the last blocks touched is not known where blocks between them were not observed; reuse by lag, "
+            "from a profile, is.",
+        )
     shares = pl.concat(
         [
             working_set.reuse_share(
@@ -340,6 +364,10 @@ def autocorrelation(seen: Window, p: Eda) -> Answer:
 
     A long window is read in runs of blocks: shuffling each block of each contract would say no more.
     """
+    if not seen.trace.capability.sees_every_block:
+        names = ("periodic_contracts", "periodic_share", "lags_outside", "lags_tried")
+        why = "Blocks that were not observed would count as blocks without a visit, which makes a rhythm of its own."
+        return Answer(missing=names, why=why)
     width = -(-seen.trace.capability.n_blocks // 1_000)
     _, series = dependence.activity(seen.trace, p.min_visits, width)
     max_lag = min(p.max_lag, series.shape[1] // 3)

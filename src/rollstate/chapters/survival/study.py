@@ -29,7 +29,7 @@ from rollstate.survival import (
 )
 from rollstate.survival.forecasts import CURVE, LANDMARK
 from rollstate.survival.spells import Spells, add_covariates, from_frame
-from rollstate.traces import datasets, synthetic
+from rollstate.traces import datasets, summary, synthetic
 from rollstate.traces.schema import Trace
 
 FEWEST_EVENTS = 20
@@ -112,10 +112,22 @@ class Study:
         return float(self.known.filter("event")["duration"].max())  # type: ignore[arg-type]
 
 
-def study(p: Survival) -> Study:
-    """Read the trace and cut its blocks into training, calibration and judgement."""
-    trace = datasets.load_trace(p.trace)
+def window(p: Survival) -> Trace:
+    """Return the window of the trace that the parameters name."""
+    return summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
+
+
+def study(trace: Trace, p: Survival) -> Study:
+    """Cut the blocks of a trace into training, calibration and judgement.
+
+    Raises
+    ------
+    InputError
+        If the trace cannot carry it: too few blocks, no slot seen before a landmark, no access that ends a gap in the
+        training blocks, or blocks that were not observed.
+    """
     stamp = trace.capability
+    stamp.require("every_block", "a forecast of the next access")
     first, last = stamp.window_start, stamp.window_stop - 1
     horizon = max(1, round(p.horizon * stamp.n_blocks))
     fit_block, judge_block = first + round(p.train * stamp.n_blocks), last - horizon
@@ -124,6 +136,8 @@ def study(p: Survival) -> Study:
     mixture = frailty.fit_spells(landmarks.as_of(spells, fit_block))
     spells = with_strata(add_covariates(frailty.add_frailty(spells, mixture)), p.strata)
     known = landmarks.as_of(spells, fit_block)
+    if not known["event"].any():
+        raise InputError("no access ends a gap in the training blocks, so there is nothing to fit a model on")
 
     def at(block: int, rows: pl.DataFrame, until: int) -> pl.DataFrame:
         found = landmarks.landmark(rows, block, horizon, until)
@@ -145,6 +159,22 @@ def study(p: Survival) -> Study:
         strata=p.strata if spells["stratum"].n_unique() > 1 else POOLED,
         p=p,
     )
+
+
+def counts(found: Study) -> dict[str, Any]:
+    """Return the sizes that the chapter records, by the names of its results."""
+    return {
+        "spells": found.known.height,
+        "horizon": found.horizon,
+        "judge_block": found.judge_block,
+        "judged": found.judge.height,
+        "accessed": found.answers.mean(),
+        "strata": strata_note(found),
+    }
+
+
+OTHER_DATA = ("closest", "curve_error", "peer_")
+"""Beginnings of the names of results that do not rest on the trace."""
 
 
 def with_strata(spells: pl.DataFrame, column: str) -> pl.DataFrame:
@@ -398,6 +428,13 @@ def differences(compared: Compared) -> pl.DataFrame:
     )
 
 
+def convergence(compared: Compared | None) -> str:
+    """Say in a sentence which models did not converge."""
+    if compared is None or not compared.failed:
+        return "All models converged."
+    return f"Not converged: {', '.join(compared.failed)}."
+
+
 def by_range(found: Study, compared: Compared) -> pl.DataFrame:
     """Return Brier scores of slots inside the training range, and of those that need extrapolation.
 
@@ -606,6 +643,11 @@ def bounds(found: Study, compared: Compared) -> Bounds:
         for name, one in ((MARGINAL, bound), (BY_STRATUM, by_stratum))
     ]
     return Bounds(pl.concat(tables), float(np.median(bound)))
+
+
+def overall(found: Bounds) -> Estimate:
+    """Return the share of all waits that are at least their bound, one level for all slots."""
+    return Estimate(*found.coverage.select("coverage", "low", "high").row(0))
 
 
 def demotion(found: Study, compared: Compared) -> dict[str, Any]:
