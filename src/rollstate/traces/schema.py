@@ -185,7 +185,7 @@ class Capability:
         return self.observed_every == 1 and self.unobserved_blocks == 0
 
     def require(self, need: str, what: str) -> None:
-        """Raise `InputError`, with the remedy, where the source cannot meet a need of `NEEDS`; `what` names the analysis."""
+        """Raise `InputError` with the remedy where the source lacks a need of `NEEDS`; `what` names the analysis."""
         if lacking := self.lacks([need]):
             remedy = f"; {REMEDIES[need]}" if need in REMEDIES else ""
             raise InputError(f"{what} cannot be had from the source {self.source!r}: {lacking[0]}{remedy}")

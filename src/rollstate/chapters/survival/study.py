@@ -12,9 +12,11 @@ import polars as pl
 
 from rollstate import intervals, product_limit
 from rollstate.bootstrap import Resampling, resampling
+from rollstate.chapters.survival import profiles
 from rollstate.chapters.survival.parameters import Survival
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.profile import Profile, load_file
 from rollstate.survival import (
     calibration,
     conformal,
@@ -30,6 +32,7 @@ from rollstate.survival import (
 from rollstate.survival.forecasts import CURVE, LANDMARK
 from rollstate.survival.spells import Spells, add_covariates, from_frame
 from rollstate.traces import datasets, summary, synthetic
+from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
 FEWEST_EVENTS = 20
@@ -112,20 +115,27 @@ class Study:
         return float(self.known.filter("event")["duration"].max())  # type: ignore[arg-type]
 
 
-def window(p: Survival) -> Trace:
-    """Return the window of the trace that the parameters name."""
+def window(p: Survival) -> Trace | Profile:
+    """Return the window of the trace that the parameters name, or the profile."""
+    path = datasets.locate(p.trace)
+    if is_profile(path):
+        if p.window_start is not None or p.window_stop is not None:
+            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
+        return load_file(path)
     return summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
 
 
-def study(trace: Trace, p: Survival) -> Study:
+def study(trace: Trace | Profile, p: Survival) -> Study:
     """Cut the blocks of a trace into training, calibration and judgement.
 
     Raises
     ------
     InputError
         If the trace cannot carry it: too few blocks, no slot seen before a landmark, no access that ends a gap in the
-        training blocks, or blocks that were not observed.
+        training blocks, or blocks that were not observed; or if it is a profile.
     """
+    if isinstance(trace, Profile):
+        raise InputError(profiles.NO_SLOTS)
     stamp = trace.capability
     stamp.require("every_block", "a forecast of the next access")
     first, last = stamp.window_start, stamp.window_stop - 1
@@ -193,6 +203,13 @@ def strata_note(found: Study) -> str:
 
 
 # Curves.
+
+
+def shown_curves(found: Study | None, seen: Trace | Profile, p: Survival) -> pl.DataFrame | None:
+    """Return `curves` of a study, or those of a profile; None of a trace that carries no study."""
+    if found is not None:
+        return curves(found)
+    return profiles.curves(seen, p, LABELS, FEWEST_EVENTS) if isinstance(seen, Profile) else None
 
 
 def curves(found: Study) -> pl.DataFrame:

@@ -11,14 +11,17 @@ import polars as pl
 
 from rollstate import intervals
 from rollstate.bootstrap import Resampling, resampling
+from rollstate.chapters.tiering import profiles
 from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.compendium.provenance import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.profile import Profile, load_file
 from rollstate.survival import landmarks, peer
 from rollstate.tiering import capacity, costs, evaluation, policies, published, replay, trial, windows
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
 from rollstate.traces import datasets, summary
+from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
 PUBLISHED, HINDSIGHT = "published policy", "best fixed window (hindsight)"
@@ -62,20 +65,27 @@ class Study:
         return self.trial.border - self.trace.capability.window_start + 1
 
 
-def window(p: Tiering) -> Trace:
-    """Return the window of the trace that the parameters name."""
+def window(p: Tiering) -> Trace | Profile:
+    """Return the window of the trace that the parameters name, or the profile."""
+    path = datasets.locate(p.trace)
+    if is_profile(path):
+        if p.window_start is not None or p.window_stop is not None:
+            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
+        return load_file(path)
     return summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
 
 
-def study(trace: Trace, p: Tiering) -> Study:
+def study(trace: Trace | Profile, p: Tiering) -> Study:
     """Set windows at the border of a trace, and replay them on the blocks behind it.
 
     Raises
     ------
     InputError
         If the trace cannot carry it: nothing is seen on one side of the border, no access ends a gap before it, or
-        there are blocks that were not observed.
+        there are blocks that were not observed; or it is a profile.
     """
+    if isinstance(trace, Profile):
+        raise InputError(profiles.NO_SLOTS)
     stamp = trace.capability
     stamp.require("every_block", "a window's cost on later blocks")
     spells = intervals.build(trace)
