@@ -237,7 +237,7 @@ def lint() -> None:
     root = options.root()
     lines = [str(finding) for finding in rules.lint_prose(root)] + rules.long_code(root)
     for name in runner.chapters(root):
-        lines += rules.missing_guards(by_name.result_class(name), root)
+        lines += rules.missing_guards(by_name.result_class(name).guards(), root)
     for line in lines:
         click.echo(line)
     if lines:

@@ -20,7 +20,7 @@ _TYPES = (float, int, bool, str)
 
 @dataclass(frozen=True)
 class Declared:
-    """One declared result.
+    """A result as a chapter declares it, before any run.
 
     Attributes
     ----------
@@ -145,6 +145,11 @@ class Results:
     def declared(cls) -> Mapping[str, Declared]:
         """Return the declarations by name, in order."""
         return cls._declared
+
+    @classmethod
+    def guards(cls) -> dict[str, str]:
+        """Return the guarding test of each result, by ``<chapter>.<name>``."""
+        return {f"{cls.chapter()}.{name}": one.guard for name, one in cls.declared().items()}
 
     @classmethod
     def about(cls, name: str) -> Declared:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-
-from rollstate.compendium.declared import Results
 
 # What may hold digits: code, mathematics, roles (num, lit, cite, ref, ...), link targets, directives' options,
 # footnotes, anchors, HTML comments.
@@ -91,15 +89,23 @@ def lint_prose(root: Path) -> list[Finding]:
     return findings
 
 
-def missing_guards(declared: type[Results], root: Path) -> list[str]:
-    """Return a line per declared result whose guarding test does not exist."""
+def missing_guards(guards: Mapping[str, str], root: Path) -> list[str]:
+    """Return a line per guarding test that does not exist.
+
+    Parameters
+    ----------
+    guards : mapping of str to str
+        The guarding test of each result, ``tests/...::test_name`` by ``<chapter>.<name>``.
+    root : Path
+        Root of the project.
+    """
     lines = []
-    for name, one in declared.declared().items():
-        file, _, test = one.guard.partition("::")
+    for key, guard in guards.items():
+        file, _, test = guard.partition("::")
         path = root / file
         function = re.escape(test.split("::")[-1].split("[")[0])
         if not path.is_file() or not re.search(rf"def {function}\(", path.read_text(encoding="utf-8")):
-            lines.append(f"{declared.chapter()}.{name}: its guard {one.guard} does not exist")
+            lines.append(f"{key}: its guard {guard} does not exist")
     return lines
 
 

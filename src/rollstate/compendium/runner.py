@@ -310,7 +310,7 @@ def _check_recorded(work: Plan, folder: Path, root: Path) -> None:
         if f"{work.chapter}.{name}" not in recorded
     ]
     if (root / "tests").is_dir():
-        lines += lint.missing_guards(declared, root)
+        lines += lint.missing_guards(declared.guards(), root)
     if lines:
         raise NotebookError(f"notebook {work.chapter} is not complete:\n  " + "\n  ".join(lines))
 
