@@ -304,9 +304,7 @@ def _clustered(seen: Window, stratum: str, p: Eda) -> Spells | None:
     return Spells.of(part) if part.height else None
 
 
-def _band(
-    seen: Window, stratum: str, one: Spells, grid: np.ndarray, p: Eda
-) -> tuple[np.ndarray, np.ndarray]:
+def _band(seen: Window, stratum: str, one: Spells, grid: np.ndarray, p: Eda) -> tuple[np.ndarray, np.ndarray]:
     """Return the band of a curve; that of a profile has the width of the coarser grid, about the curve of the finer."""
     coarse = _clustered(seen, stratum, p)
     low, high = bands.survival(coarse or one, grid, draws=p.draws, seed=p.seed)
