@@ -372,15 +372,15 @@ def reuse(seen: Window, p: Eda) -> Answer:
     names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
     if isinstance(seen.data, Profile):
         return Answer(missing=names, why=COUNTS_ALONE.format(what="which slots a block touches"))
-    lags = [lag for lag in p.lags if lag < seen.capability.n_blocks]
+    lags = working_set.usable_lags(seen.data, p.lags)
     if not lags:
-        return Answer(missing=names, why="The window is shorter than the shortest look back.")
-    if not seen.capability.sees_every_block:
-        return Answer(
-            missing=names,
-            why="What the last blocks touched is not known where blocks between them were not observed; reuse by lag, "
-            "from a profile, is.",
-        )
+        if lacking := seen.capability.lacks(["every_block"]):
+            why = (
+                f"What the last blocks hold of a block's slots cannot be told from this source: {lacking[0]}."
+            )
+        else:
+            why = "The window is shorter than the shortest look back."
+        return Answer(missing=names, why=why)
     shares = pl.concat(
         [
             working_set.reuse_share(
@@ -390,8 +390,11 @@ def reuse(seen: Window, p: Eda) -> Answer:
         ]
     )
     every = shares.filter(pl.col("touches") == "all touches")
+    if every.is_empty():
+        why = "No block that touches a slot has observed blocks before it."
+        return Answer(missing=names, why=why)
     numbers: dict[str, Any] = {}
-    for name, at in (("short", min(1, len(lags) - 1)), ("long", -1)):
+    for name, at in (("short", min(1, every.height - 1)), ("long", -1)):
         row = every.row(at, named=True)
         numbers |= {
             f"lag_{name}": row["lag"],
