@@ -18,7 +18,6 @@ from rollstate.dispute.game import Rules
 from rollstate.dispute.matches import Played
 from rollstate.dispute.transition import Transfer, exit_key
 from rollstate.dispute.worlds import Fault, World
-from rollstate.errors import InputError
 from rollstate.riscv import bisection, guest
 from rollstate.riscv.interpreter import Machine
 from rollstate.riscv.on_chain import StepContract

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rollstate import profile
 from rollstate.compendium.parameters import Parameters, parameter
@@ -11,6 +12,8 @@ from rollstate.compendium.parameters import Parameters, parameter
 @dataclass(frozen=True)
 class Reuse(Parameters):
     """Whether a slot is touched again after seconds, days, weeks, and what decides it."""
+
+    takes_profile: ClassVar[bool] = True
 
     trace: str = parameter(
         "mainnet_thinned_30d", doc="shipped profile or data set by name, or path of your own profile or trace"
