@@ -180,3 +180,17 @@ def test_mainnet_optimistic_rounds_are_the_reference(mainnet):
 def test_bad_input_is_named(call, said):
     with pytest.raises(InputError, match=said):
         call()
+
+
+@given(st.lists(st.integers(1, schedules.TRANSACTION_GAS), min_size=1, max_size=30), st.integers(1, 9))
+def test_no_block_is_slower_than_the_cap_guarantees(gas, workers):
+    makespan = schedules.list_schedule([[]] * len(gas), np.array(gas, float), workers)
+    assert sum(gas) / makespan >= schedules.guaranteed(sum(gas), workers) * (1 - 1e-12)
+    assert schedules.guaranteed(sum(gas), 1) == pytest.approx(1)
+
+
+def test_a_full_block_is_guaranteed_by_hand():
+    assert schedules.guaranteed(60e6, 8) == pytest.approx(60e6 / (7.5e6 + 7 / 8 * 2**24))
+    for bad in ({"gas": 0.0}, {"gas": 1.0, "most": 0.0}):
+        with pytest.raises(InputError, match="must be positive"):
+            schedules.guaranteed(workers=2, **bad)

@@ -93,7 +93,7 @@ class HazardModel(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The p covariates."""
+        """Names of the covariates, in the order of the coefficients."""
 
     def predict_cumulative_hazard(self, times: np.ndarray, x: np.ndarray, **options: Any) -> np.ndarray:
         """Return the cumulative hazard of each row of `x`, shape (n, p), at its own gap time, shape (n,)."""
