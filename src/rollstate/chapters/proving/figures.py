@@ -269,18 +269,23 @@ def growth(frame: pl.DataFrame, *, serial: float) -> Drawing:
         if not part.is_empty():
             _lines(ax, part.sort("target", x), x=x, y="gpus", hue="target", markers=True)
         ax.set(xlabel=label, ylabel="GPUs of the cheapest plan")
-        ax.set_xlim(frame[x].min(), frame[x].max())
+        room = 0.04 * (frame[x].max() - frame[x].min() or 1.0)
+        ax.set_xlim(frame[x].min() - room, frame[x].max() + room)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
         style.log_axis(ax, "y")
+    if axes[0].get_legend() and axes[1].get_legend():
+        axes[1].get_legend().remove()
     style.percent(axes[1], "x")
-    lost = frame.filter(~pl.col("met"))
+    reach = [part.filter(pl.col("target") == "performance")[x].max() for x, _, part in panels]
+    title = "No plan that was tried reaches the class performance"
+    if None not in reach:
+        title = f"Performance is reached up to {reach[0]:g} times the gas, and up to {style.share(reach[1])} not shortened"
     said = ", ".join(
         f"{row['target']} at {row['gas_growth']:g} times the gas and {style.share(row['serial'])}: "
         + (f"{row['gpus']:.0f} GPUs" if row["met"] else "no plan")
         for row in frame.iter_rows(named=True)
     )
-    style.title(
-        figure, f"{len(lost)} of {len(frame)} combinations of target, growth and assumption have no plan"
-    )
+    style.title(figure, title)
     return Drawing(figure, caption=f"Cheapest plans. Left: by gas, {style.share(serial)} of a proof not shortened by more GPUs. Right: by "
                    f"that share, which is assumed, at today's gas. {said}.",
                    alt=f"Two panels of lines by target. {said}.")  # fmt: skip
@@ -295,11 +300,10 @@ def auction(frame: pl.DataFrame) -> Drawing:
     ax.set(xlabel="teams of the prover", ylabel="$ per block", ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     best = frame.sort("price_usd").row(0, named=True)
-    style.title(
-        figure, f"With {best['teams']} teams a prover can ask least: \\${best['price_usd']:.3f} a block"
-    )
+    teams = "one team" if best["teams"] == 1 else f"{best['teams']} teams"
+    style.title(figure, f"With {teams} a prover can ask least: \\${best['price_usd']:.3f} a block")
     said = (
-        f"least price ${best['price_usd']:.3f} with {best['teams']} teams, of which ${best['cost_usd']:.3f} are cost; "
+        f"least price ${best['price_usd']:.3f} with {teams}, of which ${best['cost_usd']:.3f} are cost; "
         f"{style.share(best['miss'], 1)} of the blocks come late"
     )
     return Drawing(figure, caption=f"What a prover must ask for a block in a reverse auction with a deadline and a stake: {said}.",
@@ -314,6 +318,7 @@ def life_cycle(frame: pl.DataFrame) -> Drawing:
         style.log_axis(ax, "x")
         style.percent(ax, "y")
         ax.set(xlabel=f"time until {stage} (s)", ylabel="batches by then")
+    axes[0].get_legend().remove()
     middle = frame.filter((pl.col("stage") == "proven") & ((pl.col("level") - 0.5).abs() < 1e-6))
     said = ", ".join(
         f"{name} {delay:,.0f} s" for name, delay in middle.select("source", "delay_s").iter_rows()
