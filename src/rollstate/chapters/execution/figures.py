@@ -166,7 +166,8 @@ def prefetch(frame: pl.DataFrame, *, depth: int) -> Drawing:
     return Drawing(
         figure,
         caption="Model: mean time of a block against the reads that storage answers at once; latency, computing time and "
-        "threads are parameters, keys and dependencies are the trace's. Bands: 95 % bootstrap over blocks.",
+        "threads are parameters, keys and dependencies are the trace's. Threads that wait have one read each under way, so that their "
+        "line begins there. Bands: 95 % bootstrap over blocks.",
         alt=f"Three lines. At {depth} reads: waiting {waits:.1f} ms, another transaction {swaps:.1f} ms, listed reads first "
         f"{first:.1f} ms.",
     )
