@@ -218,7 +218,7 @@ def predicted(frame: pl.DataFrame, *, correlation: float, error: float) -> Drawi
     ax.plot([0.8, top], [0.8, top], color="black", linewidth=0.8, linestyle=":")
     ax.set(xlabel="measured speed-up", ylabel="predicted speed-up", xlim=(0.8, top), ylim=(0.8, top))
     ax.legend(title=None, loc="lower right")
-    style.title(figure, f"Out of sample, predictions rank blocks with {correlation:.2f}")
+    style.title(figure, f"Predictions out of sample: rank correlation {correlation:.2f}")
     return Drawing(
         figure,
         caption="Speed-up predicted for each half of the blocks by an engine fitted on the other half, against the measured "
