@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rollstate.errors import InputError
 from rollstate.execution import conflicts, schedules
 from rollstate.execution.conflicts import Block
-from rollstate.traces import block_access_list, datasets, prestate, store
+from rollstate.traces import datasets, prestate, store
 from rollstate.traces.schema import Capability
 
 
@@ -112,9 +112,7 @@ def test_reads_add_conflicts_that_writes_do_not_show(data_dir):
                 answers.append(json.load(lines)[0]["response"]["result"])
         frames.append(prestate.block_touches(number, *answers))
     stamp = Capability("prestate", True, True, "all", "slot", 17073191, 17073193, 1, "test")
-    rows = conflicts.touches(
-        store.assemble(pl.concat(frames), stamp), pl.DataFrame(schema=block_access_list.CHANGES_SCHEMA)
-    )
+    rows = conflicts.touches(store.assemble(pl.concat(frames), stamp))
     true, seen = list(conflicts.blocks(rows)), list(conflicts.blocks(rows.filter("is_write")))
     paths = [
         [conflicts.critical_path(conflicts.predecessors(b), np.ones(len(b))) for b in found]
@@ -134,9 +132,7 @@ def test_ledger_formulas():
 
 @pytest.fixture(scope="module")
 def mainnet(data_dir):
-    trace = datasets.load_trace("mainnet-bal")
-    changes = block_access_list.account_changes(datasets.locate("mainnet-bal"))
-    return list(conflicts.blocks(conflicts.touches(trace, changes)))
+    return list(conflicts.blocks(conflicts.touches(datasets.load_trace("mainnet-bal"))))
 
 
 @pytest.mark.real_data

@@ -9,7 +9,7 @@ from rollstate.execution import conflicts, schedules
 from rollstate.traces.schema import Trace
 
 
-def rows_of(trace: Trace, changes: pl.DataFrame) -> pl.DataFrame:
+def rows_of(trace: Trace) -> pl.DataFrame:
     """Return touches with names that begin with a contract's address, as `limits` takes them.
 
     Columns are those of `conflicts.by_rule`: ``block_number``, ``tx``, ``kind``, ``name``, ``is_write``.
@@ -25,7 +25,7 @@ def rows_of(trace: Trace, changes: pl.DataFrame) -> pl.DataFrame:
             "is_write",
         )
     )
-    accounts = changes.select(
+    accounts = conflicts.trace_changes(trace).select(
         "block_number",
         pl.col("index").cast(pl.Int32).alias("tx"),
         "kind",

@@ -3,11 +3,14 @@
 import numpy as np
 import polars as pl
 import pytest
+from tests.traces import activity
 
 from rollstate.chapters.execution import study
 from rollstate.chapters.execution.parameters import Execution
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.execution import conflicts
+from rollstate.traces import importing
 
 P = Execution(
     trace="sample",
@@ -82,10 +85,9 @@ def test_an_interval_over_samples_is_wider_than_one_over_blocks():
 
 def test_remedies_have_a_line_for_every_sample(seen):
     table = study.remedy_table(seen, None, seen, seen, P)
-    assert table["sample"].unique(maintain_order=True).to_list() == [
-        "block access lists", "rollup", "a month, thinned", study.EVERY,
-    ]  # fmt: skip
-    alone = table.filter(pl.col("sample") == "rollup").select("remedy", "limit").rows()
+    stored = [f"{name}, storage alone" for name in ("this trace", "rollup", "a month, thinned")]
+    assert table["sample"].unique(maintain_order=True).to_list() == [*stored, study.EVERY]
+    alone = table.filter(pl.col("sample") == stored[1]).select("remedy", "limit").rows()
     mean = table.filter(pl.col("sample") == study.EVERY).select("remedy", "limit").rows()
     assert dict(mean) == pytest.approx({name: dict(alone)[name] for name, _ in mean})
 
@@ -107,3 +109,33 @@ def test_limits_follow_the_rules(seen):
         for rule in study.RULE_NAMES.values()
     ]
     assert found == sorted(found)
+
+
+STEPS = [
+    (b, t, c, s, (b + t + c + s) % 3) for b in range(3) for t in range(3) for c in (1, 2) for s in range(3)
+]
+
+
+@pytest.fixture
+def lists(tmp_path):
+    (tmp_path / "lists").mkdir()
+    activity.rlp(activity.run(STEPS), tmp_path / "lists")
+    return tmp_path / "lists"
+
+
+def test_lists_and_the_trace_made_of_them_give_the_same_numbers(lists, tmp_path):
+    importing.import_trace([str(lists)], tmp_path / "trace")
+    direct, stored = study.sample(str(lists)), study.sample(str(tmp_path / "trace"))
+    assert stored.independent.tolist() == direct.independent.tolist()
+    assert study.limits(stored, P).equals(study.limits(direct, P))
+    assert study.limits(direct, P).filter(rule="strict")["limit"].min() > 0
+    value = "limit"
+    assert study.remedy_table(stored, None, stored, stored, P)[value].equals(
+        study.remedy_table(direct, None, direct, direct, P)[value]
+    )
+
+
+def test_a_trace_of_storage_alone_says_what_it_misses(lists, seen):
+    assert not any("balances" in said for said in conflicts.unseen(study.sample(str(lists)).trace))
+    assert any("without changes of balances" in said for said in conflicts.unseen(seen.trace))
+    assert study.remedy_table(seen, None, seen, seen, P)["sample"][0] == "this trace, storage alone"

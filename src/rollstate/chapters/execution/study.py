@@ -33,18 +33,16 @@ ENGINES = ("locks", "optimistic, validated", "optimistic rounds", "two phases")
 
 @dataclass(frozen=True)
 class Sample:
-    """Blocks of one source: trace, account changes, and the folder of its lists if it has any."""
+    """Blocks of one source: its trace, and the folder of its lists if it has any."""
 
     trace: Trace
-    changes: pl.DataFrame
     folder: Path | None
 
     @cached_property
     def by_rule(self) -> dict[str, list[Block]]:
         """Blocks under each conflict rule."""
         return {
-            rule: list(conflicts.blocks(conflicts.touches(self.trace, self.changes, rule=rule)))
-            for rule in conflicts.RULES
+            rule: list(conflicts.blocks(conflicts.touches(self.trace, rule=rule))) for rule in conflicts.RULES
         }
 
     @cached_property
@@ -63,11 +61,7 @@ def sample(ref: str, start: int | None = None, stop: int | None = None) -> Sampl
     trace = summary.restrict(datasets.load_trace(ref), start, stop)
     folder = datasets.locate(ref)
     listed = folder.is_dir() and any(folder.glob("*.rlp"))
-    empty = pl.DataFrame(schema=block_access_list.CHANGES_SCHEMA)
-    changes = block_access_list.account_changes(folder) if listed else empty
-    stamp = trace.capability
-    inside = pl.col("block_number").is_between(stamp.window_start, stamp.window_stop, closed="left")
-    return Sample(trace, changes.filter(inside), folder if listed else None)
+    return Sample(trace, folder if listed else None)
 
 
 def ratio(top: np.ndarray, bottom: np.ndarray, p: Execution) -> Estimate:
@@ -328,11 +322,13 @@ def remedy_table(
     Intervals of a sample resample its blocks. The sample `EVERY` is the mean over samples of the remedies that all of
     them have; its interval resamples samples first, and then the blocks of each.
     """
-    named = [("block access lists", remedies.rows_of(seen.trace, seen.changes))]
+    named = [
+        (_name(seen, "block access lists" if seen.folder else "this trace"), remedies.rows_of(seen.trace))
+    ]
     if found is not None:
         named.append(("replayed blocks", pl.concat([replay.touches(one) for one in found.replays])))
     for name, other in (("rollup", rollup), ("a month, thinned", month)):
-        named.append((name, remedies.rows_of(other.trace, other.changes)))
+        named.append((_name(other, name), remedies.rows_of(other.trace)))
     rows, pairs = [], {}
     for name, touched in named:
         for remedy, (total, path) in remedies.limits(touched, hot=p.hot_keys, threads=p.quote).items():
@@ -341,6 +337,11 @@ def remedy_table(
     shared = (remedies.CONTRACTS, remedies.SLOTS)
     rows += [(EVERY, remedy, *clustered(pairs[remedy], p)) for remedy in shared]
     return pl.DataFrame(rows, schema=["sample", "remedy", "limit", "low", "high"], orient="row")
+
+
+def _name(seen: Sample, what: str) -> str:
+    """Return the name of a sample, which says where its source sees no accounts."""
+    return what if seen.trace.capability.account_changes else f"{what}, storage alone"
 
 
 def clustered(samples: list[tuple[np.ndarray, np.ndarray]], p: Execution) -> Estimate:
@@ -416,4 +417,4 @@ def below(frame: pl.DataFrame, rule: str) -> int:
 
 def hot_share(seen: Sample, p: Execution) -> float:
     """Return the share of conflicting pairs that the hottest keys of each block carry."""
-    return remedies.hot_share(remedies.rows_of(seen.trace, seen.changes), p.hot_keys)
+    return remedies.hot_share(remedies.rows_of(seen.trace), p.hot_keys)

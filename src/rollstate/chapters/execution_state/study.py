@@ -40,13 +40,12 @@ DEPTHS = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Seen:
-    """A trace, the changes of accounts beside it, and its touches, one for each slot and block.
+    """A trace, accounts listed in each block where lists say them, and touches, one for each slot and block.
 
     ``weights`` has the bytes of each block's ``list`` and ``difference`` where the source has access lists.
     """
 
     trace: Trace
-    changes: pl.DataFrame
     listed: dict[int, int]
     p: ExecutionState
     weights: pl.DataFrame | None = None
@@ -90,16 +89,16 @@ class Seen:
 
 
 def load(p: ExecutionState) -> Seen:
-    """Return the trace that the parameters name, with its account changes and listed accounts where it has them."""
+    """Return the trace that the parameters name, with the number of listed accounts where it has lists."""
     trace, folder = datasets.load_trace(p.trace), datasets.locate(p.trace)
     if not (folder.is_dir() and any(folder.glob("*.rlp"))):
-        return Seen(trace, pl.DataFrame(schema=block_access_list.CHANGES_SCHEMA), {}, p)
+        return Seen(trace, {}, p)
     listed, sizes = {}, []
     for number, accounts in block_access_list.blocks(folder):
         listed[number] = len(accounts)
         sizes.append((list_sizes.list_bytes(accounts), list_sizes.difference_bytes(accounts)))
     weights = pl.DataFrame(sizes, schema=["list", "difference"], orient="row")
-    return Seen(trace, block_access_list.account_changes(folder), listed, p, weights)
+    return Seen(trace, listed, p, weights)
 
 
 def trees(p: ExecutionState) -> pl.DataFrame:
@@ -133,14 +132,13 @@ def witnesses(seen: Seen) -> dict[str, np.ndarray]:
     named = seen.events.join(seen.trace.slots.select("slot_id", "address"), on="slot_id").select(
         "block_number", "address"
     )
-    with_changes = pl.concat([named, seen.changes.select("block_number", "address")])
+    changes = conflicts.trace_changes(seen.trace).select("block_number", "address")
+    with_changes = pl.concat([named, changes])
     found = dict(with_changes.group_by("block_number").agg(pl.col("address").n_unique()).iter_rows())
     contracts = dict(named.group_by("block_number").agg(pl.col("address").n_unique()).iter_rows())
     writes = seen.trace.accesses.filter("is_write").select("block_number", "slot_id").unique()
     written = dict(writes.group_by("block_number").len().iter_rows())
-    changed = dict(
-        seen.changes.select("block_number", "address").unique().group_by("block_number").len().iter_rows()
-    )
+    changed = dict(changes.unique().group_by("block_number").len().iter_rows())
     out: dict[str, list[float]] = {"hexary": [], "binary": [], "Verkle": []}
     for number, touched in zip(seen.numbers.tolist(), seen.touches.tolist(), strict=True):
         accounts, slots = seen.listed.get(number, found[number]), int(touched)
@@ -244,7 +242,7 @@ def warm_sets(ref: str) -> pl.DataFrame | None:
 
 def sharded(seen: Seen) -> pl.DataFrame:
     """Return ``placement``, ``shards``, ``share``, ``low``, ``high`` of transactions that cross shards."""
-    changed, stamp = shards.changed_accounts(seen.trace, seen.changes), seen.trace.capability
+    changed, stamp = shards.changed_accounts(seen.trace), seen.trace.capability
     middle = (stamp.window_start + stamp.window_stop) // 2
     first, later = (
         changed.filter(pl.col("block_number") < middle),
@@ -275,7 +273,7 @@ def sharded(seen: Seen) -> pl.DataFrame:
 
 def limit(seen: Seen, cost: str, rule: str = "strict") -> Estimate:
     """Return the speed-up of unlimited threads, costs "unit" or "gas", as a ratio of sums over blocks."""
-    found = list(conflicts.blocks(conflicts.touches(seen.trace, seen.changes, rule=rule)))
+    found = list(conflicts.blocks(conflicts.touches(seen.trace, rule=rule)))
     weights = [np.ones(len(b)) if cost == "unit" else conflicts.access_gas(b) for b in found]
     before = [conflicts.predecessors(b) for b in found]
     path = np.array([conflicts.critical_path(b, c) for b, c in zip(before, weights, strict=True)])
@@ -315,7 +313,7 @@ def engines(seen: Seen) -> dict[str, Estimate]:
     Speed-ups: ``locks``, ``validated``, ``validated, retries at a tenth``, ``rounds``, ``two phases``. Aborts:
     ``aborts validated`` (the writes of a failed run mark what waits for them) and ``aborts rounds`` (no marks).
     """
-    blocks = list(conflicts.blocks(conflicts.touches(seen.trace, seen.changes, rule="strict")))
+    blocks = list(conflicts.blocks(conflicts.touches(seen.trace, rule="strict")))
     before, threads = [conflicts.predecessors(block) for block in blocks], seen.p.threads
     size = np.array([float(len(block)) for block in blocks])
     units = [np.ones(len(block)) for block in blocks]
@@ -338,7 +336,7 @@ def engines(seen: Seen) -> dict[str, Estimate]:
 
 def declared(seen: Seen) -> tuple[dict[str, Estimate], float]:
     """Return the limit of speed-up under each remedy, unit costs, and the hottest keys' share of conflicting pairs."""
-    rows, p = remedies.rows_of(seen.trace, seen.changes), seen.p
+    rows, p = remedies.rows_of(seen.trace), seen.p
     found = remedies.limits(rows, hot=p.hot_keys, threads=p.threads)
     shares = {name: seen.share(total, path) for name, (total, path) in found.items()}
     return shares, remedies.hot_share(rows, p.hot_keys)
