@@ -287,7 +287,7 @@ def remedies(frame: pl.DataFrame) -> Drawing:
         figure,
         caption="Limit of speed-up under each remedy, by sample; unit costs, ratio of sums, 95 % bootstrap over the blocks of "
         "each sample. All samples: their mean, bootstrap over samples and then over blocks. Sources of storage alone have the "
-        "two remedies of storage.",
+        "remedies of storage.",
         alt=f"Dot plot by remedy. On {samples[0]}: contracts declared {rough:.1f}, slots declared {fine:.1f}.",
     )
 
