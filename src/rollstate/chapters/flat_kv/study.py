@@ -11,6 +11,7 @@ from rollstate.chapters.flat_kv.parameters import FlatKv
 from rollstate.dispute import trie_shape
 from rollstate.estimate import Estimate
 from rollstate.execution import commitment_cost
+from rollstate.scalars import real, whole
 from rollstate.traces.schema import Trace
 
 UPDATE, BATCH, MERGED, FLAT = "root per update", "root per batch", "root per checkpoint", "flat"
@@ -58,16 +59,16 @@ def line(frame: pl.DataFrame) -> tuple[float, float]:
 
 def count_results(frame: pl.DataFrame) -> dict[str, float]:
     """Return what the chapter records of `counts`, by name."""
-    largest, smallest = frame["keys"].max(), frame["keys"].min()
+    largest, smallest = whole(frame["keys"].max()), whole(frame["keys"].min())
     rows = {row["mode"]: row for row in frame.filter(pl.col("keys") == largest).iter_rows(named=True)}
     slope, start = line(frame)
-    out = {"largest": largest, "smallest": smallest, "slope": slope, "intercept": start}
+    out: dict[str, float] = {"largest": largest, "smallest": smallest, "slope": slope, "intercept": start}
     for name, mode in (("update", UPDATE), ("batch", BATCH), ("merged", MERGED)):
         out |= {f"reads_{name}": rows[mode]["reads"], f"bytes_{name}": rows[mode]["bytes"]}
         out[f"gain_{name}"] = rows[mode]["reads"] / rows[FLAT]["reads"]
     first = frame.filter((pl.col("keys") == smallest) & (pl.col("mode") == BATCH))
     out["reads_batch_first"] = first["reads"][0]
-    out["residual"] = (frame["fit"] - frame["reads"]).abs().max()
+    out["residual"] = real((frame["fit"] - frame["reads"]).abs().max())
     out["permutations_batch"] = rows[BATCH]["permutations"]
     return out
 
@@ -164,7 +165,8 @@ def merging(blocks: list[np.ndarray]) -> pl.DataFrame:
 
 def merge_results(frame: pl.DataFrame) -> dict[str, Estimate]:
     """Return the ratios of `merging` for all blocks and for ten, by name; a shorter trace leaves the latter out."""
-    most, out = frame["blocks"].max(), {}
+    most = whole(frame["blocks"].max())
+    out: dict[str, Estimate] = {}
     for what, blocks, *found in frame.select("what", "blocks", "ratio", "low", "high").iter_rows():
         out |= {f"merge_{what}": Estimate(*found)} if blocks == most else {}
         out |= {f"merge_{what}_10": Estimate(*found)} if blocks == 10 else {}

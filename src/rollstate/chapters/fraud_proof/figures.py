@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real, whole
 
 _STATUS = {
     "final": ("#BBBBBB", "final"),
@@ -99,7 +100,9 @@ def gas(frame: pl.DataFrame) -> Drawing:
         ax.text(
             at, total / 1e6 + 0.01, f"{total:,}\n{messages} messages", ha="center", va="bottom", fontsize=6.8
         )
-    ax.set(xlabel="n − r (batches)", ylabel="gas (millions)", ylim=(0, totals["gas"].max() / 1e6 * 1.25))
+    ax.set(
+        xlabel="n − r (batches)", ylabel="gas (millions)", ylim=(0, real(totals["gas"].max()) / 1e6 * 1.25)
+    )
     ax.grid(axis="x", visible=False)
     sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title=None)
     last = totals.row(-1, named=True)
@@ -139,7 +142,7 @@ def kills(frame: pl.DataFrame) -> Drawing:
     )
     ax.invert_yaxis()
     style.log_axis(ax, "x")
-    most = frame["plays"].max()
+    most = whole(frame["plays"].max())
     ax.set_xlim(0.8, most * 1.5)
     ax.xaxis.set_major_locator(FixedLocator([1, 10, 100, 1_000, 10_000, 100_000]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

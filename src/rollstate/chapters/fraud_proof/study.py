@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from rollstate import scalars
 from rollstate.chapters.fraud_proof.parameters import FraudProof
 from rollstate.compendium.provenance import Model
 from rollstate.dispute import adversaries, chain, crowds, economics, matches, scenarios, schedules, zoo
@@ -17,7 +18,6 @@ from rollstate.dispute.game import Rules
 from rollstate.dispute.matches import Played
 from rollstate.dispute.transition import Transfer, exit_key
 from rollstate.dispute.worlds import Fault, World
-from rollstate.errors import InputError
 
 PROOF_INPUTS = 5
 """Public inputs of a proof of one batch: states before and after it, transactions, difference, and their number."""
@@ -82,8 +82,6 @@ class Walkthrough:
         matches.post_all(board, sequencer, board.accounts[0])
         challenger = Challenger(self.truth, last=last)
         game_id = matches.challenge(board, challenger, board.accounts[1])
-        if game_id is None:
-            raise InputError("the lie changes no difference: choose another fault, batch or transaction")
         played = matches.settle(board, game_id, sequencer, challenger)
         return _messages(board, played), played
 
@@ -116,8 +114,6 @@ def gas_by_gap(p: FraudProof, node: Any) -> pl.DataFrame:
         liar, honest = adversaries.Liar(lie), Challenger(truth, last=True)
         matches.post_all(board, liar, board.accounts[0])
         game_id = matches.challenge(board, honest, board.accounts[1])
-        if game_id is None:
-            raise InputError(f"the lie changes no difference at n - r = {gap}")
         game = matches.settle(board, game_id, liar, honest)
         sent = board.messages[game.first : game.last]
         rows += [(gap, chain.MESSAGES[message.name], message.gas) for message in sent]
@@ -254,7 +250,7 @@ def model_results(found: pl.DataFrame) -> dict[str, int]:
         "attacks": int(whole["length"] > 0),
         "rules": removed.height,
         "needed": removed.filter(removed["length"] > 0).height,
-        "longest_attack": int(removed["length"].max() or 0),
+        "longest_attack": scalars.whole(removed["length"].max() or 0),
     }
 
 
@@ -277,7 +273,7 @@ def naive(node: Any) -> pl.DataFrame:
         sequencer, thrower = adversaries.Liar(told.lie), adversaries.Throws(told.lie, 4, random.Random(0))
         matches.post_all(board, sequencer, liar)
         game_id = matches.challenge(board, thrower, puppet)
-        matches.settle(board, game_id or 0, sequencer, thrower)
+        matches.settle(board, game_id, sequencer, thrower)
         final = board.contract.functions.finalised().call()
         serial, bond = board.rollup.batches[2].serial, board.rules.challenger_bond
         arguments = (2, serial, 1, told.truth.roots[1])
