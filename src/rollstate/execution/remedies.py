@@ -86,8 +86,8 @@ def limits(rows: pl.DataFrame, *, hot: int, threads: int) -> dict[str, tuple[np.
 
     Notes
     -----
-    Of a source that sees no balances, nonces and code only `CONTRACTS` and `SLOTS` are known: the others would leave
-    out conflicts that are there.
+    Of a source that sees no balances, nonces and code only `CONTRACTS`, `SLOTS` and what is left without the hottest
+    slots are known: the others would leave out conflicts that are there.
     """
     storage = rows.filter(pl.col("kind") == "storage")
     contract = (
@@ -107,7 +107,7 @@ def limits(rows: pl.DataFrame, *, hot: int, threads: int) -> dict[str, tuple[np.
         (f"the {hot} hottest keys priced or sharded", cooled, "strict"),
         ("block access list", rows, "listed"),
     ):
-        if not sees_accounts and name not in (CONTRACTS, SLOTS):
+        if not sees_accounts and part is rows:
             continue
         # A transaction without a touch of this kind still runs.
         alone = every.select(

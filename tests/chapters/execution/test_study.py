@@ -7,6 +7,7 @@ from tests.traces import activity
 
 from rollstate.chapters.execution import study
 from rollstate.chapters.execution.parameters import Execution
+from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.execution import conflicts
 from rollstate.traces import importing
@@ -55,11 +56,14 @@ def test_a_list_leaves_nothing_to_wait_for(seen):
 def test_prefetched_reads_are_never_slower(seen):
     frame = study.prefetch(seen, P)
     for depth in study.READ_DEPTHS:
-        time = {name: study.pick(frame, "ms", engine=name, depth=depth).value for name in study.READING}
+        time = {name: study.pick(frame, "ms", engine=name, depth=depth).value for name in study.READING[1:]}
         # All reads are done before the end, and computing takes the threads' share at least.
         read = np.mean([r.sum() for r in study.reads(seen, P)]) / depth * 1e3
         assert time[study.READING[2]] >= max(read, P.compute_s * 1e3 / P.quote) * 0.999
         assert time[study.READING[2]] <= time[study.READING[1]] * 1.001
+    assert frame.filter(engine=study.READING[0])["depth"].min() == P.quote
+    with pytest.raises(InputError, match="at least quote = 8"):
+        Execution(read_depth=4)
     many = frame.filter(depth=64)
     assert many.filter(engine=study.READING[1])["ms"][0] <= many.filter(engine=study.READING[0])["ms"][0]
 

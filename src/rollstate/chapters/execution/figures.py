@@ -171,7 +171,8 @@ def prefetch(frame: pl.DataFrame, *, depth: int) -> Drawing:
     return Drawing(
         figure,
         caption="Model: mean time of a block against the reads that storage answers at once; latency, computing time and "
-        "threads are parameters, keys and dependencies are the trace's. Bands: 95 % bootstrap over blocks.",
+        "threads are parameters, keys and dependencies are the trace's. Threads that wait have one read each under way, so that their "
+        "line begins there. Bands: 95 % bootstrap over blocks.",
         alt=f"Three lines. At {depth} reads: waiting {waits:.1f} ms, another transaction {swaps:.1f} ms, listed reads first "
         f"{first:.1f} ms.",
     )
@@ -222,7 +223,7 @@ def predicted(frame: pl.DataFrame, *, correlation: float, error: float) -> Drawi
     ax.plot([0.8, top], [0.8, top], color="black", linewidth=0.8, linestyle=":")
     ax.set(xlabel="measured speed-up", ylabel="predicted speed-up", xlim=(0.8, top), ylim=(0.8, top))
     ax.legend(title=None, loc="lower right")
-    style.title(figure, f"Out of sample, predictions rank blocks with {correlation:.2f}")
+    style.title(figure, f"Predictions out of sample: rank correlation {correlation:.2f}")
     return Drawing(
         figure,
         caption="Speed-up predicted for each half of the blocks by an engine fitted on the other half, against the measured "
@@ -291,7 +292,7 @@ def remedies(frame: pl.DataFrame) -> Drawing:
         figure,
         caption="Limit of speed-up under each remedy, by sample; unit costs, ratio of sums, 95 % bootstrap over the blocks of "
         "each sample. All samples: their mean, bootstrap over samples and then over blocks. Sources of storage alone have the "
-        "two remedies of storage.",
+        "remedies of storage.",
         alt=f"Dot plot by remedy. On {samples[0]}: contracts declared {rough:.1f}, slots declared {fine:.1f}.",
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rollstate.compendium.parameters import Parameters, parameter
+from rollstate.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ class Execution(Parameters):
     slots: int = parameter(1_287_949_062, low=1, high=10**13, doc="storage slots of the whole state")
     draws: int = parameter(400, low=50, high=20_000, doc="bootstrap draws over blocks")
     seed: int = parameter(20_261_120, low=0, doc="seed of the bootstrap")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.read_depth < self.quote:
+            raise InputError(
+                f"read_depth {self.read_depth} must be at least quote = {self.quote}: each thread that waits has a read "
+                "of its own under way"
+            )
 
     def data_sets(self) -> tuple[str, ...]:
         """Return the trace, the measured blocks, the rollup's and the longer trace."""

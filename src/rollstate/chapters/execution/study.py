@@ -202,7 +202,9 @@ def prefetch(seen: Sample, p: Execution) -> pl.DataFrame:
         (READING[1], lazy, {}),
         (READING[2], free, {"prefetched": True}),
     ):
-        for depth in sorted({*READ_DEPTHS, p.read_depth}):
+        # Threads that wait have a read each under way: storage that answers fewer is not in that engine's model.
+        least = p.quote if "held" in more else 1
+        for depth in sorted({*READ_DEPTHS, p.read_depth} - set(range(least))):
             time = [
                 schedules.with_reads(b, c, r, p.quote, depth, **more) * 1e3
                 for b, c, r in zip(before, compute, storage, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
@@ -61,7 +61,7 @@ def witnesses(frame: pl.DataFrame) -> Drawing:
     style.ranges(frame.to_pandas(), ax, value="kb", low="low", high="high", row="kind")
     ax.set(xlabel="witness of a block (kB)", xlim=(0, None))
     said = ", ".join(f"{kind} {kb:,.0f} kB" for kind, kb in frame.select("kind", "kb").iter_rows())
-    style.title(figure, f"Verkle: {frame.filter(kind='Verkle')['kb'][0]:,.0f} kB a block, no constant")
+    style.title(figure, f"Verkle: {frame.filter(kind='Verkle')['kb'][0]:,.0f} kB a block on average")
     return Drawing(
         figure,
         caption="Model: witness of a block by kind of tree, mean over blocks, 95 % bootstrap over blocks. Code is in the Verkle "
@@ -95,6 +95,8 @@ def cache(frame: pl.DataFrame) -> Drawing:
     )
     style.band(ax, frame["size"], frame["low"], frame["high"], color=style.COLOURS[0])
     style.log_axis(ax, "x")
+    # Sizes have long labels: two in a decade have room.
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     style.percent(ax, "y")
     ax.set(xlabel="cache size (slots)", ylabel="hit ratio", ylim=(0, 1))
     best = style.share(frame["hits"][-1])

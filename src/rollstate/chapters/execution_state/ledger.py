@@ -159,7 +159,7 @@ def _conflicts(seen: Seen) -> dict[str, str]:
         "marks": f"{said(run['aborts validated'], '.2f')} aborts a transaction with marks, "
         f"{said(run['aborts rounds'], '.2f')} in rounds without",
         "retries": f"{said(run['validated'])}, with retries at a tenth of the cost "
-        f"{said(run['validated, retries at a tenth'])}, {on}",
+        f"{said(run['validated, retries at a tenth'])}, {on} (model)",
         "phases": f"{said(run['two phases'])} {on}",
         "declared": f"limit {said(limits['contracts declared, not slots'])} with contracts, "
         f"{said(limits['slots declared, storage alone'])} with slots",
