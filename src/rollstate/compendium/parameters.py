@@ -48,10 +48,12 @@ def parameter(
 class Parameters:
     """Base of every chapter's parameters: validates on construction, refuses unknown names.
 
-    ``needs`` names what the chapter must know of its trace, from `rollstate.traces.schema.NEEDS`.
+    ``needs`` names what the chapter must know of its trace, from `rollstate.traces.schema.NEEDS`; ``takes_profile``
+    says whether a profile can take the trace's place.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    takes_profile: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -95,7 +97,7 @@ class Parameters:
 
     def data_sets(self) -> tuple[str, ...]:
         """Return what the chapter reads: names of data sets, or paths of the reader's own."""
-        return (self.trace,) if "trace" in self.names() else ()
+        return (str(self.as_dict()["trace"]),) if "trace" in self.names() else ()
 
     @classmethod
     def describe(cls) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from scipy import special
 
 from rollstate.errors import InputError
 from rollstate.product_limit import nelson_aalen
+from rollstate.scalars import whole
 from rollstate.survival import cox, hazards, landmarks, parametric
 from rollstate.survival.spells import from_frame, matrix, stratum_labels
 from rollstate.survival.steps import HazardModel, StepHazard, access_probability, step_hazard
@@ -188,7 +189,7 @@ def varying(frame: pl.DataFrame, covariates: Sequence[str], strata: Sequence[str
     if not strata:
         return [name for name in covariates if frame[name].cast(pl.Float64).n_unique() > 1]
     counts = frame.group_by(list(strata)).agg(pl.col(list(covariates)).n_unique())
-    return [name for name in covariates if counts[name].max() > 1]
+    return [name for name in covariates if whole(counts[name].max()) > 1]
 
 
 def fit_curve(spells: pl.DataFrame) -> CurveForecast:
@@ -211,7 +212,7 @@ def fit_cox(spells: pl.DataFrame, covariates: Sequence[str], strata: Sequence[st
     return CoxForecast(model, tuple(strata), model.strata[int(events.argmax())])
 
 
-MOST_SPELLS = 150_000
+MOST_SPELLS = 40_000
 """Spells that models with covariates are fitted on; of more, whole slots are sampled."""
 
 
@@ -219,7 +220,7 @@ def sample_slots(spells: pl.DataFrame, seed: int, most: int = MOST_SPELLS) -> pl
     """Return all spells of a random sample of slots with about `most` spells; everything if there are not more.
 
     Coefficients then vary by a further ``sqrt(1 / sampled - 1 / all)`` of what they would vary by on one spell: with
-    150,000 spells by less than the standard error that the model itself reports. Sums and curves are never taken from
+    40,000 spells by less than the standard error that the model itself reports. Sums and curves are never taken from
     samples.
     """
     if spells.height <= most:

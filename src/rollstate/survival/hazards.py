@@ -264,7 +264,16 @@ class BoostedModel(PiecewiseHazard):
 
 
 @compiled
-def _summed_leaves(x, middle, root, feature, left, right, threshold, value):
+def _summed_leaves(
+    x: np.ndarray,
+    middle: np.ndarray,
+    root: np.ndarray,
+    feature: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    threshold: np.ndarray,
+    value: np.ndarray,
+) -> np.ndarray:
     """Return the sum of the leaves that each row of `x` with each last column of `middle` falls into."""
     out = np.zeros((len(x), len(middle)))
     last = x.shape[1]
@@ -276,6 +285,10 @@ def _summed_leaves(x, middle, root, feature, left, right, threshold, value):
                     node = left[node] if asked <= threshold[node] else right[node]
                 out[i, k] += value[node]
     return out
+
+
+MANY_PIECES = 100_000
+"""Pieces of spells from which on trees are grown by several threads."""
 
 
 def fit_boosted(
@@ -302,6 +315,7 @@ def fit_boosted(
         Trees, their step, leaves of each, and least pieces in a leaf.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     pieces, middle = _cut_checked(spells, cuts)
     booster = HistGradientBoostingRegressor(
@@ -313,12 +327,15 @@ def fit_boosted(
         early_stopping=False,
         random_state=seed,
     )
+    # Threads that wait for each other cost more than they save on few pieces, above all on a busy machine.
+    threads = 1 if len(pieces.row) < MANY_PIECES else None
     # The Poisson likelihood of a count with an exposure is that of a rate with the exposure as weight.
-    booster.fit(
-        np.c_[spells.x[pieces.row], middle[pieces.piece]],
-        pieces.event / pieces.exposure,
-        sample_weight=pieces.exposure,
-    )
+    with threadpool_limits(threads, user_api="openmp"):
+        booster.fit(
+            np.c_[spells.x[pieces.row], middle[pieces.piece]],
+            pieces.event / pieces.exposure,
+            sample_weight=pieces.exposure,
+        )
     return BoostedModel(spells.names, check_cuts(cuts), middle, **_plain_trees(booster))
 
 

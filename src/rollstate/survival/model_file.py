@@ -115,9 +115,8 @@ def load(path: Path) -> Stored:
         raise InputError(
             f"{path} is damaged: its content does not have the SHA-256 it states; fit the model again"
         )
-    return Stored(
-        unpacked(body["model"]), unpacked(body["calibrator"]), Capability.from_dict(body["capability"])
-    )
+    capability = Capability.from_dict(data["capability"])
+    return Stored(unpacked(body["model"]), unpacked(body["calibrator"]), capability)
 
 
 def _digest(body: Any) -> str:

@@ -20,7 +20,7 @@ from scipy import special, stats
 from rollstate.bootstrap import Resampling
 from rollstate.errors import InputError
 from rollstate.product_limit import kaplan_meier, survival_at
-from rollstate.survival.calibration import FLOOR, fit_isotonic, logistic_line
+from rollstate.survival.calibration import FLOOR, fit_isotonic, logistic_line, refit_isotonic
 from rollstate.survival.spells import Spells
 
 
@@ -39,7 +39,11 @@ def check_forecast(p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def brier(p: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the squared error of each forecast, shape (n,)."""
+    """Return the squared error of each forecast, shape (n,).
+
+    >>> brier(np.array([0.5, 1.0]), np.array([1, 1])).tolist()
+    [0.25, 0.0]
+    """
     p, y = check_forecast(p, y)
     return (p - y) ** 2
 
@@ -52,7 +56,11 @@ def log_score(p: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def auc(p: np.ndarray, y: np.ndarray) -> float:
-    """Return the area under the ROC curve, ties counted half; NaN if one class is missing."""
+    """Return the area under the ROC curve, ties counted half; NaN if one class is missing.
+
+    >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
+    0.875
+    """
     p, y = check_forecast(p, y)
     rank = np.unique(p, return_inverse=True)[1]
     positive, negative = np.bincount(rank, y), np.bincount(rank, 1 - y)
@@ -96,7 +104,7 @@ def reliability(
     """
     p, y = check_forecast(p, y)
     at = np.asarray(at, float)
-    drawn = [fit_isotonic(p, y, weight).predict(at) for weight in resampled.weights()]
+    drawn = [one.predict(at) for one in refit_isotonic(p, y, resampled.weights())]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pl.DataFrame(
         {"forecast": at, "frequency": fit_isotonic(p, y).predict(at), "low": low, "high": high}
