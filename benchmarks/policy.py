@@ -39,7 +39,7 @@ def timed(action):
 
 def main() -> None:
     """Print the table."""
-    small, seen = stream(LOOPED), stream(round(1.4 * ACCESSES))
+    small, seen = stream(LOOPED), stream(round(1.9 * ACCESSES))
     replay.by_table(small, LEAST, WINDOWS, PENALTY)
     reader = runpy.run_path(str(EXAMPLES / "reader.py"))["Policy"]
     text = (EXAMPLES / "golden" / "policy.json").read_text()
