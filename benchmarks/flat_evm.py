@@ -6,6 +6,8 @@ Three ratios, trie over flat, of the same blocks:
 - ``compiled``: LMDB, hashing (compiled) and the EVM (revm): what a client written in C or Rust could not avoid;
 - ``whole``: all of it as it ran, with py-trie's bookkeeping in Python, which flatters the flat store.
 
+It also measures what a root costs that nobody kept: made anew from the whole flat state, as when a challenge comes.
+
 Time is the processor's, files in memory; ``--cold`` drops the files from the page cache and takes wall time.
 ``--record`` writes the table that the chapter ``flat_kv`` shows.
 """
@@ -25,7 +27,7 @@ import polars as pl
 
 from rollstate.chapters.flat_kv import study
 from rollstate.dispute.stores import LmdbStore
-from rollstate.flat_evm import blocks, comparison
+from rollstate.flat_evm import blocks, comparison, rebuild
 from rollstate.flat_evm.blocks import ExecutedBlock
 from rollstate.traces import datasets
 from rollstate.traces.live.workload import Workload
@@ -67,6 +69,14 @@ def rows(listed: list[ExecutedBlock], keys: int, *, cold: bool) -> pl.DataFrame:
             f"{keys:,} keys: filled in {time.thread_time() - started:.0f} s; flat {sizes[0]:.0f} MB, "
             f"trie {sizes[1]:.0f} MB",
             flush=True,
+        )
+        stores = [LmdbStore(folder, 1 << 34) for folder in folders[:1]]
+        started = time.thread_time()
+        rebuild.state_root((key, stores[0][key]) for key in stores[0])
+        stores[0].close()
+        took = time.thread_time() - started
+        print(
+            f"  root made anew from the flat state alone: {took:.1f} s, {keys / took:,.0f} keys/s", flush=True
         )
         if cold:
             forget(Path(name))

@@ -4,5 +4,6 @@
   chain's workload
 - `hexary`: whole tries at once, from sorted keys
 - `worlds`: a state of accounts, storage and code in a flat store, and in a trie of tries
+- `rebuild`: the root of a flat state, made anew
 - `comparison`: both worlds under the same blocks, counted and timed
 """

@@ -55,7 +55,8 @@ def test_merging_the_same_block_twice_halves_the_work():
 
 def test_a_depth_that_was_not_asked_for_has_no_count(counted):
     found = study.hash_results(study.hashing(counted[0], P))
-    assert set(found) == {"delta_32", "delta_list"}
+    assert set(found) == {"delta_32", "delta_list", "delta_collapsed"}
+    assert found["delta_collapsed"] == pytest.approx(2 - 1 / P.batch)
     assert found["delta_32"] > found["delta_list"]
 
 
