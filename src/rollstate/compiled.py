@@ -14,21 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numba
-import platformdirs
 
-PACKAGE = Path(__file__).parent
+from rollstate.derived import PACKAGE, derived_folder
 
 
 @functools.cache
 def cache_folder() -> Path:
-    """Return the folder of compiled functions of this very source: below ``_build`` in a checkout, else the user's."""
+    """Return the folder of compiled functions of this very source."""
     digest = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         digest.update(f"{file.relative_to(PACKAGE).as_posix()}\0".encode() + file.read_bytes())
-    checkout = PACKAGE.parents[1]
-    inside = (checkout / "_toc.yml").is_file()
-    base = checkout / "_build" if inside else Path(platformdirs.user_cache_dir("rollstate"))
-    return base / "kernels" / digest.hexdigest()[:16]
+    return derived_folder("kernels") / digest.hexdigest()[:16]
 
 
 def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -43,18 +39,19 @@ def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
     Examples
     --------
-    >>> @compiled
-    ... def twice(x):
-    ...     return 2 * x
-    >>> twice(3)
-    6
+    In a module (Numba keeps nothing of what is typed at a prompt)::
+
+        @compiled
+        def twice(x):
+            return 2 * x
     """
     if function is None:
         return functools.partial(compiled, **options)
-    before = numba.config.CACHE_DIR
+    config: Any = numba.config
+    before = config.CACHE_DIR
     # Numba chooses the place when it decorates.
-    numba.config.CACHE_DIR = str(cache_folder())
+    config.CACHE_DIR = str(cache_folder())
     try:
         return numba.njit(cache=True, **options)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before

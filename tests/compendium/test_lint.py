@@ -70,7 +70,7 @@ def test_guard_that_does_not_exist_is_named(tmp_path):
         there: int = result("a number", guard="tests/test_a.py::test_there")
         gone: int = result("a number", guard="tests/test_a.py::test_gone")
 
-    (line,) = missing_guards(ToyResults, tmp_path)
+    (line,) = missing_guards(ToyResults.guards(), tmp_path)
     assert "toy.gone" in line
 
 

@@ -22,6 +22,7 @@ from rollstate.dispute.scenarios import story
 from rollstate.dispute.step import Refused
 from rollstate.dispute.transition import Transfer, exit_key
 from rollstate.dispute.worlds import World
+from rollstate.errors import InputError
 
 FALSE = b"\7" * 32
 EXIT = exit_key(32, 0)
@@ -265,6 +266,8 @@ PROVOKED = {
     "not the agreed state": lambda t: t.picking().pick(low=FALSE),
     "not the denied state": lambda t: step(t.prove(at=2), high=FALSE),
     "no such transaction": lambda t: step(t.prove(), index=3),
+    "wrong bond of a pick": lambda t: {**t.picking().pick(), "by": t.third},
+    "the step is right": lambda t: {**step(t.prove()), "by": t.third},
     "no such section": lambda t: t.picking().pick(index=3),
     "bond is posted already": lambda t: t.posted(1).post(2, [b""], value=1),
     "the seat is taken": lambda t: t.posted(1).post(
@@ -310,7 +313,7 @@ PROVOKED = {
     ),
     "wrong stage": lambda t: msg("respond_agree", t.picked().sequencer, t.game, FALSE, ()),
     "not your turn": lambda t: msg("post_roots", t.picking().sequencer, t.game, ()),
-    "not a party of this turn": lambda t: msg("respond_agree", t.opened().other, t.game, FALSE, ()),
+    "only the sequencer answers": lambda t: msg("respond_agree", t.opened().other, t.game, FALSE, ()),
     "sequencer's clock is spent": lambda t: msg(
         "respond_agree", t.opened().sequencer, t.game, FALSE, (), wait=t.rules.clock + 1
     ),
@@ -443,6 +446,24 @@ def test_a_lost_game_withdraws_a_pending_checkpoint_too(make_board):
     assert board.differences() == {}
 
 
+def test_a_pick_by_a_stranger_holds_the_checkpoint_too(make_board):
+    board = make_board(RULES, genesis_root())
+    table = Table(board).checkpoint()
+    one = table.deny_checkpoint()
+    table.game = board.send(one["name"], one["by"], *one["arguments"], value=one["value"])
+    table.play(1)
+    pick = table.pick()
+    bond = RULES.challenger_bond
+    branch = board.send("pick", table.third, *pick["arguments"], value=bond)
+    assert branch != table.game
+    board.send("timeout", table.sequencer, table.game, wait=RULES.clock + 1)
+    board.now = board.rollup.pending.posted_at + RULES.window
+    with pytest.raises(Refused, match="a game on the checkpoint is open"):
+        board.send("accept_checkpoint", table.third)
+    assert board.rollup.pending.open_games == 1
+    assert board.differences() == {}
+
+
 def test_a_closed_game_is_closed_for_every_message(make_board):
     told = story()
     board = make_board(Rules(), told.truth.roots[0])
@@ -469,4 +490,5 @@ def test_an_honest_challenger_finds_nothing_wrong_with_a_true_sequencer(make_boa
     told = story()
     board = make_board(Rules(), told.truth.roots[0])
     post_all(board, Sequencer(told.truth), board.accounts[0])
-    assert challenge(board, Challenger(told.truth), board.accounts[1]) is None
+    with pytest.raises(InputError, match="finds no wrong claim"):
+        challenge(board, Challenger(told.truth), board.accounts[1])

@@ -13,9 +13,11 @@ import click
 import rollstate
 from rollstate.compendium import (
     check_command,
+    export_command,
     import_command,
     options,
     plan_command,
+    policy_commands,
     profile_commands,
     publishing,
     replay_command,
@@ -188,8 +190,19 @@ def data_fetch(names: tuple[str, ...]) -> None:
 @click.option(
     "--blocks", required=True, metavar="A:B", help="Half-open window: from block A up to, not including, B."
 )
-@click.option("--view", required=True, type=click.Choice(["prestate", "transfers"]), help="What to ask for.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the trace.")
+@click.option(
+    "--view",
+    required=True,
+    type=click.Choice(["prestate", "transfers", "batches"]),
+    help="What to ask for: storage as the tracer sees it, transfers of tokens, or the times at which batches A to B "
+    "of a ZKsync chain were committed, proven and executed.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the trace; CSV file of the batches.",
+)
 @click.option("--receipts", is_flag=True, help="Also gas and outcome of every transaction.")
 @click.option(
     "--layouts",
@@ -217,11 +230,20 @@ def extract(
     overwrite: bool,
 ) -> None:
     """Read a trace from a live chain; run it again to resume where it stopped."""
-    from rollstate.traces import extraction
+    from rollstate.traces import batch_times, extraction
     from rollstate.traces.chunks import Job
     from rollstate.traces.rpc import Limits
     from rollstate.traces.transfer_logs import read_layouts
 
+    if view == "batches":
+        if receipts or layouts or chunk or skip_untraceable:
+            raise InputError(
+                "--receipts, --layouts, --chunk and --skip-untraceable belong to the views of traces"
+            )
+        limits = Limits(concurrency=concurrency)
+        start, stop = options.window(blocks)
+        click.echo(batch_times.extract(url, start, stop, out.resolve(), limits=limits, overwrite=overwrite))
+        return
     known = None if layouts is None else read_layouts(layouts)
     job = Job(view, *options.window(blocks), chunk, receipts, known, skip_untraceable)
     limits = Limits(concurrency=concurrency)
@@ -230,14 +252,15 @@ def extract(
 
 @main.command()
 def lint() -> None:
-    """Fail on typed result numbers in prose, long notebooks, and results whose guarding test does not exist."""
-    from rollstate.compendium import by_name, runner
+    """Fail on typed numbers in prose, undefined terms, long notebooks, and results without their guarding test."""
+    from rollstate.compendium import by_name, glossary, runner
     from rollstate.compendium import lint as rules
 
     root = options.root()
     lines = [str(finding) for finding in rules.lint_prose(root)] + rules.long_code(root)
+    lines += glossary.findings(glossary.terms(root), glossary.prose(root))
     for name in runner.chapters(root):
-        lines += rules.missing_guards(by_name.result_class(name), root)
+        lines += rules.missing_guards(by_name.result_class(name).guards(), root)
     for line in lines:
         click.echo(line)
     if lines:
@@ -247,8 +270,10 @@ def lint() -> None:
 for _command in (
     *publishing.COMMANDS,
     *profile_commands.COMMANDS,
+    *policy_commands.COMMANDS,
     check_command.check,
     import_command.import_,
+    export_command.export,
     replay_command.replay,
     plan_command.plan,
 ):

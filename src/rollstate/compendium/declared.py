@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import numbers
 import re
 import typing
@@ -20,7 +19,7 @@ _TYPES = (float, int, bool, str)
 
 @dataclass(frozen=True)
 class Declared:
-    """One declared result.
+    """A result as a chapter declares it, before any run.
 
     Attributes
     ----------
@@ -147,13 +146,16 @@ class Results:
         return cls._declared
 
     @classmethod
+    def guards(cls) -> dict[str, str]:
+        """Return the guarding test of each result, by ``<chapter>.<name>``."""
+        return {f"{cls.chapter()}.{name}": one.guard for name, one in cls.declared().items()}
+
+    @classmethod
     def about(cls, name: str) -> Declared:
         """Return one declaration; an `InputError` names the nearest one for an unknown name."""
         try:
             return cls._declared[name]
         except KeyError:
             near = difflib.get_close_matches(name, cls._declared, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?" if near else f"declare it in {inspect.getmodule(cls).__name__}"
-            )  # type: ignore[union-attr]
+            hint = f"did you mean {near[0]!r}?" if near else f"declare it in {cls.__module__}"
             raise InputError(f"chapter {cls.chapter()!r} declares no result {name!r}; {hint}") from None

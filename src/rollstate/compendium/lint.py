@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-
-from rollstate.compendium.declared import Results
 
 # What may hold digits: code, mathematics, roles (num, lit, cite, ref, ...), link targets, directives' options,
 # footnotes, anchors, HTML comments.
@@ -58,7 +56,8 @@ def typed_numbers(text: str, path: Path, first_line: int = 1) -> Iterator[Findin
 
 def _without_code(text: str) -> str:
     """Blank code blocks and the fences of directives; what a directive such as an admonition says stays."""
-    lines, opened = [], []
+    lines: list[str] = []
+    opened: list[tuple[str, bool]] = []
     for line in text.split("\n"):
         fence = _FENCE.match(line)
         if (
@@ -80,7 +79,7 @@ def _without_code(text: str) -> str:
 
 def lint_prose(root: Path) -> list[Finding]:
     """Return the typed numbers of the book's pages and of the notebooks' Markdown cells."""
-    findings = []
+    findings: list[Finding] = []
     for page in sorted((root / "book").glob("**/*.md")):
         findings += typed_numbers(page.read_text(encoding="utf-8"), page.relative_to(root))
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):
@@ -91,15 +90,23 @@ def lint_prose(root: Path) -> list[Finding]:
     return findings
 
 
-def missing_guards(declared: type[Results], root: Path) -> list[str]:
-    """Return a line per declared result whose guarding test does not exist."""
+def missing_guards(guards: Mapping[str, str], root: Path) -> list[str]:
+    """Return a line per guarding test that does not exist.
+
+    Parameters
+    ----------
+    guards : mapping of str to str
+        The guarding test of each result, ``tests/...::test_name`` by ``<chapter>.<name>``.
+    root : Path
+        Root of the project.
+    """
     lines = []
-    for name, one in declared.declared().items():
-        file, _, test = one.guard.partition("::")
+    for key, guard in guards.items():
+        file, _, test = guard.partition("::")
         path = root / file
         function = re.escape(test.split("::")[-1].split("[")[0])
         if not path.is_file() or not re.search(rf"def {function}\(", path.read_text(encoding="utf-8")):
-            lines.append(f"{declared.chapter()}.{name}: its guard {one.guard} does not exist")
+            lines.append(f"{key}: its guard {guard} does not exist")
     return lines
 
 

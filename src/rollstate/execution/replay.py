@@ -525,7 +525,9 @@ def _slots(journal: dict[str, _Found]) -> set[Slot]:
 
 def _tell(evm: pyrevm.EVM, address: str, account: Account) -> None:
     """Put an account into an EVM's database."""
-    info = pyrevm.AccountInfo(balance=account.balance, nonce=account.nonce, code=account.code or None)
+    # The type stub of pyrevm leaves out what the class takes.
+    make_info: Any = pyrevm.AccountInfo
+    info = make_info(balance=account.balance, nonce=account.nonce, code=account.code or None)
     evm.insert_account_info(address, info)
     _store(evm, [(address, slot, value) for slot, value in account.storage.items()])
 

@@ -14,6 +14,9 @@ import numpy as np
 from rollstate.errors import InputError
 from rollstate.execution.conflicts import Block
 
+TRANSACTION_GAS = 2**24
+"""Most gas that a transaction may use since EIP-7825, https://eips.ethereum.org/EIPS/eip-7825."""
+
 
 def _check(workers: int) -> None:
     if workers < 1:
@@ -215,10 +218,33 @@ def with_reads(
     return now
 
 
+def guaranteed(gas: float, workers: int, most: float = TRANSACTION_GAS) -> float:
+    r"""Return the speed-up that independent transactions have at least, whatever they are.
+
+    Greedy scheduling takes at most :math:`N/p + (1 - 1/p) \max c` (Graham 1969), and no cost is above the cap.
+
+    Parameters
+    ----------
+    gas : float
+        Gas of the whole block, :math:`N`.
+    workers : int
+        Threads, :math:`p`.
+    most : float
+        Most gas of one transaction.
+    """
+    _check(workers)
+    if not gas > 0 or not most > 0:
+        raise InputError(f"gas={gas} of the block and most={most} of a transaction must be positive")
+    return gas / (gas / workers + (1 - 1 / workers) * min(most, gas))
+
+
 def two_phase(independent_share: float, workers: float) -> float:
     """Return the speed-up of running all at once and conflicting ones again one by one.
 
     Saraph and Herlihy (2019), https://arxiv.org/abs/1901.01376: :math:`1 / (q/p + 1 - q)`.
+
+    >>> two_phase(independent_share=0.5, workers=2)
+    1.3333333333333333
     """
     if not 0 <= independent_share <= 1 or not workers >= 1:
         raise InputError(
@@ -228,7 +254,11 @@ def two_phase(independent_share: float, workers: float) -> float:
 
 
 def amdahl(share: float, speedup: float) -> float:
-    """Return the overall speed-up when `share` of the time is `speedup` times faster; infinite speed-ups allowed."""
+    """Return the overall speed-up when `share` of the time is `speedup` times faster; infinite speed-ups allowed.
+
+    >>> amdahl(0.5, float("inf"))
+    2.0
+    """
     if not 0 <= share <= 1 or not speedup > 0:
         raise InputError(f"share={share} must lie in [0, 1], speedup={speedup} must be positive")
     rest = 1 - share + share / speedup

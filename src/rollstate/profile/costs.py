@@ -9,6 +9,7 @@ interpolated, which is exact for holding up to the concavity within a bin.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -118,13 +119,20 @@ def clairvoyant(
     return float((n * np.minimum(holding * rest, penalty)).sum())
 
 
-def _middle_sums(rows: pl.DataFrame, grid) -> tuple[np.ndarray, np.ndarray]:
+def _middle_sums(rows: pl.DataFrame, grid: Any) -> tuple[np.ndarray, np.ndarray]:
     n = rows["rows"].to_numpy()
     ends, begins = (grid.middle(rows[name].to_numpy()) for name in ("duration", "entry"))
     return n * ends, n * np.where(rows["entry"].to_numpy() == 0, 0.0, begins)
 
 
-def _tables(rows, ends, begins, grid, code=None, groups=1) -> tuple[np.ndarray, np.ndarray]:
+def _tables(
+    rows: pl.DataFrame,
+    ends: np.ndarray,
+    begins: np.ndarray,
+    grid: Any,
+    code: np.ndarray | None = None,
+    groups: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return held and missed at the greatest gap of every bin, shape (groups, bins)."""
     duration, entry = (rows[name].to_numpy().astype(np.int64) for name in ("duration", "entry"))
     n, event = rows["rows"].to_numpy(), rows["event"].to_numpy()
@@ -132,10 +140,10 @@ def _tables(rows, ends, begins, grid, code=None, groups=1) -> tuple[np.ndarray, 
     bins = int(duration.max(initial=0)) + 1
     high = grid.high(np.arange(bins)).astype(float)
 
-    def by_bin(at, weight):
+    def by_bin(at: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return np.bincount(code * bins + at, weight, groups * bins).reshape(groups, bins)
 
-    def clipped(at, total):
+    def clipped(at: np.ndarray, total: np.ndarray) -> np.ndarray:
         below = np.cumsum(by_bin(at, total), axis=1)
         counted = by_bin(at, n)
         above = counted.sum(axis=1, keepdims=True) - np.cumsum(counted, axis=1)

@@ -6,10 +6,10 @@ The instruction itself is executed by `reference` on the bytes of the witness; w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from typing import Any
 
+from rollstate.dispute.chain import compile_source
 from rollstate.dispute.keccak import keccak256
 from rollstate.errors import InputError
 from rollstate.riscv import reference
@@ -158,13 +158,10 @@ def witness_of(state: State, memory: MerkleMemory) -> Witness:
     return Witness(state, code, data)
 
 
-@cache
 def contract() -> dict[str, Any]:
-    """Return ABI and bytecode of the contract, compiled once per process."""
-    import vyper
-
+    """Return ABI and bytecode of the contract."""
     source = resources.files(__package__).joinpath("contracts/step.vy").read_text(encoding="utf-8")
-    return vyper.compile_code(source, output_formats=["abi", "bytecode"])
+    return compile_source(source)
 
 
 def arguments(before: bytes, witness: Witness) -> tuple[Any, ...]:

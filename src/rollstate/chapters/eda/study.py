@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from lifelines import KaplanMeierFitter, NelsonAalenFitter
 
-from rollstate import intervals, tails
+from rollstate import intervals, scalars, tails
 from rollstate.bootstrap import cluster_samples, cluster_weights, percentile_interval
 from rollstate.chapters.eda import bands
 from rollstate.chapters.eda.bands import Spells
@@ -267,10 +267,16 @@ def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
 
 def reuse(seen: Window, p: Eda) -> Answer:
     """Return the share of a block's slots that the blocks before it touched: ``lag``, ``share``, ends, ``touches``."""
-    lags = [lag for lag in p.lags if lag < seen.trace.capability.n_blocks]
+    names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
+    lags = working_set.usable_lags(seen.trace, p.lags)
     if not lags:
-        names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
-        return Answer(missing=names, why="The window is shorter than the shortest look back.")
+        if lacking := seen.trace.capability.lacks(["every_block"]):
+            why = (
+                f"What the last blocks hold of a block's slots cannot be told from this source: {lacking[0]}."
+            )
+        else:
+            why = "The window is shorter than the shortest look back."
+        return Answer(missing=names, why=why)
     shares = pl.concat(
         [
             working_set.reuse_share(
@@ -280,8 +286,11 @@ def reuse(seen: Window, p: Eda) -> Answer:
         ]
     )
     every = shares.filter(pl.col("touches") == "all touches")
+    if every.is_empty():
+        why = "No block that touches a slot has observed blocks before it."
+        return Answer(missing=names, why=why)
     numbers: dict[str, Any] = {}
-    for name, at in (("short", min(1, len(lags) - 1)), ("long", -1)):
+    for name, at in (("short", min(1, every.height - 1)), ("long", -1)):
         row = every.row(at, named=True)
         numbers |= {
             f"lag_{name}": row["lag"],
@@ -307,8 +316,8 @@ def co_access(seen: Window, p: Eda) -> Answer:
             missing=("co_access_lift", "co_access_upper"),
             why="Fewer than two contracts are active often enough for their pairs of slots to be judged.",
         )
-    edges = p.min_active * 2 ** np.arange(40)
-    edges = edges[edges <= pairs["active"].max()][:5]
+    steps = p.min_active * 2 ** np.arange(40)
+    edges = steps[steps <= scalars.whole(pairs["active"].max())][:5].tolist()
     rows = []
     for first, behind in zip(edges, [*edges[1:], None], strict=True):
         inside = (pl.col("active") >= first) & (pl.lit(True) if behind is None else pl.col("active") < behind)
@@ -331,7 +340,7 @@ def _quantiles(values: np.ndarray, p: Eda) -> list[tuple[str, float, float, floa
             np.quantile(values[picked], level)
             for picked in cluster_samples(np.arange(len(values)), p.draws, p.seed)
         ]
-        rows.append((name, float(np.quantile(values, level)), *percentile_interval(drawn)))
+        rows.append((name, float(np.quantile(values, level)), *percentile_interval(np.array(drawn))))
     return rows
 
 

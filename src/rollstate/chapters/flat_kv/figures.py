@@ -7,6 +7,7 @@ import seaborn as sns
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real
 
 _MODES = ("root per update", "root per batch", "root per checkpoint", "flat")
 
@@ -64,7 +65,7 @@ def choices(frame: pl.DataFrame, *, keys: int, blocks: int) -> Drawing:
             ha="center",
             fontsize=7,
         )
-    ax.set(xlabel="database reads per update", ylabel="", xlim=(0, frame["reads"].max() * 1.12))
+    ax.set(xlabel="database reads per update", ylabel="", xlim=(0, real(frame["reads"].max()) * 1.12))
     ax.set_ylim(len(names) - 0.5, -0.6)
     sns.move_legend(ax, "upper center", bbox_to_anchor=(0.4, -0.22), ncols=1, title=None)
     block = frame.filter(pl.col("mode") == "root per block")
@@ -100,7 +101,9 @@ def hashing(frame: pl.DataFrame, *, batch: int, keys: int) -> Drawing:
             f"{number:.1f}", (number, row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7
         )
     style.log_axis(ax, "x")
-    ax.set(xlabel="Keccak permutations per update", ylabel="", xlim=(None, frame["permutations"].max() * 6))
+    ax.set(
+        xlabel="Keccak permutations per update", ylabel="", xlim=(None, real(frame["permutations"].max()) * 6)
+    )
     sns.move_legend(ax, "lower right", title=None)
     at = dict(frame.select("what", "permutations").iter_rows())
     trie = at["root per batch"]

@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real, whole
 
 _STATUS = {
     "final": ("#BBBBBB", "final"),
@@ -99,7 +100,9 @@ def gas(frame: pl.DataFrame) -> Drawing:
         ax.text(
             at, total / 1e6 + 0.01, f"{total:,}\n{messages} messages", ha="center", va="bottom", fontsize=6.8
         )
-    ax.set(xlabel="n − r (batches)", ylabel="gas (millions)", ylim=(0, totals["gas"].max() / 1e6 * 1.25))
+    ax.set(
+        xlabel="n − r (batches)", ylabel="gas (millions)", ylim=(0, real(totals["gas"].max()) / 1e6 * 1.25)
+    )
     ax.grid(axis="x", visible=False)
     sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title=None)
     last = totals.row(-1, named=True)
@@ -122,15 +125,24 @@ def kills(frame: pl.DataFrame) -> Drawing:
     figure, ax = style.subplots(width="page", height=3.1)
     table = frame.to_pandas()
     rules = frame["rule"].unique(maintain_order=True).to_list()
-    for play, colour, marker, shift in zip(_PLAYS, style.COLOURS, style.MARKERS, (-0.13, 0.13), strict=False):
-        for found, face in ((True, colour), (False, "white")):
+    shift = dict(zip(_PLAYS, (-0.13, 0.13), strict=True))
+    table["row"] = [
+        rules.index(rule) + shift[play] for rule, play in zip(table["rule"], table["play"], strict=True)
+    ]
+    for play, marker in zip(_PLAYS, style.MARKERS, strict=False):
+        colour = style.palette(_PLAYS)[play]
+        for found in (True, False):
             part = table[(table["play"] == play) & (table["found"] == found)]
-            at = [rules.index(rule) + shift for rule in part["rule"]]
-            ax.scatter(part["plays"], at, 28, marker=marker, facecolor=face, edgecolor=colour, zorder=3)
-    ax.set(yticks=range(len(rules)), yticklabels=rules, xlabel="random plays until it was found out")
+            sns.scatterplot(
+                part, x="plays", y="row", marker=marker, s=34, facecolor=colour if found else "white", edgecolor=colour,
+                linewidth=1, zorder=3, ax=ax,
+            )  # fmt: skip
+    ax.set(
+        yticks=range(len(rules)), yticklabels=rules, xlabel="random plays until it was found out", ylabel=""
+    )
     ax.invert_yaxis()
     style.log_axis(ax, "x")
-    most = frame["plays"].max()
+    most = whole(frame["plays"].max())
     ax.set_xlim(0.8, most * 1.5)
     ax.xaxis.set_major_locator(FixedLocator([1, 10, 100, 1_000, 10_000, 100_000]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -180,10 +192,7 @@ def instructions(frame: pl.DataFrame, *, limit: int) -> Drawing:
     )
     most = frame["gas"].max()
     ax.set(xlabel="gas of one step (thousands)", ylabel="", xlim=(0, most / 1e3 * 1.15))
-    style.title(
-        figure,
-        f"Checking one instruction on chain costs {most:,} gas at most, a {limit / most:.0f}th of the bound",
-    )
+    style.title(figure, f"Checking one instruction on chain costs {most:,} gas at most")
     return Drawing(
         figure,
         caption=f"Gas, by receipt, of checking {frame.height} instructions of a batch, drawn at random and the last one: the "

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from rollstate import scalars
 from rollstate.chapters.fraud_proof.parameters import FraudProof
 from rollstate.compendium.provenance import Model
 from rollstate.dispute import adversaries, chain, crowds, economics, matches, scenarios, schedules, zoo
@@ -17,11 +18,12 @@ from rollstate.dispute.game import Rules
 from rollstate.dispute.matches import Played
 from rollstate.dispute.transition import Transfer, exit_key
 from rollstate.dispute.worlds import Fault, World
-from rollstate.errors import InputError
 from rollstate.riscv import bisection, guest
 from rollstate.riscv.interpreter import Machine
 from rollstate.riscv.on_chain import StepContract
 
+PROOF_INPUTS = 5
+"""Public inputs of a proof of one batch: states before and after it, transactions, difference, and their number."""
 GAS_BATCH = 8
 """Transactions per batch of the games whose gas is drawn."""
 
@@ -83,8 +85,6 @@ class Walkthrough:
         matches.post_all(board, sequencer, board.accounts[0])
         challenger = Challenger(self.truth, last=last)
         game_id = matches.challenge(board, challenger, board.accounts[1])
-        if game_id is None:
-            raise InputError("the lie changes no difference: choose another fault, batch or transaction")
         played = matches.settle(board, game_id, sequencer, challenger)
         return _messages(board, played), played
 
@@ -117,12 +117,73 @@ def gas_by_gap(p: FraudProof, node: Any) -> pl.DataFrame:
         liar, honest = adversaries.Liar(lie), Challenger(truth, last=True)
         matches.post_all(board, liar, board.accounts[0])
         game_id = matches.challenge(board, honest, board.accounts[1])
-        if game_id is None:
-            raise InputError(f"the lie changes no difference at n - r = {gap}")
         game = matches.settle(board, game_id, liar, honest)
         sent = board.messages[game.first : game.last]
         rows += [(gap, chain.MESSAGES[message.name], message.gas) for message in sent]
     return pl.DataFrame(rows, schema=["gap", "message", "gas"], orient="row")
+
+
+def gas_by_side(gas: pl.DataFrame) -> tuple[int, int]:
+    """Return the gas of the sequencer's and of the challenger's messages in the longest game of `gas_by_gap`."""
+    longest = gas.filter(pl.col("gap") == pl.col("gap").max())
+    answers = pl.col("message").str.contains("respond|post")
+    sides = [int(longest.filter(mine)["gas"].sum()) for mine in (answers, ~answers)]
+    return sides[0], sides[1]
+
+
+def stage_two_gas(gas: pl.DataFrame) -> dict[str, int]:
+    """Return the gas of stage two in the longest game, and of one proof in its place; by names of results."""
+    longest = gas.filter(pl.col("gap") == pl.col("gap").max())
+    played = longest.filter(pl.col("message").is_in(["postTrace", "prove"]))
+    return {"stage_two": int(played["gas"].sum()), "zk_stage_two": economics.groth16_gas(PROOF_INPUTS)}
+
+
+def budgets(p: FraudProof, gas: pl.DataFrame) -> list[economics.Campaign]:
+    """Return what the chapter's budget buys an adversary of this contract, at the gas of the longest game."""
+    sequencer, challenger = gas_by_side(gas)
+    return economics.campaigns(
+        p.rules(), p.budget, sequencer_gas=sequencer, challenger_gas=challenger, gwei=p.gas_price
+    )
+
+
+def budget_results(p: FraudProof, gas: pl.DataFrame) -> dict[str, float]:
+    """Return what the chapter records of `budgets`."""
+    games, losses = budgets(p, gas)
+    return {
+        "budget": p.budget,
+        "budget_games": games.times,
+        "honest_share": games.honest_gas_eth / p.budget,
+        "honest_income": games.honest_income_eth / p.budget,
+        "budget_delay": losses.seconds / 86_400,
+    }
+
+
+def same_budget(p: FraudProof, gas: pl.DataFrame) -> pl.DataFrame:
+    """Return what the same budget does to this contract, computed, and to other designs, as they publish it.
+
+    Sources: OP Stack, ``FaultDisputeGame``; the tables of Dave (arXiv 2411.05463), which give the share of the attacker's
+    spending that an honest side needs, for OP Stack and for BoLD with three levels; Kailua's documentation.
+    """
+    b = p.budget
+    rows = [
+        ("this contract", f"{c.attack}, {c.times:,} times", f"{c.seconds:,.0f} s",
+         f"gas {c.honest_gas_eth:,.1f} ETH, income {c.honest_income_eth:,.1f} ETH",
+         f"{c.honest_capital_eth:,.1f} ETH", "computed")
+        for c in budgets(p, gas)
+    ]  # fmt: skip
+    op = b / economics.op_bond(0)
+    rows += [
+        ("OP Stack, dispute game", f"false claims at depth 0, {op:,.0f}", "two clocks of 3.5 days",
+         "not published", f"{0.51 * b:,.0f} ETH (51 %)", "published"),
+        ("Arbitrum BoLD, three levels", "false assertions", "at most 2 challenge periods", "not published",
+         f"{0.134 * b:,.0f} ETH (13.4 %)", "published"),
+        ("Cartesi Dave", "false claims", "2 to 5 challenge periods", "gas of at most 7 ETH", "3 ETH",
+         "published, for up to 3 million ETH"),
+        ("Kailua", f"false proposals, {b / 0.08:,.0f}", "time of one proof", f"at most {100 * b / 0.08:,.0f} USD of proofs",
+         "0.08 ETH", "published"),
+    ]  # fmt: skip
+    columns = ["design", "attack", "delay", "honest side spends", "honest side locks", "source"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def model(p: FraudProof) -> pl.DataFrame:
@@ -192,7 +253,7 @@ def model_results(found: pl.DataFrame) -> dict[str, int]:
         "attacks": int(whole["length"] > 0),
         "rules": removed.height,
         "needed": removed.filter(removed["length"] > 0).height,
-        "longest_attack": int(removed["length"].max() or 0),
+        "longest_attack": scalars.whole(removed["length"].max() or 0),
     }
 
 
@@ -215,7 +276,7 @@ def naive(node: Any) -> pl.DataFrame:
         sequencer, thrower = adversaries.Liar(told.lie), adversaries.Throws(told.lie, 4, random.Random(0))
         matches.post_all(board, sequencer, liar)
         game_id = matches.challenge(board, thrower, puppet)
-        matches.settle(board, game_id or 0, sequencer, thrower)
+        matches.settle(board, game_id, sequencer, thrower)
         final = board.contract.functions.finalised().call()
         serial, bond = board.rollup.batches[2].serial, board.rules.challenger_bond
         arguments = (2, serial, 1, told.truth.roots[1])

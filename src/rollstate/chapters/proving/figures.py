@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real
 
 
 def _lines(ax: Axes, frame: pl.DataFrame, *, x: str, y: str, hue: str, markers: bool = False) -> None:
@@ -81,7 +82,7 @@ def throughput(frame: pl.DataFrame) -> Drawing:
     figure, ax = style.subplots(height=2.6)
     _lines(ax, frame, x="provers", y="per_h", hue="how")
     ax.set(xlabel="provers", ylabel="batches proved per hour", ylim=(0, None))
-    one, most = frame["per_h"][0], frame["per_h"].max()
+    one, most = frame["per_h"][0], real(frame["per_h"].max())
     style.title(figure, f"Throughput rises from {one:.0f} to {most:.0f} batches per hour, then stays")
     return Drawing(figure, caption=f"Throughput: {one:.0f} batches per hour with one prover, at most {most:.0f}, which is how "
                    "fast batches close. Failures ask for one prover more.",
@@ -104,7 +105,7 @@ def calibration(frame: pl.DataFrame, *, run: str) -> Drawing:
         style.band(ax, fit["size"], fit["low_s"], fit["high_s"])
         ax.set(xlabel=label, ylabel="proving time (s)")
         ax.legend(title=None, loc="lower right")
-        widths[panel] = (fit["high_s"] - fit["low_s"]).mean()
+        widths[panel] = real((fit["high_s"] - fit["low_s"]).mean())
     style.title(
         figure,
         f"The band from cycles is {widths['gas'] / widths['cycles']:.1f} times narrower than that from gas",
@@ -248,9 +249,75 @@ def cost(frame: pl.DataFrame, *, best: float) -> Drawing:
     )
     style.log_axis(ax, "x", "y")
     ax.set(xlabel="batches per aggregate", ylabel="cost per transaction ($)")
-    least = frame.filter(pl.col("cause") == "total")["usd"].min()
-    naive = frame.filter(pl.col("cause") == "total, no aggregation")["usd"].min()
+    least = real(frame.filter(pl.col("cause") == "total")["usd"].min())
+    naive = real(frame.filter(pl.col("cause") == "total, no aggregation")["usd"].min())
     style.title(figure, f"Aggregation lowers the cost from \\${naive:.3f} to \\${least:.4f} per transaction")
     return Drawing(figure, caption=f"Cost per transaction by cause, closed form. Least total ${least:.4f} near {best:.0f} batches. "
                    f"Without aggregation every proof is verified by itself: at least ${naive:.3f}.",
                    alt=f"Lines: verification falls, waiting rises; the total is least, ${least:.4f}, near {best:.0f}.")  # fmt: skip
+
+
+def growth(frame: pl.DataFrame, *, serial: float) -> Drawing:
+    """Draw the GPUs of the cheapest plans: ``gas_growth``, ``serial``, ``target``, ``met``, ``gpus``."""
+    figure, axes = style.subplots(1, 2, width="page", height=2.8, sharey=True)
+    met = frame.filter(pl.col("met")).with_columns(pl.col("gpus").cast(pl.Float64))
+    panels = (
+        ("gas_growth", "gas over today's", met.filter(pl.col("serial") == serial)),
+        ("serial", "share of a proof that GPUs do not shorten", met.filter(pl.col("gas_growth") == 1)),
+    )
+    for ax, (x, label, part) in zip(axes, panels, strict=True):
+        if not part.is_empty():
+            _lines(ax, part.sort("target", x), x=x, y="gpus", hue="target", markers=True)
+        ax.set(xlabel=label, ylabel="GPUs of the cheapest plan")
+        ax.set_xlim(frame[x].min(), frame[x].max())
+        style.log_axis(ax, "y")
+    style.percent(axes[1], "x")
+    lost = frame.filter(~pl.col("met"))
+    said = ", ".join(
+        f"{row['target']} at {row['gas_growth']:g} times the gas and {style.share(row['serial'])}: "
+        + (f"{row['gpus']:.0f} GPUs" if row["met"] else "no plan")
+        for row in frame.iter_rows(named=True)
+    )
+    style.title(
+        figure, f"{len(lost)} of {len(frame)} combinations of target, growth and assumption have no plan"
+    )
+    return Drawing(figure, caption=f"Cheapest plans. Left: by gas, {style.share(serial)} of a proof not shortened by more GPUs. Right: by "
+                   f"that share, which is assumed, at today's gas. {said}.",
+                   alt=f"Two panels of lines by target. {said}.")  # fmt: skip
+
+
+def auction(frame: pl.DataFrame) -> Drawing:
+    """Draw price, cost and expected loss of a block in a reverse auction: ``teams``, ``cost_usd``, ``slashed_usd``, ``price_usd``."""
+    figure, ax = style.subplots(height=2.7)
+    names = {"price_usd": "least price", "cost_usd": "cost", "slashed_usd": "stake lost, expected"}
+    long = frame.unpivot(list(names), index="teams", variable_name="what", value_name="usd")
+    _lines(ax, long.with_columns(pl.col("what").replace(names)), x="teams", y="usd", hue="what", markers=True)
+    ax.set(xlabel="teams of the prover", ylabel="$ per block", ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    best = frame.sort("price_usd").row(0, named=True)
+    style.title(
+        figure, f"With {best['teams']} teams a prover can ask least: \\${best['price_usd']:.3f} a block"
+    )
+    said = (
+        f"least price ${best['price_usd']:.3f} with {best['teams']} teams, of which ${best['cost_usd']:.3f} are cost; "
+        f"{style.share(best['miss'], 1)} of the blocks come late"
+    )
+    return Drawing(figure, caption=f"What a prover must ask for a block in a reverse auction with a deadline and a stake: {said}.",
+                   alt=f"Three lines over the number of teams: {said}.")  # fmt: skip
+
+
+def life_cycle(frame: pl.DataFrame) -> Drawing:
+    """Draw recorded and simulated delays of batches: ``stage``, ``source``, ``level``, ``delay_s``."""
+    figure, axes = style.subplots(1, 2, width="page", height=2.8, sharey=True)
+    for ax, stage in zip(axes, ("committed", "proven"), strict=True):
+        _lines(ax, frame.filter(pl.col("stage") == stage), x="delay_s", y="level", hue="source")
+        style.log_axis(ax, "x")
+        style.percent(ax, "y")
+        ax.set(xlabel=f"time until {stage} (s)", ylabel="batches by then")
+    middle = frame.filter((pl.col("stage") == "proven") & ((pl.col("level") - 0.5).abs() < 1e-6))
+    said = ", ".join(
+        f"{name} {delay:,.0f} s" for name, delay in middle.select("source", "delay_s").iter_rows()
+    )
+    style.title(figure, f"Half of the recorded batches are proven within {middle['delay_s'][0]:,.0f} s")
+    return Drawing(figure, caption=f"Delays since the opening of a batch, recorded and simulated. Medians until the proof is verified: {said}.",
+                   alt=f"Two panels of rising curves. Medians until proven: {said}.")  # fmt: skip

@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real
 
 _TIMES = {
     1: "1 s", 12: "12 s", 60: "1 min", 600: "10 min", 3_600: "1 h", 21_600: "6 h", 86_400: "1 day",
@@ -109,7 +110,7 @@ def by_class(frame: pl.DataFrame, *, unit: str) -> Drawing:
         style.band(ax, part["lag"], part["low"].clip(1e-9), part["high"], color=colours[name])
     _time_axis(ax, unit)
     style.log_axis(ax, "y")
-    ax.set_ylim(bottom=shown["reuse"].min() / 2)
+    ax.set_ylim(bottom=real(shown["reuse"].min()) / 2)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}\u202f%"))
     ax.set_ylabel("touched again exactly L later")
     ax.legend(title="touches in the window", loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -192,7 +193,7 @@ def tails(frame: pl.DataFrame) -> Drawing:
         ax.set(title=title, xlabel=label, ylabel="Hill index" if panel == "slots" else "")
     style.lines_key(figure, names)
     spread = {
-        panel: [part["index"].min(), part["index"].max()]
+        panel: [real(part["index"].min()), real(part["index"].max())]
         for panel in labels
         for part in [frame.filter(pl.col("panel") == panel, pl.col("trace") == names[0])]
         if part.height
@@ -200,7 +201,7 @@ def tails(frame: pl.DataFrame) -> Drawing:
     gaps = frame.filter(pl.col("panel") == "gaps")["index"]
     style.title(
         figure,
-        f"The index of the gap is anything from {gaps.min():.2g} to {gaps.max():.2g}"
+        f"The index of the gap is anything from {real(gaps.min()):.2g} to {real(gaps.max()):.2g}"
         if len(gaps)
         else "No completed gap lies beyond a threshold",
     )
@@ -211,7 +212,7 @@ def tails(frame: pl.DataFrame) -> Drawing:
         "between touches, with censoring and delayed entry, by the threshold as a share of the window. A power law shows as "
         "a level line.",
         alt=f"Three panels with one line for each trace. On {names[0]} the index ranges over: {said}. Over all traces that of "
-        f"the gap lies between {gaps.min():.2g} and {gaps.max():.2g}."
+        f"the gap lies between {real(gaps.min()):.2g} and {real(gaps.max()):.2g}."
         if len(gaps)
         else f"Three panels with one line for each trace. On {names[0]} the index ranges over: {said}.",
     )
