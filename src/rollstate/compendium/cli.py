@@ -12,6 +12,7 @@ import click
 
 import rollstate
 from rollstate.compendium import (
+    advise_command,
     check_command,
     export_command,
     import_command,
@@ -48,7 +49,16 @@ def main() -> None:
 @options.JOBS
 @options.out("Folder of the run (one notebook).")
 @click.option("--force", is_flag=True, help="Run even what is fresh.")
-def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path | None, force: bool) -> None:
+@click.option("--quiet", is_flag=True, help="Do not say each step of a notebook.")
+def run(
+    notebooks: tuple[str, ...],
+    pairs: Any,
+    file: Any,
+    jobs: int,
+    out: Path | None,
+    force: bool,
+    quiet: bool,
+) -> None:
     """Run NOTEBOOKS (all by default), only those whose inputs changed."""
     from rollstate.compendium import runner
 
@@ -57,7 +67,7 @@ def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path 
     if (given or out) and len(names) != 1:
         raise InputError("parameters and --out belong to one notebook: name exactly one")
     works = [runner.plan(name, given, root, out=out.resolve() if out else None) for name in names]
-    runner.run_all(works, root, jobs=jobs, say=click.echo, force=force)
+    runner.run_all(works, root, jobs=jobs, say=click.echo, force=force, quiet=quiet)
     for work in works:
         click.echo(f"  {work.chapter:<18} {os.path.relpath(work.folder)}")
 
@@ -276,5 +286,6 @@ for _command in (
     export_command.export,
     replay_command.replay,
     plan_command.plan,
+    advise_command.advise,
 ):
     main.add_command(_command)

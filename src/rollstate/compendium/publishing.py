@@ -54,7 +54,6 @@ def book(
     """
     from rollstate.compendium import book as pages
     from rollstate.compendium import own_chain
-    from rollstate.traces import datasets
 
     sources = [source for source in (trace, bal_dir, dataset, blocks) if source]
     if len(sources) != 1 or bool(blocks) > bool(rpc):
@@ -65,7 +64,7 @@ def book(
     click.echo("notebooks")
     done = own_chain.run(planned, root, jobs=jobs, say=click.echo)
     click.echo("book")
-    banner = own_chain.banner(source, datasets.load_trace(source).capability)
+    banner = own_chain.banner(source, own_chain.stamp_of(source))
     pages.build(done.works, root, folder / "html", skipped=done.skipped, banner=banner)
     click.echo(f"  open {os.path.relpath(folder / 'html' / 'index.html')}")
     if done.failed:
