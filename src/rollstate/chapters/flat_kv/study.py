@@ -262,9 +262,8 @@ def compared_results(counted: pl.DataFrame) -> dict[str, float | int]:
     return {
         f"{source}_blocks": one.height,
         f"{source}_transactions": int(one["transactions"].sum()),
-        f"{source}_read_share": float(
-            one["read_keys"].sum() / (one["read_keys"] + one["written_keys"]).sum()
-        ),
+        f"{source}_read_share": real(one["read_keys"].sum())
+        / real((one["read_keys"] + one["written_keys"]).sum()),
         f"{source}_operations": ratio(large, "reads", "writes"),
         f"{source}_operations_first": ratio(small, "reads", "writes"),
         f"{source}_reads": ratio(large, "reads"),
