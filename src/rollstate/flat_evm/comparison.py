@@ -63,7 +63,7 @@ def load(
     contracts = [address for address, one in state.items() if one.storage]
     accounts = round(ACCOUNT_SHARE * more) if contracts else more
     weights = np.array([len(state[address].storage) for address in contracts], float)
-    slots = rng.multinomial(more - accounts, weights / weights.sum()) if contracts else []
+    slots = list(rng.multinomial(more - accounts, weights / weights.sum())) if contracts else []
     extra = dict(zip(contracts, slots, strict=True))
     leaves = []
     for address, one in state.items():

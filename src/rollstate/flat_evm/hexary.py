@@ -50,7 +50,9 @@ class Nodes:
         """Yield each node by its hash, in the order of the hashes, as a B+ tree takes them fastest."""
         starts = np.concatenate([[0], self.ends[:-1]])
         flat = self.data.tobytes()
-        order = np.lexsort(self.hashes[:, 7::-1].T) if len(self.hashes) else []
+        if not len(self.hashes):
+            return
+        order = np.lexsort(self.hashes[:, 7::-1].T)
         for row in order:
             yield self.hashes[row].tobytes(), flat[starts[row] : self.ends[row]]
 

@@ -194,7 +194,7 @@ def _operations(frame: pl.DataFrame, whose: str) -> Drawing:
         )  # fmt: skip
     style.log_axis(ax, "x")
     ax.set(xlabel="accounts and slots in the state", ylabel="database operations per key")
-    ax.set_ylim(0, frame["high"].max() * 1.15)
+    ax.set_ylim(0, real(frame["high"].max()) * 1.15)
     at = {(world, keys): mean for world, keys, mean in frame.select("world", "keys", "mean").iter_rows()}
     small, large = frame["keys"].min(), frame["keys"].max()
     ratios = [at["trie", keys] / at["flat", keys] for keys in (small, large)]

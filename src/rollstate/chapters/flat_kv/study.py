@@ -222,11 +222,11 @@ def compared(listed: list[ExecutedBlock], source: str, p: FlatKv) -> pl.DataFram
     frames = []
     for keys in p.evm_sizes:
         with tempfile.TemporaryDirectory() as name:
-            stores = [LmdbStore(Path(tempfile.mkdtemp(dir=name))) for _ in comparison.WORLDS]
-            root = comparison.load(listed, keys, *stores, np.random.default_rng((p.seed, 3)))
-            frame, _ = comparison.measure(listed, *stores, root)
-            for store in stores:
-                store.close()
+            flat, nodes = (LmdbStore(Path(tempfile.mkdtemp(dir=name))) for _ in comparison.WORLDS)
+            root = comparison.load(listed, keys, flat, nodes, np.random.default_rng((p.seed, 3)))
+            frame, _ = comparison.measure(listed, flat, nodes, root)
+            flat.close()
+            nodes.close()
         frames.append(frame.with_columns(source=pl.lit(source), keys=pl.lit(keys)))
     counted = pl.concat(frames)
     return counted.select(pl.exclude("^.*_seconds$"))
@@ -249,11 +249,11 @@ def compared_results(counted: pl.DataFrame) -> dict[str, float | int]:
     """Return what the chapter records of `compared`, by name, for one source."""
     (source,) = counted["source"].unique()
     total = counted.group_by("world", "keys").agg(pl.exclude("source", "block").sum())
-    large, small = counted["keys"].max(), counted["keys"].min()
+    large, small = whole(counted["keys"].max()), whole(counted["keys"].min())
 
     def ratio(keys: int, *columns: str) -> float:
         sums = {
-            world: sum(total.filter(world=world, keys=keys)[column][0] for column in columns)
+            world: sum(real(total.filter(world=world, keys=keys)[column][0]) for column in columns)
             for world in comparison.WORLDS
         }
         return sums["trie"] / sums["flat"]
@@ -262,9 +262,8 @@ def compared_results(counted: pl.DataFrame) -> dict[str, float | int]:
     return {
         f"{source}_blocks": one.height,
         f"{source}_transactions": int(one["transactions"].sum()),
-        f"{source}_read_share": float(
-            one["read_keys"].sum() / (one["read_keys"] + one["written_keys"]).sum()
-        ),
+        f"{source}_read_share": real(one["read_keys"].sum())
+        / real((one["read_keys"] + one["written_keys"]).sum()),
         f"{source}_operations": ratio(large, "reads", "writes"),
         f"{source}_operations_first": ratio(small, "reads", "writes"),
         f"{source}_reads": ratio(large, "reads"),
@@ -321,7 +320,7 @@ def time_ratios(measured: pl.DataFrame) -> pl.DataFrame:
 
 def time_results(ratios: pl.DataFrame) -> dict[str, Estimate | int]:
     """Return what the chapter records of `time_ratios`: the largest and the smallest state."""
-    large, small = ratios["keys"].max(), ratios["keys"].min()
+    large, small = whole(ratios["keys"].max()), whole(ratios["keys"].min())
     out: dict[str, Estimate | int] = {"time_keys": large, "time_keys_first": small}
     for what, keys, *found in ratios.select("what", "keys", "ratio", "low", "high").iter_rows():
         if keys == large:

@@ -190,7 +190,7 @@ def instructions(frame: pl.DataFrame, *, limit: int) -> Drawing:
         color=style.COLOURS[0],
         ax=ax,
     )
-    most = frame["gas"].max()
+    most = whole(frame["gas"].max())
     ax.set(xlabel="gas of one step (thousands)", ylabel="", xlim=(0, most / 1e3 * 1.15))
     style.title(figure, f"Checking one instruction on chain costs {most:,} gas at most")
     return Drawing(

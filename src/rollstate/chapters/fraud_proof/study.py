@@ -363,7 +363,8 @@ def execution(p: FraudProof) -> Execution:
         (one, kind): rng.randrange(100, 1000) for one in accounts for kind in (guest.NATIVE, guest.TOKEN)
     }
     batch = [
-        guest.Transfer(rng.randrange(2), *rng.sample(accounts, 2), rng.randrange(1, 200)) for _ in range(p.m)
+        guest.Transfer(rng.randrange(2), sender, receiver, rng.randrange(1, 200))
+        for sender, receiver in (rng.sample(accounts, 2) for _ in range(p.m))
     ]
     # A run of fewer transactions is the same up to the end of the last one.
     ends = [
