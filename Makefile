@@ -23,6 +23,7 @@ lint: $(STAMP)  ## style, import floors, typed numbers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/rollstate lint
 
 data: $(STAMP)  ## fetch the public data sets (checked by SHA-256)

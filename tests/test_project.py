@@ -123,3 +123,11 @@ def test_workflows_pin_their_actions_and_say_what_they_may_do(root):
         for job in workflow["jobs"].values():
             for step in job["steps"]:
                 assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", f"x@{'0' * 40}")), step
+
+
+def test_releases_name_no_folder_of_the_machine_that_made_them(root):
+    personal = re.compile(rb"(?<![\w.:/])/(home|root|Users|tmp|private|opt|mnt)/[\w.-]+/")
+    for file in (root / "releases").rglob("*"):
+        if file.is_file():
+            found = personal.search(file.read_bytes())
+            assert found is None, f"{file.relative_to(root)} names {found[0].decode()}"

@@ -151,7 +151,11 @@ def _picked(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Return the percentile interval of bootstrap values, shape (draws,)."""
+    """Return the percentile interval of bootstrap values, shape (draws,).
+
+    >>> percentile_interval(np.arange(101), level=0.5)
+    (25.0, 75.0)
+    """
     tail = (1 - level) / 2
     low, high = np.nanquantile(np.asarray(values, float), [tail, 1 - tail])
     return float(low), float(high)

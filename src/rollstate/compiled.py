@@ -39,18 +39,19 @@ def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
     Examples
     --------
-    >>> @compiled
-    ... def twice(x):
-    ...     return 2 * x
-    >>> twice(3)
-    6
+    In a module (Numba keeps nothing of what is typed at a prompt)::
+
+        @compiled
+        def twice(x):
+            return 2 * x
     """
     if function is None:
         return functools.partial(compiled, **options)
-    before = numba.config.CACHE_DIR
+    config: Any = numba.config
+    before = config.CACHE_DIR
     # Numba chooses the place when it decorates.
-    numba.config.CACHE_DIR = str(cache_folder())
+    config.CACHE_DIR = str(cache_folder())
     try:
         return numba.njit(cache=True, **options)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before

@@ -75,6 +75,12 @@ def concentration_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     -------
     units, share : (n + 1,) float64 arrays
         Share of the units, and the share of events that fall on them; from 0 to 1.
+
+    Examples
+    --------
+    >>> units, share = concentration_curve(np.array([1, 3]))
+    >>> share.tolist()
+    [0.0, 0.75, 1.0]
     """
     mass = np.cumsum(np.sort(np.asarray(counts, dtype=np.float64))[::-1])
     return np.linspace(0.0, 1.0, len(mass) + 1), np.concatenate([[0.0], mass / mass[-1]])
@@ -84,6 +90,9 @@ def gini(units: np.ndarray, share: np.ndarray) -> float:
     """Return the Gini coefficient of a `concentration_curve`: 0 for equal units, towards 1 for one busy unit.
 
     Source: Gini (1914) by way of twice the area between curve and diagonal.
+
+    >>> gini(*concentration_curve(np.array([5, 5])))
+    0.0
     """
     return float(2.0 * np.trapezoid(share, units) - 1.0)
 

@@ -55,6 +55,12 @@ def kaplan_meier(
     -----
     The interval takes spells as independent. Spells of a slot are not: see `cluster_band`. lifelines fits the same
     curve, and the tests hold the two equal; this one is here for `min_at_risk` and for the bootstrap.
+
+    Examples
+    --------
+    >>> curve = kaplan_meier(np.array([1, 2, 3, 4]), np.array([True, False, True, True]))
+    >>> curve["survival"].round(3).to_list()
+    [0.75, 0.375, 0.0]
     """
     duration, event, entry = check_spells(duration, event, entry)
     times, d = np.unique(duration[event], return_counts=True)

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -283,3 +285,13 @@ def test_result_without_a_source_is_refused(project):
     project.write(SETUP, TAKE, RECORD.replace("chapter.source(", "("))
     with pytest.raises(runner.NotebookError, match="has no source yet"):
         run(project)
+
+
+def test_a_run_names_no_folder_of_this_machine(project):
+    folder = run(project).folder
+    here = {str(project.root), str(Path.cwd()), str(Path.home()), sys.prefix, tempfile.gettempdir()}
+    for file in folder.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            named = [one for one in here if one != "/" and f"{one}/".encode() in data]
+            assert not named, f"{file.relative_to(folder)} names {named}"

@@ -22,6 +22,7 @@ from rollstate.dispute.scenarios import story
 from rollstate.dispute.step import Refused
 from rollstate.dispute.transition import Transfer, exit_key
 from rollstate.dispute.worlds import World
+from rollstate.errors import InputError
 
 FALSE = b"\7" * 32
 EXIT = exit_key(32, 0)
@@ -489,4 +490,5 @@ def test_an_honest_challenger_finds_nothing_wrong_with_a_true_sequencer(make_boa
     told = story()
     board = make_board(Rules(), told.truth.roots[0])
     post_all(board, Sequencer(told.truth), board.accounts[0])
-    assert challenge(board, Challenger(told.truth), board.accounts[1]) is None
+    with pytest.raises(InputError, match="finds no wrong claim"):
+        challenge(board, Challenger(told.truth), board.accounts[1])

@@ -178,3 +178,8 @@ def test_cost_parts_fall_with_the_group_where_they_are_shared():
 def test_bad_input_is_named(call, said):
     with pytest.raises(InputError, match=said):
         call()
+
+
+@pytest.mark.parametrize("cs2", [0.0, 0.3, 1.0])
+def test_thousands_of_idle_servers_mean_no_wait(cs2):
+    assert cf.wait_ggc(0.1, 120, 10_000, 1.0, cs2) == 0

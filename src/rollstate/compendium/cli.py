@@ -12,10 +12,13 @@ import click
 
 import rollstate
 from rollstate.compendium import (
+    advise_command,
     check_command,
+    export_command,
     import_command,
     options,
     plan_command,
+    policy_commands,
     profile_commands,
     publishing,
     replay_command,
@@ -259,12 +262,13 @@ def extract(
 
 @main.command()
 def lint() -> None:
-    """Fail on typed result numbers in prose, long notebooks, and results whose guarding test does not exist."""
-    from rollstate.compendium import by_name, runner
+    """Fail on typed numbers in prose, undefined terms, long notebooks, and results without their guarding test."""
+    from rollstate.compendium import by_name, glossary, runner
     from rollstate.compendium import lint as rules
 
     root = options.root()
     lines = [str(finding) for finding in rules.lint_prose(root)] + rules.long_code(root)
+    lines += glossary.findings(glossary.terms(root), glossary.prose(root))
     for name in runner.chapters(root):
         lines += rules.missing_guards(by_name.result_class(name).guards(), root)
     for line in lines:
@@ -276,9 +280,12 @@ def lint() -> None:
 for _command in (
     *publishing.COMMANDS,
     *profile_commands.COMMANDS,
+    *policy_commands.COMMANDS,
     check_command.check,
     import_command.import_,
+    export_command.export,
     replay_command.replay,
     plan_command.plan,
+    advise_command.advise,
 ):
     main.add_command(_command)

@@ -46,15 +46,19 @@ def _state(a: Result | None, b: Result | None) -> str:
         return "only in B" if a is None else "only in A"
     if (a.value, a.unit, a.interval) == (b.value, b.unit, b.interval):
         return "same"
-    if a.unit != b.unit or not _numbers(a, b):
+    moved = _moved(a, b)
+    if a.unit != b.unit or moved is None:
         return "changed"
     widths = [(end[1] - end[0]) / 2 for end in (a.interval, b.interval) if end]
-    return "within noise" if abs(b.value - a.value) <= math.hypot(*widths) else "changed"
+    return "within noise" if abs(moved) <= math.hypot(*widths) else "changed"
 
 
-def _numbers(*both: Result) -> bool:
-    """Return whether all are numbers: not verdicts, and there."""
-    return all(isinstance(one.value, int | float) and not isinstance(one.value, bool) for one in both)
+def _moved(a: Result, b: Result) -> float | None:
+    """Return by how much a number moved; None where one is a verdict or absent."""
+    before, after = a.value, b.value
+    if isinstance(before, bool | str | None) or isinstance(after, bool | str | None):
+        return None
+    return after - before
 
 
 def reasons(before: Snapshot, after: Snapshot) -> dict[str, list[str]]:
@@ -86,9 +90,8 @@ def _value(result: Result | None) -> str:
 
 def _difference(change: Change) -> str:
     a, b = change.before, change.after
-    if a is None or b is None or not _numbers(a, b):
-        return ""
-    return f"{b.value - a.value:+.4g}".replace("-", "\u2212")
+    moved = None if a is None or b is None else _moved(a, b)
+    return "" if moved is None else f"{moved:+.4g}".replace("-", "\u2212")
 
 
 def page(before: Snapshot, after: Snapshot) -> str:

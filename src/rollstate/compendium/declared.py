@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import numbers
 import re
 import typing
@@ -158,7 +157,5 @@ class Results:
             return cls._declared[name]
         except KeyError:
             near = difflib.get_close_matches(name, cls._declared, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?" if near else f"declare it in {inspect.getmodule(cls).__name__}"
-            )  # type: ignore[union-attr]
+            hint = f"did you mean {near[0]!r}?" if near else f"declare it in {cls.__module__}"
             raise InputError(f"chapter {cls.chapter()!r} declares no result {name!r}; {hint}") from None

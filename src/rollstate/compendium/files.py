@@ -76,7 +76,7 @@ def sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
-            digest.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
+    for inside in sorted(path.rglob("*")):
+        if inside.is_file() and "__pycache__" not in inside.parts:
+            digest.update(f"{inside.relative_to(path).as_posix()}\0{sha256(inside)}\n".encode())
     return digest.hexdigest()

@@ -31,7 +31,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         number = isinstance(self.expected, int | float) and not isinstance(self.expected, bool)
-        if number and not math.isfinite(self.expected):
+        if not isinstance(self.expected, str) and not math.isfinite(self.expected):
             raise InputError(f"a gate expects {self.expected!r}, which is no finite number")
         if not isinstance(self.tolerance, int | float) or not 0 <= self.tolerance < math.inf:
             raise InputError(

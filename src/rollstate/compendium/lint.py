@@ -56,7 +56,8 @@ def typed_numbers(text: str, path: Path, first_line: int = 1) -> Iterator[Findin
 
 def _without_code(text: str) -> str:
     """Blank code blocks and the fences of directives; what a directive such as an admonition says stays."""
-    lines, opened = [], []
+    lines: list[str] = []
+    opened: list[tuple[str, bool]] = []
     for line in text.split("\n"):
         fence = _FENCE.match(line)
         if (
@@ -78,7 +79,7 @@ def _without_code(text: str) -> str:
 
 def lint_prose(root: Path) -> list[Finding]:
     """Return the typed numbers of the book's pages and of the notebooks' Markdown cells."""
-    findings = []
+    findings: list[Finding] = []
     for page in sorted((root / "book").glob("**/*.md")):
         findings += typed_numbers(page.read_text(encoding="utf-8"), page.relative_to(root))
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):

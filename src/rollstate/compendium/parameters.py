@@ -97,7 +97,7 @@ class Parameters:
 
     def data_sets(self) -> tuple[str, ...]:
         """Return what the chapter reads: names of data sets, or paths of the reader's own."""
-        return (self.trace,) if "trace" in self.names() else ()
+        return (str(self.as_dict()["trace"]),) if "trace" in self.names() else ()
 
     @classmethod
     def describe(cls) -> list[dict[str, Any]]:

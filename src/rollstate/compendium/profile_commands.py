@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,7 +37,7 @@ def profile(traces: tuple[str, ...], out: Path | None, diff: bool, block_s: floa
         click.echo(f"{out}: {out.stat().st_size} bytes")
 
 
-def _table(frame) -> str:
+def _table(frame: Any) -> str:
     """Return the comparison as aligned text."""
 
     def shown(value: float | None, low: float | None, high: float | None) -> str:

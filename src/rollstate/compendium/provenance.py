@@ -29,6 +29,12 @@ from rollstate.errors import InputError
 from rollstate.traces import datasets
 
 PACKAGE = Path(rollstate.__file__).parent
+DATA_READERS = {
+    "data/profiles": "rollstate.profile.packaged",
+    "dispute/contracts": "rollstate.dispute.chain",
+    "traces/live/contracts": "rollstate.traces.live.workload",
+}
+"""Folders of package data, and the module through which alone each is read: they count for those that import it."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ def check_package(root: Path) -> None:
         )
 
 
+@functools.cache
 def environment() -> dict[str, str]:
     """Return Python, platform and a digest of all installed versions: what the lock promises, as it is here."""
     installed = sorted({(one.name.lower(), one.version) for one in metadata.distributions()})
@@ -157,24 +164,52 @@ def modules_of(path: Path) -> dict[str, str]:
                 found.update(f"{node.module}.{alias.name}" for alias in node.names)
     # A chapter finds what it declares by its own name.
     found |= {f"rollstate.chapters.{path.stem}.{part}" for part in ("parameters", "results")}
-    direct = found & set(graph.modules)
-    closure = direct.union(*(graph.find_upstream_modules(name) for name in direct))
-    # Importing a.b.c also runs a/__init__ and a/b/__init__.
-    closure |= {".".join(name.split(".")[:i]) for name in closure for i in range(1, name.count(".") + 1)}
+    todo, closure = found & set(graph.modules), set()
+    while todo:
+        closure |= todo
+        reached = todo.union(*(graph.find_upstream_modules(name) for name in todo))
+        # Importing a.b.c also runs a/__init__ and a/b/__init__, and what these import.
+        reached |= {".".join(name.split(".")[:i]) for name in reached for i in range(1, name.count(".") + 1)}
+        todo = reached - closure
     return {name: _module_hash(name) for name in sorted(closure)}
 
 
 def _module_hash(name: str) -> str:
     base = PACKAGE.parent / Path(*name.split("."))
-    if not base.is_dir():
-        return sha256(base.with_suffix(".py"))
-    digest = hashlib.sha256(sha256(base / "__init__.py").encode())
-    for file in sorted(base.rglob("*")):
-        # A sub-package hashes its own files; caches of the interpreter and of numba are not sources.
-        nearest = next(folder for folder in file.parents if (folder / "__init__.py").exists())
-        if file.is_file() and nearest == base and file.suffix != ".py" and "__pycache__" not in file.parts:
-            digest.update(f"{file.relative_to(base)}{sha256(file)}".encode())
+    source = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+    belonging = _files_beside(base) if base.is_dir() else []
+    belonging += [
+        file
+        for folder, reader in DATA_READERS.items()
+        if reader == name
+        for file in _files_in(PACKAGE / folder)
+    ]
+    if not belonging:
+        return sha256(source)
+    digest = hashlib.sha256(sha256(source).encode())
+    for file in belonging:
+        digest.update(f"{file.relative_to(PACKAGE)}{sha256(file)}".encode())
     return digest.hexdigest()
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return a folder's files that are not Python's, sorted; caches of the interpreter and of numba are not sources."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts
+    ]
+
+
+def _files_beside(base: Path) -> list[Path]:
+    """Return the files that belong to a package itself: neither to a sub-package nor to a module that reads them."""
+    read_elsewhere = [PACKAGE / folder for folder in DATA_READERS]
+    return [
+        file
+        for file in _files_in(base)
+        if next(folder for folder in file.parents if (folder / "__init__.py").exists()) == base
+        and not any(file.is_relative_to(folder) for folder in read_elsewhere)
+    ]
 
 
 def inputs(

@@ -74,8 +74,10 @@ class Result:
             raise InputError(f"result {self.key} is absent ({self.absent}) and has a value, {self.value!r}")
         if self.interval is not None:
             low, high = (_plain(self.key, end) for end in self.interval)
-            if not low <= high:
-                raise InputError(f"result {self.key}: interval ({low}, {high}) has its ends swapped")
+            if isinstance(low, str) or isinstance(high, str) or not low <= high:
+                raise InputError(
+                    f"result {self.key}: interval ({low}, {high}) has its ends swapped or is no pair of numbers"
+                )
             if not self.interval_kind:
                 raise InputError(f"result {self.key}: an interval needs interval_kind, how it was made")
             object.__setattr__(self, "interval", (low, high))

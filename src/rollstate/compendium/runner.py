@@ -271,7 +271,7 @@ def _execute(
     saved = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     try:
-        return papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             notebook,
             folder / "executed.ipynb",
             parameters=work.parameters.as_dict(),
@@ -286,6 +286,11 @@ def _execute(
             extra_arguments=["--log-level=50"],
             skip_cells_with_tag=_SKIP,
         )
+        # Papermill notes where the files lie on this machine, and the notebook's cells once more.
+        for name in ("input_path", "output_path"):
+            executed.metadata["papermill"].pop(name, None)
+        nbformat.write(executed, folder / "executed.ipynb")
+        return executed
     except papermill.PapermillExecutionError as error:
         raise NotebookError(_failure(work, error), error.ename, error.evalue) from error
     except DeadKernelError as error:

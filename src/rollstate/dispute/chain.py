@@ -156,7 +156,9 @@ class Anvil:
 
     def set_time(self, now: int) -> None:
         """Set the time of the next block."""
-        self.w3.provider.make_request("evm_setNextBlockTimestamp", [now])
+        from web3.types import RPCEndpoint
+
+        self.w3.provider.make_request(RPCEndpoint("evm_setNextBlockTimestamp"), [now])
 
     def close(self) -> None:
         """Stop the process."""
@@ -322,6 +324,8 @@ class ChainBoard(LocalBoard):
         """Return the contract call of a message; messages within a game carry its state."""
         plain = [part for argument in arguments for part in _plain(argument)]
         if name in GAME_MESSAGES:
+            if game is None:
+                raise InputError(f"message {name!r} belongs to a game; name the game")
             state = game_tuple(game, self.w3)
             plain = [plain[0], state, *plain[1:]]
         return getattr(self.contract.functions, MESSAGES[name])(*plain)

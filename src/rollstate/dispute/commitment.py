@@ -161,7 +161,7 @@ def difference(before: State, after: State) -> dict[int, int]:
     >>> difference({1: 5, 2: 7}, {1: 5, 3: 9})
     {2: 1, 3: 11}
     """
-    changes = {key: encode_change(before.get(key, 0), after.get(key, 0)) for key in before | after}
+    changes = {key: encode_change(before.get(key, 0), after.get(key, 0)) for key in {*before, *after}}
     return {key: change for key, change in sorted(changes.items()) if change}
 
 

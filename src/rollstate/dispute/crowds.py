@@ -73,7 +73,8 @@ class Watcher:
 
     def challenges(self) -> list[tuple[str, tuple[Any, ...]]]:
         """Return the challenges it has reason for and has not sent yet."""
-        rollup, wanted = self.board.rollup, []
+        rollup = self.board.rollup
+        wanted: list[tuple[str, tuple[Any, ...]]] = []
         target = self.honest.target(rollup)
         early = self.lazy and self.left() > self.MARGIN
         if target and rollup.batches[target[0]].serial not in self.attacked and not early:

@@ -11,7 +11,7 @@ from rollstate.dispute.chain import LocalBoard
 from rollstate.dispute.game import Game, Outcome, Stage
 from rollstate.dispute.step import Refused
 from rollstate.dispute.transition import Transfer
-from rollstate.errors import RollstateError
+from rollstate.errors import InputError, RollstateError
 
 Watch = Callable[[Game, Game | None], None]
 
@@ -71,10 +71,18 @@ def open_game(board: LocalBoard, account: str, n: int, pre: bytes, wait: int = 1
     return board.send("open_challenge", account, n, serial, first, pre, value=bond, wait=wait)
 
 
-def challenge(board: LocalBoard, challenger: Challenger, account: str) -> int | None:
-    """Open the challenger's game; None if it has nothing to challenge."""
+def challenge(board: LocalBoard, challenger: Challenger, account: str, *, wait: int = 1) -> int:
+    """Open the challenger's game and return its number.
+
+    Raises
+    ------
+    InputError
+        If the challenger has nothing to challenge.
+    """
     target = challenger.target(board.rollup)
-    return None if target is None else open_game(board, account, *target)
+    if target is None:
+        raise InputError("the challenger finds no wrong claim: choose another fault, batch or transaction")
+    return open_game(board, account, *target, wait=wait)
 
 
 def settle(
@@ -99,7 +107,6 @@ def settle(
     """
     rollup, refused = board.rollup, []
     accounts = {True: rollup.sequencer, False: rollup.games[game_id].challenger}
-    parties = {True: sequencer, False: challenger}
     first, opened = len(board.messages) - 1, board.now
     case = "checkpoint" if rollup.games[game_id].on_checkpoint else "-"
     rounds = {Stage.FIND_BATCH: 0, Stage.FIND_STEP: 0}
@@ -119,9 +126,8 @@ def settle(
         x = game.x
         turn = game.sequencer_turn
         middles = rollup.published.get(game_id, ())
-        if not attempt(not turn, parties[not turn].interrupt(game)) and not attempt(
-            turn, parties[turn].answer(game, middles)
-        ):
+        mover, other = (sequencer, challenger) if turn else (challenger, sequencer)
+        if not attempt(not turn, other.interrupt(game)) and not attempt(turn, mover.answer(game, middles)):
             clock = game.sequencer_clock if turn else game.challenger_clock
             # The clock runs from the last move, which another game's message may have followed.
             wait = max(1, game.last + clock + 1 - board.now)

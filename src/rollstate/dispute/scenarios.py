@@ -215,11 +215,11 @@ def spam(board: LocalBoard, told: Story, games: int = 3) -> Finding:
     post_all(board, honest, account)
     n, posted_at, rules = len(told.truth.batches), board.now, board.rules
     accusers = [adversaries.ForgesState(told.truth, n, random.Random(i)) for i in range(games)]
-    opened = []
+    opened: list[int] = []
     for other, accuser in zip(others, accusers, strict=False):
         # Late, but early enough for one message per second.
         wait = 1 if opened else rules.window - games - n
-        opened.append(open_game(board, other, *accuser.target(board.rollup), wait=wait))
+        opened.append(challenge(board, accuser, other, wait=wait))
     outcomes = [settle(board, game, honest, a).outcome for game, a in zip(opened, accusers, strict=True)]
     # The games may be over before the window is.
     board.send("finalise", account, n, wait=max(1, posted_at + rules.window + 1 - board.now))

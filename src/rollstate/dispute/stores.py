@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rollstate.errors import InputError
 
@@ -65,7 +66,10 @@ class RocksStore(MutableMapping[bytes, bytes]):
         self._store = Rdict(str(folder), Options(raw_mode=True))
 
     def __getitem__(self, key: bytes) -> bytes:
-        return self._store[key]
+        value = self._store.get(key)
+        if not isinstance(value, bytes):
+            raise KeyError(key)
+        return value
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
         self._store[key] = value
@@ -76,7 +80,8 @@ class RocksStore(MutableMapping[bytes, bytes]):
         del self._store[key]
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._store.keys())
+        keys: Any = self._store.keys()
+        return iter(keys)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

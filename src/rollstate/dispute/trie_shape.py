@@ -153,7 +153,7 @@ class TrieShape:
 
     def _leaves(self, deepest_branch: np.ndarray) -> Touched:
         path = (KEY_NIBBLES - deepest_branch - 1) // 2 + 1
-        value = self.value_bytes + int(_header(np.int64(self.value_bytes)))
+        value = self.value_bytes + int(_header(np.array(self.value_bytes)))
         payload = path + (path > 1) + value
         return _sum(payload + _header(payload))
 

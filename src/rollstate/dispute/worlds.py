@@ -108,15 +108,15 @@ class World:
             i = fault.transaction
             transactions[i], transactions[i + 1] = transactions[i + 1], transactions[i]
         for i, transaction in enumerate(transactions):
-            at_fault = fault is not None and fault.transaction == i
-            if at_fault and fault.kind == "drop":
+            lied = fault if fault is not None and fault.transaction == i else None
+            if lied and lied.kind == "drop":
                 log.append(_Executed(Effect((), False)))
                 continue
             done = apply_transaction(state, transaction, self.tree.depth)
             # The first value seen of a key is the one before the batch.
             for key, now, _ in done.writes:
                 before.setdefault(key, now)
-            extra = self._lie(fault, before, state) if at_fault else ((), ())
+            extra = self._lie(lied, before, state) if lied else ((), ())
             log.append(_Executed(done, *extra))
         return before, log
 

@@ -187,10 +187,10 @@ def random_match(seed: int, make_board: MakeBoard = LocalBoard, depth: int | Non
         challenger = Challenger(truth, last=rng.random() < 0.5)
         settle_until(board, sequencer, account, settled)
         post_all(board, sequencer, account)
-        game_id = challenge(board, challenger, other)
-        if game_id is None:
+        if challenger.target(board.rollup) is None:
             # The lie changed no difference (a dropped no-op, say): there is nothing to punish.
             return random_match(seed + 10**9, make_board, depth)
+        game_id = challenge(board, challenger, other)
         played = settle(board, game_id, sequencer, challenger, invariants(truth, challenger_honest=True))
         return check(board, truth, Verdict(Outcome.CHALLENGER, name, kind, played))
 

@@ -98,7 +98,7 @@ def read(path: Path) -> BlockWitness:
     state, leaves = _walk(root, by_hash, reached, str(path))
     storage = []
     for leaf in leaves:
-        storage_root = rlp_items.decode(leaf, str(path)).value[2].value
+        storage_root = _bytes(_items(rlp_items.decode(leaf, str(path)), str(path))[2], str(path))
         if storage_root in by_hash and storage_root not in reached:
             storage.append(_walk(storage_root, by_hash, reached, str(path))[0])
     unreached = sum(len(node) for name, node in by_hash.items() if name not in reached)
@@ -112,18 +112,19 @@ def _walk(
     todo = [(rlp_items.decode(by_hash[root], where), 0)]
     reached.add(root)
     nodes, size = 1, len(by_hash[root])
-    depths, values = [], []
+    depths: list[int] = []
+    values: list[bytes] = []
     while todo:
         node, depth = todo.pop()
-        items = node.value
-        children = []
+        items = _items(node, where)
+        children: list[tuple[rlp_items.Item, int]] = []
         if len(items) == 17:
             children = [(child, depth + 1) for child in items[:16]]
         else:
-            path = items[0].value
+            path = _bytes(items[0], where)
             if path[0] & 0x20:
                 depths.append(depth)
-                values.append(items[1].value)
+                values.append(_bytes(items[1], where))
             else:
                 children = [(items[1], depth + 2 * len(path) - 2 + (path[0] >> 4 & 1))]
         for child, below in children:
@@ -137,3 +138,15 @@ def _walk(
                 # A node shorter than a hash stands in its parent.
                 todo.append((child, below))
     return Part(nodes, size, np.array(depths, np.int64)), values
+
+
+def _items(item: rlp_items.Item, where: str) -> list[rlp_items.Item]:
+    if isinstance(item.value, bytes):
+        raise InputError(f"{where}: a byte string stands where a node or an account should be")
+    return item.value
+
+
+def _bytes(item: rlp_items.Item, where: str) -> bytes:
+    if not isinstance(item.value, bytes):
+        raise InputError(f"{where}: a list stands where a path, a hash or a value should be")
+    return item.value

@@ -30,6 +30,11 @@ def stack_distances(keys: np.ndarray) -> np.ndarray:
     -------
     int64 array, shape (n,)
         1 for an immediate repetition. Time is :math:`O(n \log m)` with *m* distinct keys.
+
+    Examples
+    --------
+    >>> stack_distances(np.array([7, 7, 8, 7])).tolist()
+    [0, 1, 0, 2]
     """
     keys = np.asarray(keys)
     if keys.ndim != 1 or keys.dtype.kind not in "iu":
@@ -99,7 +104,11 @@ def _distances(keys: np.ndarray, n_keys: int) -> np.ndarray:
 
 
 def hit_ratio(distances: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Return the share of all accesses that a least-recently-used cache answers, for each size in keys."""
+    """Return the share of all accesses that a least-recently-used cache answers, for each size in keys.
+
+    >>> hit_ratio(stack_distances(np.array([7, 7, 8, 7])), [1, 2]).tolist()
+    [0.25, 0.5]
+    """
     if not len(distances):
         raise InputError("no access: a hit ratio needs at least one")
     counts = np.bincount(distances)
@@ -117,6 +126,11 @@ def mean_access_s(hits: Sequence[float], latency_s: Sequence[float]) -> float:
         Share of all accesses that each tier answers; they sum to one.
     latency_s : sequence of float, length t
         Seconds from the start to an answer of each tier.
+
+    Examples
+    --------
+    >>> mean_access_s([0.75, 0.25], [0.0, 4.0])
+    1.0
     """
     share = np.asarray(hits, float)
     if len(share) != len(latency_s) or (share < 0).any() or not np.isclose(share.sum(), 1):

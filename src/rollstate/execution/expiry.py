@@ -15,7 +15,11 @@ from rollstate.errors import InputError
 
 
 def rent_window(deposit: float, rent_per_block: float) -> float:
-    """Return the blocks that a deposit lasts."""
+    """Return the blocks that a deposit lasts.
+
+    >>> rent_window(deposit=100, rent_per_block=0.5)
+    200.0
+    """
     if not (deposit >= 0 and rent_per_block > 0):
         raise InputError(f"deposit={deposit} must not be negative, rent_per_block={rent_per_block} positive")
     return deposit / rent_per_block
@@ -77,6 +81,9 @@ def power_extrapolation(window: np.ndarray, size: np.ndarray, target: float) -> 
     r"""Return the size at `target` of the power law through sizes at windows, by least squares of logarithms.
 
     To be tested against what is known before it is believed.
+
+    >>> round(power_extrapolation(np.array([1, 4]), np.array([10, 20]), 16), 6)
+    40.0
     """
     window, size = np.asarray(window, float), np.asarray(size, float)
     if len(window) < 2 or len(window) != len(size) or (window <= 0).any() or (size <= 0).any() or target <= 0:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from rollstate.execution import conflicts, schedules
+from rollstate.scalars import real
 from rollstate.traces.schema import Trace
 
 
@@ -64,8 +65,8 @@ def hottest(rows: pl.DataFrame, count: int) -> pl.DataFrame:
 
 def hot_share(rows: pl.DataFrame, count: int) -> float:
     """Return the share of conflicting pairs, counted by key, that the hottest keys of each block carry."""
-    every = hottest(rows, rows.height)["pairs"].sum()
-    return float(hottest(rows, count)["pairs"].sum() / every) if every else 0.0
+    every = real(hottest(rows, rows.height)["pairs"].sum())
+    return real(hottest(rows, count)["pairs"].sum()) / every if every else 0.0
 
 
 CONTRACTS, SLOTS = "contracts declared, not slots", "slots declared, storage alone"

@@ -242,6 +242,9 @@ def two_phase(independent_share: float, workers: float) -> float:
     """Return the speed-up of running all at once and conflicting ones again one by one.
 
     Saraph and Herlihy (2019), https://arxiv.org/abs/1901.01376: :math:`1 / (q/p + 1 - q)`.
+
+    >>> two_phase(independent_share=0.5, workers=2)
+    1.3333333333333333
     """
     if not 0 <= independent_share <= 1 or not workers >= 1:
         raise InputError(
@@ -251,7 +254,11 @@ def two_phase(independent_share: float, workers: float) -> float:
 
 
 def amdahl(share: float, speedup: float) -> float:
-    """Return the overall speed-up when `share` of the time is `speedup` times faster; infinite speed-ups allowed."""
+    """Return the overall speed-up when `share` of the time is `speedup` times faster; infinite speed-ups allowed.
+
+    >>> amdahl(0.5, float("inf"))
+    2.0
+    """
     if not 0 <= share <= 1 or not speedup > 0:
         raise InputError(f"share={share} must lie in [0, 1], speedup={speedup} must be positive")
     rest = 1 - share + share / speedup

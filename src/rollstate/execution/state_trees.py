@@ -66,14 +66,22 @@ class UpdateCost:
 
 
 def depth(keys: float, width: int) -> float:
-    r"""Return the depth at which a tree of `keys` leaves is full, :math:`\log_w n`."""
+    r"""Return the depth at which a tree of `keys` leaves is full, :math:`\log_w n`.
+
+    >>> depth(256, width=16)
+    2.0
+    """
     if not keys >= 1 or width < 2:
         raise InputError(f"keys={keys} must be at least 1, width={width} at least 2")
     return float(np.log(keys) / np.log(width))
 
 
 def distinct_nodes(keys: int, width: int, level: int) -> float:
-    """Return the expected number of nodes of a full level that lie on the path of one of some random keys."""
+    """Return the expected number of nodes of a full level that lie on the path of one of some random keys.
+
+    >>> distinct_nodes(1, width=16, level=3)
+    1.0
+    """
     nodes = float(width) ** level
     return float(-nodes * np.expm1(keys * np.log1p(-1 / nodes))) if level else float(keys > 0)
 

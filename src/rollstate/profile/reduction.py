@@ -129,7 +129,18 @@ class _Total:
                 f"profile: slot {unknown[0]} is accessed, but `slots` does not describe it; add its row"
             )
 
-    def _count(self, block, wrote, starts, created, group, category, labels, of_contract, contract) -> None:
+    def _count(
+        self,
+        block: np.ndarray,
+        wrote: np.ndarray,
+        starts: np.ndarray,
+        created: np.ndarray,
+        group: np.ndarray,
+        category: np.ndarray,
+        labels: Any,
+        of_contract: np.ndarray,
+        contract: np.ndarray,
+    ) -> None:
         cut, window = self.cut, np.array([self.cut.start, self.cut.stop])
         most = int(starts[-1] - starts[0]) + created.size
         at, kind = np.empty(most, np.int64), np.empty(most, np.uint8)
@@ -171,7 +182,9 @@ class _Total:
             .agg(pl.col("touches", "sum_slots").sum())
         )  # fmt: skip
 
-    def _per_slot(self, kind, begins, group, category, labels) -> pl.DataFrame:
+    def _per_slot(
+        self, kind: np.ndarray, begins: np.ndarray, group: np.ndarray, category: np.ndarray, labels: Any
+    ) -> pl.DataFrame:
         wrote = _per_run(kind == kernels.WRITE, begins)
         return (
             pl.DataFrame(

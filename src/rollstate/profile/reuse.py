@@ -13,6 +13,8 @@ pairs of observed blocks, R(L) is not biased by blocks that were not observed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 
@@ -131,7 +133,16 @@ def at(
     return _interval(profile, code, pairs, chances, where is None, draws, seed, level)[0]
 
 
-def _interval(profile, code, pairs, chances, whole, draws, seed, level) -> tuple[Estimate, str | None]:
+def _interval(
+    profile: Profile,
+    code: int,
+    pairs: np.ndarray,
+    chances: np.ndarray,
+    whole: bool,
+    draws: int,
+    seed: int,
+    level: float,
+) -> tuple[Estimate, str | None]:
     """Return R of a bin of lags, and what its interval was taken over."""
     if (chances > 0).sum() >= LEAST_PERIODS:
         return estimate(_ratio(pairs, chances), chances > 0, draws=draws, seed=seed, level=level), "periods"
@@ -154,7 +165,7 @@ def over_groups(
     return estimate(_ratio(pairs, chances), chances > 0, draws=draws, seed=seed, level=level)
 
 
-def _ratio(pairs: np.ndarray, chances: np.ndarray):
+def _ratio(pairs: np.ndarray, chances: np.ndarray) -> Callable[[np.ndarray], float]:
     """Return the statistic of `resampling`: pairs over chances, both weighted; 0 of 0 is no chance and counts as 0."""
 
     def ratio(weights: np.ndarray) -> float:

@@ -23,6 +23,8 @@ import numpy as np
 
 from rollstate.errors import InputError
 
+_NO_WAIT_S = 1e-290
+
 
 def _positive(**values: float) -> None:
     for name, value in values.items():
@@ -55,14 +57,22 @@ def _load(rate_per_s: float, service_s: float, servers: int) -> float:
 
 
 def line_rate(stage_s: Sequence[float], wip: int) -> tuple[float, float]:
-    """Return rate (per unit of time) and lead time of a line with `wip` items in it, by the factory law."""
+    """Return rate (per unit of time) and lead time of a line with `wip` items in it, by the factory law.
+
+    >>> line_rate([10.0, 30.0], wip=1)
+    (0.025, 40.0)
+    """
     _positive(**{f"stage {i}": stage for i, stage in enumerate(stage_s)}, wip=wip)
     total, slowest = sum(stage_s), max(stage_s)
     return min(wip / total, 1 / slowest), max(total, wip * slowest)
 
 
 def article_delay(close_s: float, prove_s: float, block_s: float, agg_s: float = 0.0, n: int = 1) -> float:
-    """Return the article's delay to a consolidated state, N close + prove + aggregate + block."""
+    """Return the article's delay to a consolidated state, N close + prove + aggregate + block.
+
+    >>> article_delay(close_s=10, prove_s=300, block_s=12)
+    322.0
+    """
     _positive(close_s=close_s, prove_s=prove_s, block_s=block_s, n=n)
     _not_negative(agg_s=agg_s)
     return n * close_s + prove_s + agg_s + block_s
@@ -89,6 +99,9 @@ def capacity(
     """Return the throughput in batches per second with provers and proofs per aggregate kept apart.
 
     The block time is no term: an L1 block takes many verifications, so it delays and does not limit.
+
+    >>> capacity(10, 300, 0, provers=15, group=1)
+    0.05
     """
     _positive(close_s=close_s, prove_s=prove_s, provers=provers, group=group)
     _not_negative(agg_s=agg_s)
@@ -126,13 +139,23 @@ def delay_mean(
 
 
 def backlog_growth(close_s: float, prove_s: float, provers: int) -> float:
-    """Return by how many seconds each batch waits longer than the one before; zero if provers keep up."""
+    """Return by how many seconds each batch waits longer than the one before; zero if provers keep up.
+
+    >>> backlog_growth(close_s=10, prove_s=300, provers=20)
+    5.0
+    >>> backlog_growth(close_s=10, prove_s=300, provers=30)
+    0.0
+    """
     _positive(close_s=close_s, prove_s=prove_s, provers=provers)
     return max(0.0, prove_s / provers - close_s)
 
 
 def min_provers(rate_per_s: float, prove_s: float, failure: float = 0.0) -> int:
-    """Return the fewest provers with a load strictly below one; failed proofs are tried again."""
+    """Return the fewest provers with a load strictly below one; failed proofs are tried again.
+
+    >>> min_provers(rate_per_s=0.1, prove_s=120)
+    13
+    """
     _positive(rate_per_s=rate_per_s, prove_s=prove_s)
     _share(failure=failure)
     # A hair is taken off so that 0.1 * 120, which is not 12 in binary, counts as the 12 it is.
@@ -140,14 +163,22 @@ def min_provers(rate_per_s: float, prove_s: float, failure: float = 0.0) -> int:
 
 
 def retry_moments(prove_s: float, failure: float) -> tuple[float, float]:
-    """Return mean and squared coefficient of variation of a fixed proving time with retries until success."""
+    """Return mean and squared coefficient of variation of a fixed proving time with retries until success.
+
+    >>> retry_moments(prove_s=300, failure=0.25)
+    (400.0, 0.25)
+    """
     _positive(prove_s=prove_s)
     _share(failure=failure)
     return prove_s / (1 - failure), failure
 
 
 def erlang_c(servers: int, offered: float) -> float:
-    """Return the probability to wait in M/M/c at `offered` = rate x service, by Erlang's recursion."""
+    """Return the probability to wait in M/M/c at `offered` = rate x service, by Erlang's recursion.
+
+    >>> erlang_c(servers=1, offered=0.5)
+    0.5
+    """
     _load(offered, 1.0, servers)
     blocking = 1.0
     for k in range(1, servers + 1):
@@ -163,7 +194,11 @@ def wait_mmc(rate_per_s: float, service_s: float, servers: int) -> float:
 
 
 def wait_md1(rate_per_s: float, service_s: float) -> float:
-    """Return the mean wait in M/D/1 (Pollaczek and Khinchine), exact."""
+    """Return the mean wait in M/D/1 (Pollaczek and Khinchine), exact.
+
+    >>> wait_md1(rate_per_s=0.5, service_s=1)
+    0.5
+    """
     rho = _load(rate_per_s, service_s, 1)
     return rho * service_s / (2 * (1 - rho))
 
@@ -200,7 +235,8 @@ def wait_ggc(
     if method not in ("kimura", "ac", "klb"):
         raise InputError(f"method {method!r} is not one of 'kimura', 'ac', 'klb'")
     exponential = wait_mmc(rate_per_s, service_s, servers)
-    if ca2 + cs2 == 0:
+    # With thousands of idle servers the wait is below what a float divides by.
+    if ca2 + cs2 == 0 or exponential < _NO_WAIT_S:
         return 0.0
     if method == "kimura":
         inside = min(ca2, 1.0), min(cs2, 1.0)
@@ -248,6 +284,11 @@ def slot_wait(block_s: float, miss: float = 0.0, kind: str = "slot") -> float:
 
     ``"slot"`` for fixed slots of which a share `miss` is empty; ``"poisson"`` for memoryless blocks, where the wait
     is a whole mean block time, which is what the article takes.
+
+    >>> slot_wait(12)
+    6.0
+    >>> slot_wait(12, kind="poisson")
+    12.0
     """
     _positive(block_s=block_s)
     _share(miss=miss)
@@ -267,13 +308,21 @@ def aggregation_cost(
 
 
 def optimal_aggregation(verify_usd: float, tx_per_s: float, usd_per_tx_s: float, close_s: float) -> float:
-    """Return the group size with the least `aggregation_cost`: the economic order quantity (Harris 1913)."""
+    """Return the group size with the least `aggregation_cost`: the economic order quantity (Harris 1913).
+
+    >>> optimal_aggregation(verify_usd=50, tx_per_s=1, usd_per_tx_s=0.01, close_s=10)
+    10.0
+    """
     _positive(verify_usd=verify_usd, tx_per_s=tx_per_s, usd_per_tx_s=usd_per_tx_s, close_s=close_s)
     return math.sqrt(2 * verify_usd / (tx_per_s * usd_per_tx_s)) / close_s
 
 
 def resequencing_exponential(group: int) -> float:
-    """Return E[max] / E of `group` independent exponential proving times: the harmonic number."""
+    """Return E[max] / E of `group` independent exponential proving times: the harmonic number.
+
+    >>> resequencing_exponential(2)
+    1.5
+    """
     _positive(group=group)
     return sum(1 / k for k in range(1, group + 1))
 

@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import simpy
@@ -217,7 +218,8 @@ class _Clock(simpy.Environment):
         """Return an event at `time`, now if that has passed; a higher `priority` comes later within an instant."""
         event = simpy.Event(self)
         event._ok, event._value = True, None
-        heapq.heappush(self._queue, (max(time, self.now), priority, next(self._eid), event))
+        queue: list[Any] = self._queue
+        heapq.heappush(queue, (max(time, self.now), priority, next(self._eid), event))
         return event
 
 
@@ -309,12 +311,12 @@ class _Processes:
         if self.ended:
             self._exhaust()
 
-    def _prove(self, number: int) -> Generator:
+    def _prove(self, number: int) -> Generator[simpy.Event, Any, None]:
         yield self.ready[number] if self.p.prove_after == "close" else self.virtual[number]
         turn = self.env.event()
         self.waiting.append(turn)
         self._dispatch()
-        prover = yield turn
+        prover: int = yield turn
         self.start_s[number] = self.env.now
         self.proved_s[number] = self.env.now + self.draws.work_s[number] / self.p.speeds[prover]
         yield self.env.at(self.proved_s[number])
@@ -337,13 +339,13 @@ class _Processes:
             k += 1
         return k * self.p.block_s
 
-    def _members(self, first: int, size: int) -> Generator:
+    def _members(self, first: int, size: int) -> Generator[simpy.Event, Any, int]:
         """Wait until batches from `first` on exist, up to `size` or the last; return how many there are."""
         while self.number < first + size - 1 and not self.exhausted:
             yield self.changed
         return min(size, self.number + 1 - first)
 
-    def _poster(self) -> Generator:
+    def _poster(self) -> Generator[simpy.Event, Any, None]:
         first = 0
         while True:
             size = yield from self._members(first, self.p.sequence)
@@ -360,7 +362,7 @@ class _Processes:
         for event in self.virtual[first : first + size]:
             event.succeed()
 
-    def _committer(self) -> Generator:
+    def _committer(self) -> Generator[simpy.Event, Any, None]:
         first, free, complete = 0, 0.0, 0.0
         while True:
             size = yield from self._members(first, self.p.group)

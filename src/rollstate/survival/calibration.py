@@ -16,7 +16,7 @@ https://arxiv.org/abs/1511.00213.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +116,11 @@ def fit_venn_abers(p: np.ndarray, y: np.ndarray) -> VennAbers:
     return VennAbers(x, zero, one)
 
 
-FITS = {"isotonic": fit_isotonic, "logistic": fit_logistic, "venn_abers": fit_venn_abers}
+FITS: dict[str, Callable[[np.ndarray, np.ndarray], Calibrator]] = {
+    "isotonic": fit_isotonic,
+    "logistic": fit_logistic,
+    "venn_abers": fit_venn_abers,
+}
 """Fits of all calibrators by name."""
 
 

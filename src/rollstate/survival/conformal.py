@@ -52,6 +52,11 @@ def score_quantile(scores: np.ndarray, alpha: float) -> float:
         Of held-out rows.
     alpha : float
         Share of waits that may be shorter than their bound.
+
+    Examples
+    --------
+    >>> score_quantile(np.array([0.4, 0.1, 0.2, 0.3]), alpha=0.5)
+    0.2
     """
     scores = np.asarray(scores, float)
     if scores.ndim != 1 or not scores.size or not np.isfinite(scores).all():

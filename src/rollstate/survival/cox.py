@@ -208,9 +208,9 @@ class CoxModel:
             if len(self.strata) > 1:
                 raise InputError(f"prediction: the model has strata {self.strata}; name one for each row")
             return np.zeros(n, np.int64)
-        labels = np.broadcast_to(np.asarray(stratum), (n,))
+        given = np.broadcast_to(np.asarray(stratum), (n,))
         # Sorting text is slow for many rows; Polars looks it up instead.
-        labels = pl.Series(labels if labels.dtype == object else labels.astype(str), dtype=pl.String)
+        labels = pl.Series(given if given.dtype == object else given.astype(str), dtype=pl.String)
         unknown = sorted(set(labels.unique()) - set(self.strata))
         if unknown:
             raise InputError(f"prediction: strata {unknown} were not in the data; known are {self.strata}")

@@ -16,6 +16,7 @@ from scipy import special
 
 from rollstate.errors import InputError
 from rollstate.product_limit import nelson_aalen
+from rollstate.scalars import whole
 from rollstate.survival import cox, hazards, landmarks, parametric
 from rollstate.survival.spells import from_frame, matrix, stratum_labels
 from rollstate.survival.steps import HazardModel, StepHazard, access_probability, step_hazard
@@ -188,7 +189,7 @@ def varying(frame: pl.DataFrame, covariates: Sequence[str], strata: Sequence[str
     if not strata:
         return [name for name in covariates if frame[name].cast(pl.Float64).n_unique() > 1]
     counts = frame.group_by(list(strata)).agg(pl.col(list(covariates)).n_unique())
-    return [name for name in covariates if counts[name].max() > 1]
+    return [name for name in covariates if whole(counts[name].max()) > 1]
 
 
 def fit_curve(spells: pl.DataFrame) -> CurveForecast:

@@ -264,7 +264,16 @@ class BoostedModel(PiecewiseHazard):
 
 
 @compiled
-def _summed_leaves(x, middle, root, feature, left, right, threshold, value):
+def _summed_leaves(
+    x: np.ndarray,
+    middle: np.ndarray,
+    root: np.ndarray,
+    feature: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    threshold: np.ndarray,
+    value: np.ndarray,
+) -> np.ndarray:
     """Return the sum of the leaves that each row of `x` with each last column of `middle` falls into."""
     out = np.zeros((len(x), len(middle)))
     last = x.shape[1]

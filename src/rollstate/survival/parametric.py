@@ -240,11 +240,13 @@ def _fitted_mixture(family: str, table: pd.DataFrame, ridge: float, start: np.nd
         _fitted_parameter_names = ("location_", "scale_", "share_")
         _scipy_fit_method, _scipy_fit_options = "L-BFGS-B", OPTIMISER
 
-        def _create_initial_point(self, Ts, E, entries, weights, Xs):
+        def _create_initial_point(
+            self, Ts: Any, E: Any, entries: Any, weights: Any, Xs: Any
+        ) -> dict[str, Any]:
             columns = Xs.columns.get_level_values(0)
             return {name: np.zeros((columns == name).sum()) for name in self._fitted_parameter_names}
 
-        def _cumulative_hazard(self, params, T, Xs):
+        def _cumulative_hazard(self, params: Any, T: Any, Xs: Any) -> Any:
             location, logit = (Xs[name] @ params[name] for name in ("location_", "share_"))
             scale = anp.exp(Xs["scale_"] @ params["scale_"])
             seen = T < NEVER

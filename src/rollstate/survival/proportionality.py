@@ -17,7 +17,7 @@ https://github.com/therneau/survival.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -122,7 +122,9 @@ def score_test(
     )
 
 
-def _moments(sums, eta, x, event, weights) -> list[np.ndarray]:
+def _moments(
+    sums: Any, eta: np.ndarray, x: np.ndarray, event: np.ndarray, weights: Sequence[np.ndarray]
+) -> list[np.ndarray]:
     """Sum risk-set covariance matrices over events with several weights; off-diagonals by polarisation."""
     p = x.shape[1]
     out = [np.zeros((p, p)) for _ in weights]
@@ -166,7 +168,7 @@ def weighted_score_residuals(model: CoxModel, spells: Spells, g: np.ndarray) -> 
         weights = risk[rows, None] * np.c_[np.ones(len(rows)), x[rows]]
 
         # Columns: sum of risks, sums of risk times covariates; at risk, and among those that die at the time.
-        def later(at: np.ndarray, weights=weights, times=times) -> np.ndarray:
+        def later(at: np.ndarray, weights: np.ndarray = weights, times: np.ndarray = times) -> np.ndarray:
             order = np.argsort(at)
             total = np.r_[np.zeros((1, weights.shape[1])), np.cumsum(weights[order][::-1], axis=0)]
             return total[len(at) - np.searchsorted(at[order], times, "left")]

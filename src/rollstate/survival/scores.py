@@ -39,7 +39,11 @@ def check_forecast(p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def brier(p: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the squared error of each forecast, shape (n,)."""
+    """Return the squared error of each forecast, shape (n,).
+
+    >>> brier(np.array([0.5, 1.0]), np.array([1, 1])).tolist()
+    [0.25, 0.0]
+    """
     p, y = check_forecast(p, y)
     return (p - y) ** 2
 
@@ -52,7 +56,11 @@ def log_score(p: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def auc(p: np.ndarray, y: np.ndarray) -> float:
-    """Return the area under the ROC curve, ties counted half; NaN if one class is missing."""
+    """Return the area under the ROC curve, ties counted half; NaN if one class is missing.
+
+    >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
+    0.875
+    """
     p, y = check_forecast(p, y)
     rank = np.unique(p, return_inverse=True)[1]
     positive, negative = np.bincount(rank, y), np.bincount(rank, 1 - y)

@@ -127,7 +127,8 @@ def check_finite(x: np.ndarray, names: Sequence[str]) -> None:
     if bad.size:
         row = int(np.flatnonzero(~np.isfinite(x[:, bad[0]]))[0])
         raise InputError(
-            f"covariates {[names[j] for j in bad]} are not finite (first in row {row}); fill or drop such rows first"
+            f"covariates {[names[int(j)] for j in bad]} are not finite (first in row {row}); "
+            "fill or drop such rows first"
         )
 
 

@@ -13,6 +13,7 @@ https://doi.org/10.1007/978-0-387-68560-1).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -95,8 +96,9 @@ class HazardModel(Protocol):
     def names(self) -> tuple[str, ...]:
         """Names of the covariates, in the order of the coefficients."""
 
-    def predict_cumulative_hazard(self, times: np.ndarray, x: np.ndarray, **options: Any) -> np.ndarray:
-        """Return the cumulative hazard of each row of `x`, shape (n, p), at its own gap time, shape (n,)."""
+    @property
+    def predict_cumulative_hazard(self) -> Callable[..., np.ndarray]:
+        """Method that takes gap times (n,), covariates (n, p), options; returns cumulative hazards (n,)."""
 
 
 def access_probability(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -126,7 +127,9 @@ def compare_of(
         best = optimize.minimize(
             loss, rival.start(gaps, alpha), method="Nelder-Mead", options={"maxiter": 4000, "fatol": 1e-8}
         )
-        difference = own - log_likelihood(lambda x, r=rival, p=best.x: r.log_survival(x, p))
+        difference = own - log_likelihood(
+            functools.partial(lambda r, p, x: r.log_survival(x, p), rival, best.x)
+        )
         ratio = total(difference)
         if rival.name == "truncated power law":
             statistic = max(0.0, -2 * ratio)

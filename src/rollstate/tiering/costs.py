@@ -55,7 +55,11 @@ class Costs:
 
 
 def two_tiers(miss: float, ram: float = 1.0) -> Costs:
-    """Return costs of RAM and a free cold tier: the setting of the published comparisons."""
+    """Return costs of RAM and a free cold tier: the setting of the published comparisons.
+
+    >>> two_tiers(miss=100).penalty
+    100.0
+    """
     return Costs(ram, 0.0, 0.0, miss, miss)
 
 

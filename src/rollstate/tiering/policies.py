@@ -94,12 +94,12 @@ def minimax_regret(trial: Trial, costs: Costs) -> Window:
 
 def expected_calibrated(trial: Trial, costs: Costs) -> Window:
     """Take the window of least expected cost on the slot's own curve, calibrated on the last known blocks."""
-    return windows.exact(trial.calibrated, trial.grid, costs)[trial.row]
+    return windows.exact(trial.learned(trial.calibrated), trial.grid, costs)[trial.row]
 
 
 def conformal(trial: Trial, costs: Costs) -> Window:
     """Demote at once where the lower bound on the wait says that waiting will not pay."""
-    return windows.conformal(trial.bound, costs)[trial.row]
+    return windows.conformal(trial.learned(trial.bound), costs)[trial.row]
 
 
 def chosen(trial: Trial, costs: Costs) -> Window:

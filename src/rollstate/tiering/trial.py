@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from rollstate import scalars
 from rollstate.bootstrap import Resampling
 from rollstate.errors import InputError
 from rollstate.intervals import ACTIVITY
@@ -89,6 +90,12 @@ class Trial:
     bound: np.ndarray | None = None
     earlier: Trial | None = None
 
+    def learned(self, part: np.ndarray | None) -> np.ndarray:
+        """Return a part that the earlier trial taught; an `InputError` where there was none."""
+        if part is None:
+            raise InputError(f"border {self.border}: the known blocks are too few for an earlier trial")
+        return part
+
     @functools.cached_property
     def profile(self) -> windows.Profile:
         """The spells before the border, sorted once for all penalties."""
@@ -141,7 +148,7 @@ def prepare(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
     """
     trial = at_border(spells, border, seed=seed)
     known = landmarks.as_of(spells, border)
-    first = int((known["start"] + known["entry"]).min())
+    first = scalars.whole((known["start"] + known["entry"]).min())
     try:
         earlier = at_border(known, first + round(EARLIER * (border - first)), seed=seed)
     except InputError:
@@ -176,7 +183,7 @@ def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
     fitted_on = forecasts.sample_slots(past, seed)
     covariates = forecasts.affordable(fitted_on, forecasts.COVARIATES)
     by_curve, by_cox = forecasts.fit_curve(past), forecasts.fit_cox(fitted_on, covariates, ("activity",))
-    longest = past["duration"].max()
+    longest = scalars.whole(past["duration"].max())
     spread = [np.geomspace(1, longest, POINTS), np.geomspace(longest, REACH * longest, POINTS // 4)]
     grid = np.unique(np.round(np.r_[0, *spread]))
     cox, row = by_cox.curves(future, grid)

@@ -364,8 +364,9 @@ def load_trace(ref: str) -> Trace:
     if any(path.glob("*.rlp")):
         chain_id = manifest()[ref].chain_id if ref in manifest() else None
         return block_access_list.read_folder(path, chain_id=chain_id)
-    if peer := next(path.glob("mock_*_blocks*_*.csv.gz"), None):
-        return zksp.read(peer, int(re.search(r"_blocks(\d+)_", peer.name)[1]))
+    for peer in path.glob("mock_*_blocks*_*.csv.gz"):
+        if blocks := re.search(r"_blocks(\d+)_", peer.name):
+            return zksp.read(peer, int(blocks[1]))
     try:
         return importing.read([str(path)])
     except InputError as error:

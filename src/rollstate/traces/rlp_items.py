@@ -34,7 +34,7 @@ class Item(NamedTuple):
 
 
 def decode(data: bytes, where: str) -> Item:
-    """Decode one item that fills `data` exactly.
+    r"""Decode one item that fills `data` exactly.
 
     Parameters
     ----------
@@ -47,6 +47,11 @@ def decode(data: bytes, where: str) -> Item:
     ------
     MalformedError
         If the encoding is truncated, not canonical, nested too deep, or followed by other bytes.
+
+    Examples
+    --------
+    >>> [item.value for item in decode(b"\xc8\x83cat\x83dog", "a list").value]
+    [b'cat', b'dog']
     """
     item, end = _item(data, 0, len(data), where, 0)
     if end != len(data):
@@ -100,7 +105,11 @@ def _span(data: bytes, at: int, stop: int, where: str) -> tuple[int, int]:
 
 
 def encode(value: bytes | list) -> bytes:
-    """Encode a byte string or a nested list of byte strings."""
+    r"""Encode a byte string or a nested list of byte strings.
+
+    >>> encode([b"cat", b"dog"])
+    b'\xc8\x83cat\x83dog'
+    """
     if isinstance(value, bytes):
         if len(value) == 1 and value[0] < 0x80:
             return value

@@ -310,7 +310,7 @@ def _contract(p: SyntheticParameters, number: int) -> tuple[dict[str, np.ndarray
     kind = p.contract_kinds[rng.choice(len(p.contract_kinds), p=[kind.share for kind in p.contract_kinds])]
     start, (a, b) = p.first_block, p.window
     older = rng.random() < p.born_before_share and a > start
-    born_contract = rng.integers(start, a) if older else rng.integers(a, b)
+    born_contract = int(rng.integers(start, a) if older else rng.integers(a, b))
     n = rng.geometric(1 / p.slots_per_contract)
     # Groups of slots that share one history: bundles first, then single slots.
     bundles = int(n * p.bundled_share) // p.bundle_size

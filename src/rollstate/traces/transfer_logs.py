@@ -28,6 +28,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from eth_hash.auto import keccak
@@ -208,7 +209,7 @@ def transfers(logs: Iterable[Log]) -> pl.DataFrame:
         `TRANSFERS_SCHEMA`: accounts are 20 bytes; ``token`` is the 32-byte id, null for ERC-20; a batch has one row per
         id. ``standard`` also takes ``unindexed`` and ``irregular``, whose accounts are null.
     """
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for log in logs:
         standard = classify(log)
         if standard == "other":
@@ -263,7 +264,11 @@ def _balance_key(standard: str, holder: bytes, token: bytes | None, layout: Toke
     if layout is not None:
         return layout.key(layout.balances, *((token, holder) if standard == "erc1155" else (holder,)))
     padded = holder.rjust(32, b"\0")
-    return keccak(b"balance" + token + padded) if standard == "erc1155" else padded
+    if standard != "erc1155":
+        return padded
+    if token is None:
+        raise InputError("transfers: an ERC-1155 transfer without the id of its token")
+    return keccak(b"balance" + token + padded)
 
 
 def _owner_key(token: bytes, layout: TokenLayout | None) -> bytes:

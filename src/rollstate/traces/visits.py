@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
+from rollstate.scalars import whole
 from rollstate.traces.schema import Trace
 
 KEY_BITS = 63
@@ -224,7 +225,16 @@ def run_starts(values: np.ndarray) -> np.ndarray:
     return flags
 
 
-def _packed(index, offset, tx, write, extra, extra_offset, tx_bits, block_bits) -> np.ndarray:
+def _packed(
+    index: np.ndarray,
+    offset: np.ndarray,
+    tx: np.ndarray,
+    write: np.ndarray,
+    extra: np.ndarray,
+    extra_offset: np.ndarray,
+    tx_bits: int,
+    block_bits: int,
+) -> np.ndarray:
     """Return the sorted keys (slot, block, transaction + 1, write) of accesses, and of extra visits without either.
 
     Built in place: ten million accesses would else pass through a dozen temporary arrays of their size.
@@ -245,14 +255,14 @@ def _packed(index, offset, tx, write, extra, extra_offset, tx_bits, block_bits) 
 
 def _index(slots: pl.DataFrame, wanted: pl.Series) -> np.ndarray:
     """Return the rows of `slots`, which is sorted, that hold the wanted slot ids."""
-    ids, wanted = slots["slot_id"].to_numpy(), wanted.to_numpy()
-    row_of = np.full(max(ids.max(initial=0), wanted.max(initial=0)) + 1, -1, np.int32)
+    ids, sought = slots["slot_id"].to_numpy(), wanted.to_numpy()
+    row_of = np.full(max(ids.max(initial=0), sought.max(initial=0)) + 1, -1, np.int32)
     row_of[ids] = np.arange(ids.size)
-    index = row_of[wanted]
+    index = row_of[sought]
     missing = index < 0
     if missing.any():
         raise InputError(
-            f"trace: slot {wanted[missing][0]} is accessed, but `slots` does not describe it; add its row"
+            f"trace: slot {sought[missing][0]} is accessed, but `slots` does not describe it; add its row"
         )
     return index
 
@@ -270,9 +280,10 @@ def _last_accesses(history: pl.DataFrame | None, slots: pl.DataFrame, seen_from:
     )
     if known["slot_id"].is_duplicated().any():
         raise InputError("history: a slot is listed twice; keep its last access only")
-    if known.height and known["last_access"].max() >= seen_from:
+    latest = whole(known["last_access"].max()) if known.height else None
+    if latest is not None and latest >= seen_from:
         raise InputError(
-            f"history: a last access in block {known['last_access'].max()} does not lie before the trace, "
+            f"history: a last access in block {latest} does not lie before the trace, "
             f"which starts at {seen_from}"
         )
     last[_index(slots, known["slot_id"])] = known["last_access"].to_numpy()

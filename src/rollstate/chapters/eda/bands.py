@@ -33,7 +33,8 @@ class Spells:
         """Take the columns of a frame; without ``count`` each row is one spell."""
         names = ("duration", "event", "entry", "contract_id")
         count = frame["count"].to_numpy() if "count" in frame.columns else np.ones(frame.height, np.int64)
-        return cls(*(frame[name].to_numpy() for name in names), count)
+        duration, event, entry, contract = (frame[name].to_numpy() for name in names)
+        return cls(duration, event, entry, contract, count)
 
     @cached_property
     def table(self) -> ClusteredRiskTable:

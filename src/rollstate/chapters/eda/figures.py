@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real, whole
 
 _COMPLETED, _ALL = "completed gaps alone", "all spells"
 
@@ -138,7 +139,7 @@ def hill(frame: pl.DataFrame, *, chosen_k: int, k_low: int, k_high: int, drift: 
     left.set(xlabel="number k of longest gaps", ylabel="tail index of the gap")
     right.set(xlabel="number k of longest gaps", ylabel="gaps that end with an access")
     share = style.share(frame.sort((pl.col("k") - chosen_k).abs())["event_share"][0])
-    low, high = frame["alpha"].min(), frame["alpha"].max()
+    low, high = real(frame["alpha"].min()), real(frame["alpha"].max())
     style.title(
         figure, f"The number of gaps used decides the tail index: anything from {low:.2g} to {high:.2g}"
     )
@@ -169,7 +170,7 @@ def reuse(frame: pl.DataFrame) -> Drawing:
     ax.set_xlim(left=0)
     style.percent(ax, "y")
     ax.legend(title=None)
-    lag = frame["lag"].max()
+    lag = whole(frame["lag"].max())
     at = {
         name: style.share(share)
         for name, share in frame.filter(pl.col("lag") == lag).select("touches", "share").rows()

@@ -65,9 +65,11 @@ def paired_curves(wrong: pl.DataFrame, right: pl.DataFrame, at: np.ndarray, p: E
     """Return the survival curves of two sets of spells and their difference, with bands from the same draws."""
     one, other = Spells.of(wrong), Spells.of(right)
     names = ("duration", "event", "entry", "contract")
-    both = [np.concatenate([getattr(one, name), getattr(other, name)]) for name in names]
-    first = np.arange(len(both[0])) < wrong.height
-    tables = [ClusteredRiskTable.of(*both, count=rows) for rows in (first, ~first)]
+    duration, event, entry, contract = (
+        np.concatenate([getattr(one, name), getattr(other, name)]) for name in names
+    )
+    first = np.arange(len(duration)) < wrong.height
+    tables = [ClusteredRiskTable.of(duration, event, entry, contract, count=rows) for rows in (first, ~first)]
 
     def curves(pair: tuple[RiskTable, RiskTable]) -> np.ndarray:
         one, other = (survival_of(table, at, min_at_risk=bands.MIN_AT_RISK) for table in pair)

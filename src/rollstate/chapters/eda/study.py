@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from lifelines import KaplanMeierFitter, NelsonAalenFitter
 
-from rollstate import intervals, tails
+from rollstate import intervals, scalars, tails
 from rollstate.bootstrap import cluster_samples, cluster_weights, percentile_interval
 from rollstate.chapters.eda import bands
 from rollstate.chapters.eda.bands import Spells
@@ -423,8 +423,8 @@ def co_access(seen: Window, p: Eda) -> Answer:
             missing=("co_access_lift", "co_access_upper"),
             why="Fewer than two contracts are active often enough for their pairs of slots to be judged.",
         )
-    edges = p.min_active * 2 ** np.arange(40)
-    edges = edges[edges <= pairs["active"].max()][:5]
+    steps = p.min_active * 2 ** np.arange(40)
+    edges = steps[steps <= scalars.whole(pairs["active"].max())][:5].tolist()
     rows = []
     for first, behind in zip(edges, [*edges[1:], None], strict=True):
         inside = (pl.col("active") >= first) & (pl.lit(True) if behind is None else pl.col("active") < behind)
@@ -447,7 +447,7 @@ def _quantiles(values: np.ndarray, p: Eda) -> list[tuple[str, float, float, floa
             np.quantile(values[picked], level)
             for picked in cluster_samples(np.arange(len(values)), p.draws, p.seed)
         ]
-        rows.append((name, float(np.quantile(values, level)), *percentile_interval(drawn)))
+        rows.append((name, float(np.quantile(values, level)), *percentile_interval(np.array(drawn))))
     return rows
 
 

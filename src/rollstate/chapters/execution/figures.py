@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real, whole
 
 _RULES = ("strict", "lazy balances", "with a block access list")
 _ENGINES = ("locks", "optimistic, validated", "optimistic rounds", "two phases")
@@ -70,14 +71,18 @@ def blocks(frame: pl.DataFrame) -> Drawing:
         xlabel="transactions of the block", ylabel="independent transactions", xlim=(0, None), ylim=(0, 1.02)
     )
     style.percent(right, "y")
-    mean, low, high = (frame["independent"].mean(), frame["independent"].min(), frame["independent"].max())
+    mean, low, high = (
+        real(frame["independent"].mean()),
+        real(frame["independent"].min()),
+        real(frame["independent"].max()),
+    )
     style.title(figure, f"{style.share(mean)} of transactions depend on no other, but each block has a chain")
     return Drawing(
         figure,
         caption="Longest chain of dependent transactions (left) and share of transactions that conflict with no other "
         "(right), by block, strict rule. Where the source gives reads no transaction, conflicts between writes alone.",
-        alt=f"Two scatter plots of {frame.height} blocks: chains between {frame['path'].min():.0f} and "
-        f"{frame['path'].max():.0f} transactions, independent shares between {style.share(low)} and {style.share(high)}.",
+        alt=f"Two scatter plots of {frame.height} blocks: chains between {real(frame['path'].min()):.0f} and "
+        f"{real(frame['path'].max()):.0f} transactions, independent shares between {style.share(low)} and {style.share(high)}.",
     )
 
 
@@ -180,9 +185,9 @@ def measured(frame: pl.DataFrame) -> Drawing:
         shown.to_pandas(), x="measured", y="limit", hue="rule", style="rule", hue_order=_RULES[:2],
         style_order=_RULES[:2], palette=style.palette(_RULES[:2]), markers=list(style.MARKERS[:2]), s=28, ax=ax,
     )  # fmt: skip
-    top = float(frame["measured"].max()) * 1.15
+    top = real(frame["measured"].max()) * 1.15
     ax.plot([0.9, top], [0.9, top], color="black", linewidth=0.8, linestyle=":")
-    ax.set(xlim=(0.9, top), ylim=(0.9, float(shown["limit"].max()) * 1.3))
+    ax.set(xlim=(0.9, top), ylim=(0.9, real(shown["limit"].max()) * 1.3))
     style.log_axis(ax, "y")
     ax.set(xlabel="measured speed-up", ylabel="limit of the rule")
     ax.legend(title=None)
@@ -213,7 +218,7 @@ def predicted(frame: pl.DataFrame, *, correlation: float, error: float) -> Drawi
         data, x="measured", y="predicted", hue="fitted", style="fitted", hue_order=order, style_order=order,
         palette=style.palette(order), markers=list(style.MARKERS[: len(order)]), s=28, ax=ax,
     )  # fmt: skip
-    top = float(max(frame["measured"].max(), frame["predicted"].max())) * 1.1
+    top = max(real(frame["measured"].max()), real(frame["predicted"].max())) * 1.1
     ax.plot([0.8, top], [0.8, top], color="black", linewidth=0.8, linestyle=":")
     ax.set(xlabel="measured speed-up", ylabel="predicted speed-up", xlim=(0.8, top), ylim=(0.8, top))
     ax.legend(title=None, loc="lower right")
@@ -242,7 +247,7 @@ def throughput(frame: pl.DataFrame) -> Drawing:
     style.log_axis(ax, "x")
     ax.set(xlabel="value of a block over the mean of all blocks", ylabel="")
     spread = {
-        name: part["ratio"].max() / part["ratio"].min()
+        name: real(part["ratio"].max()) / real(part["ratio"].min())
         for (name,), part in frame.group_by("measure", maintain_order=True)
     }
     tps, gas = spread["transactions per second"], spread["gas per second"]
@@ -271,7 +276,7 @@ def remedies(frame: pl.DataFrame) -> Drawing:
         colour="sample",
         colours=samples,
     )
-    ax.set_xlim(1, float(frame["high"].max()) * 1.3)
+    ax.set_xlim(1, real(frame["high"].max()) * 1.3)
     style.log_axis(ax, "x")
     ax.set_xlabel("speed-up, one per transaction")
     style.key(figure, samples)
@@ -306,7 +311,7 @@ def kept(frame: pl.DataFrame) -> Drawing:
     style.percent(ax, "y")
     ax.legend(title=None)
     last = {what: frame.filter(what=what)["share"][-1] for what in order}
-    longest = frame["interval"].max()
+    longest = whole(frame["interval"].max())
     style.title(figure, f"{longest} blocks at once leave {style.share(last['nodes'])} of the nodes")
     return Drawing(
         figure,

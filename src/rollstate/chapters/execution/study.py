@@ -327,7 +327,8 @@ def remedy_table(
         named.append(("replayed blocks", pl.concat([replay.touches(one) for one in found.replays])))
     for name, other in (("rollup", rollup), ("a month, thinned", month)):
         named.append((_name(other, name), remedies.rows_of(other.trace)))
-    rows, pairs = [], {}
+    rows: list[tuple] = []
+    pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, touched in named:
         for remedy, (total, path) in remedies.limits(touched, hot=p.hot_keys, threads=p.quote).items():
             rows.append((name, remedy, *ratio(total, path, p)))

@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real, whole
 
 
 def _lines(ax: Axes, frame: pl.DataFrame, group: str, x: str, y: str, *, legend: bool = True) -> None:
@@ -73,10 +74,10 @@ def formula(frame: pl.DataFrame) -> Drawing:
     """Draw the hexary formula against real trie nodes: ``real_kb``, ``formula_kb``."""
     figure, ax = style.subplots(height=2.6)
     sns.scatterplot(frame.to_pandas(), x="real_kb", y="formula_kb", s=22, color=style.COLOURS[1], ax=ax)
-    top = 1.1 * max(frame["real_kb"].max(), frame["formula_kb"].max())
+    top = 1.1 * max(real(frame["real_kb"].max()), real(frame["formula_kb"].max()))
     ax.plot([0, top], [0, top], color="black", linewidth=0.8, linestyle=":")
     ax.set(xlabel="real trie nodes (kB)", ylabel="formula (kB)", xlim=(0, top), ylim=(0, top))
-    off = (frame["formula_kb"] / frame["real_kb"] - 1).abs().max()
+    off = real((frame["formula_kb"] / frame["real_kb"] - 1).abs().max())
     style.title(figure, f"The formula is off by at most {style.share(off)}")
     return Drawing(
         figure,
@@ -112,8 +113,8 @@ def reading(frame: pl.DataFrame, *, compute_ms: float) -> Drawing:
     _lines(ax, frame, "engine", "depth", "ms")
     _powers(ax)
     ax.set(xlabel="reads under way at once", ylabel="time of a block (ms)", ylim=(0, None))
-    first, last = frame["depth"].min(), frame["depth"].max()
-    slow, fast = (frame.filter(pl.col("depth") == depth)["ms"].min() for depth in (first, last))
+    first, last = whole(frame["depth"].min()), whole(frame["depth"].max())
+    slow, fast = (real(frame.filter(pl.col("depth") == depth)["ms"].min()) for depth in (first, last))
     style.title(figure, f"Model: with reads one by one no engine takes less than {slow:.0f} ms")
     return Drawing(
         figure,
@@ -153,7 +154,7 @@ def shards(frame: pl.DataFrame) -> Drawing:
     _powers(ax)
     style.percent(ax, "y")
     ax.set(xlabel="shards", ylabel="transactions that cross shards", ylim=(0, 1.02))
-    few = frame["shards"].min()
+    few = whole(frame["shards"].min())
     at = {row["placement"]: row["share"] for row in frame.filter(pl.col("shards") == few).rows(named=True)}
     style.title(figure, f"Placed by hash, {style.share(at['hash'])} of transactions cross {few} shards")
     said = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())

@@ -17,6 +17,7 @@ from rollstate.chapters.execution_state.parameters import ExecutionState
 from rollstate.chapters.execution_state.study import Seen
 from rollstate.estimate import Estimate
 from rollstate.execution import caches, schedules, state_trees
+from rollstate.scalars import real
 
 VERDICTS = ("holds", "holds under conditions", "wrong", "no data", "a note")
 
@@ -136,7 +137,7 @@ def _states(seen: Seen, found: Computed) -> dict[str, str]:
     if found.real is not None:
         ratio = found.real["real_kb"] / found.real["formula_kb"]
         out["real"] = (
-            f"real nodes {ratio.min():.2f} to {ratio.max():.2f} of the bytes of full levels, {len(ratio)} witnesses"
+            f"real nodes {real(ratio.min()):.2f} to {real(ratio.max()):.2f} of the bytes of full levels, {len(ratio)} witnesses"
         )
     return out
 

@@ -139,9 +139,10 @@ def witnesses(seen: Seen) -> dict[str, np.ndarray]:
     writes = seen.trace.accesses.filter("is_write").select("block_number", "slot_id").unique()
     written = dict(writes.group_by("block_number").len().iter_rows())
     changed = dict(changes.unique().group_by("block_number").len().iter_rows())
+    listed: dict[int, int] = found | seen.listed
     out: dict[str, list[float]] = {"hexary": [], "binary": [], "Verkle": []}
     for number, touched in zip(seen.numbers.tolist(), seen.touches.tolist(), strict=True):
-        accounts, slots = seen.listed.get(number, found[number]), int(touched)
+        accounts, slots = listed[number], int(touched)
         for kind, size in (
             ("hexary", state_trees.witness_hexary_bytes),
             ("binary", state_trees.witness_binary_bytes),
@@ -234,7 +235,7 @@ def warm_sets(ref: str) -> pl.DataFrame | None:
     warm, rows = table.filter(table="warmth_slots_pct_of_1552604459"), []
     for kind, label in (("W", "written"), ("R", "read"), ("RuW", "touched")):
         share = dict(warm.filter(metric=kind).select("window_days", "value").rows())
-        said = expiry.power_extrapolation([1, 7], [share[1], share[7]], 30)
+        said = expiry.power_extrapolation(np.array([1, 7]), np.array([share[1], share[7]]), 30)
         rows.append((label, share[1], share[7], share[30], said, said / share[30] - 1))
     names = ["slots", "1 day", "7 days", "30 days", "30 days by power law", "error"]
     return pl.DataFrame(rows, schema=names, orient="row")

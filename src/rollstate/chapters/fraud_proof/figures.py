@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real, whole
 
 _STATUS = {
     "final": ("#BBBBBB", "final"),
@@ -99,7 +100,9 @@ def gas(frame: pl.DataFrame) -> Drawing:
         ax.text(
             at, total / 1e6 + 0.01, f"{total:,}\n{messages} messages", ha="center", va="bottom", fontsize=6.8
         )
-    ax.set(xlabel="n − r (batches)", ylabel="gas (millions)", ylim=(0, totals["gas"].max() / 1e6 * 1.25))
+    ax.set(
+        xlabel="n − r (batches)", ylabel="gas (millions)", ylim=(0, real(totals["gas"].max()) / 1e6 * 1.25)
+    )
     ax.grid(axis="x", visible=False)
     sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title=None)
     last = totals.row(-1, named=True)
@@ -139,7 +142,7 @@ def kills(frame: pl.DataFrame) -> Drawing:
     )
     ax.invert_yaxis()
     style.log_axis(ax, "x")
-    most = frame["plays"].max()
+    most = whole(frame["plays"].max())
     ax.set_xlim(0.8, most * 1.5)
     ax.xaxis.set_major_locator(FixedLocator([1, 10, 100, 1_000, 10_000, 100_000]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -167,4 +170,36 @@ def kills(frame: pl.DataFrame) -> Drawing:
         caption="Each line is the set of rules with one of them broken on purpose. A filled mark stands at the number of "
         "random plays after which a promise was broken; an open one at the number of plays that all went well.",
         alt=f"Dot plot on a log scale. {said}.",
+    )
+
+
+def instructions(frame: pl.DataFrame, *, limit: int) -> Drawing:
+    """Draw what checking an instruction costs: ``kind``, ``gas``."""
+    figure, ax = style.subplots(width="page", height=2.2)
+    means = frame.group_by("kind").agg(pl.col("gas").mean(), n=pl.len()).sort("gas")
+    order = means["kind"].to_list()
+    shown = frame.with_columns(thousands=pl.col("gas") / 1e3).to_pandas()
+    sns.stripplot(
+        shown,
+        x="thousands",
+        y="kind",
+        order=order,
+        jitter=False,
+        size=5,
+        alpha=0.5,
+        color=style.COLOURS[0],
+        ax=ax,
+    )
+    most = frame["gas"].max()
+    ax.set(xlabel="gas of one step (thousands)", ylabel="", xlim=(0, most / 1e3 * 1.15))
+    style.title(figure, f"Checking one instruction on chain costs {most:,} gas at most")
+    return Drawing(
+        figure,
+        caption=f"Gas, by receipt, of checking {frame.height} instructions of a batch, drawn at random and the last one: the "
+        "state, the instruction's path in the memory, and for a load or store the path of its data.",
+        alt=" ".join(
+            f"{kind}: {n} checked, mean {gas:,.0f} gas."
+            for kind, gas, n in means.select("kind", "gas", "n").iter_rows()
+        )
+        + f" The most is {most:,} gas; the bound is {limit:,}.",
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from rollstate import scalars
 from rollstate.chapters.fraud_proof.parameters import FraudProof
 from rollstate.compendium.provenance import Model
 from rollstate.dispute import adversaries, chain, crowds, economics, matches, scenarios, schedules, zoo
@@ -17,7 +18,9 @@ from rollstate.dispute.game import Rules
 from rollstate.dispute.matches import Played
 from rollstate.dispute.transition import Transfer, exit_key
 from rollstate.dispute.worlds import Fault, World
-from rollstate.errors import InputError
+from rollstate.riscv import bisection, guest
+from rollstate.riscv.interpreter import Machine
+from rollstate.riscv.on_chain import StepContract
 
 PROOF_INPUTS = 5
 """Public inputs of a proof of one batch: states before and after it, transactions, difference, and their number."""
@@ -82,8 +85,6 @@ class Walkthrough:
         matches.post_all(board, sequencer, board.accounts[0])
         challenger = Challenger(self.truth, last=last)
         game_id = matches.challenge(board, challenger, board.accounts[1])
-        if game_id is None:
-            raise InputError("the lie changes no difference: choose another fault, batch or transaction")
         played = matches.settle(board, game_id, sequencer, challenger)
         return _messages(board, played), played
 
@@ -116,8 +117,6 @@ def gas_by_gap(p: FraudProof, node: Any) -> pl.DataFrame:
         liar, honest = adversaries.Liar(lie), Challenger(truth, last=True)
         matches.post_all(board, liar, board.accounts[0])
         game_id = matches.challenge(board, honest, board.accounts[1])
-        if game_id is None:
-            raise InputError(f"the lie changes no difference at n - r = {gap}")
         game = matches.settle(board, game_id, liar, honest)
         sent = board.messages[game.first : game.last]
         rows += [(gap, chain.MESSAGES[message.name], message.gas) for message in sent]
@@ -254,7 +253,7 @@ def model_results(found: pl.DataFrame) -> dict[str, int]:
         "attacks": int(whole["length"] > 0),
         "rules": removed.height,
         "needed": removed.filter(removed["length"] > 0).height,
-        "longest_attack": int(removed["length"].max() or 0),
+        "longest_attack": scalars.whole(removed["length"].max() or 0),
     }
 
 
@@ -277,7 +276,7 @@ def naive(node: Any) -> pl.DataFrame:
         sequencer, thrower = adversaries.Liar(told.lie), adversaries.Throws(told.lie, 4, random.Random(0))
         matches.post_all(board, sequencer, liar)
         game_id = matches.challenge(board, thrower, puppet)
-        matches.settle(board, game_id or 0, sequencer, thrower)
+        matches.settle(board, game_id, sequencer, thrower)
         final = board.contract.functions.finalised().call()
         serial, bond = board.rollup.batches[2].serial, board.rules.challenger_bond
         arguments = (2, serial, 1, told.truth.roots[1])
@@ -330,3 +329,91 @@ def prices(p: FraudProof) -> pl.DataFrame:
         schema=["attack", "delay (s)", "cost (ETH)", "delay for one ETH (s)", "can be repeated"],
         orient="row",
     )
+
+
+_MOST_STEPS = 10**8
+KINDS = {
+    0x13: "arithmetic", 0x33: "arithmetic", 0x37: "arithmetic", 0x17: "arithmetic", 0x03: "load", 0x23: "store",
+    0x63: "branch or jump", 0x6F: "branch or jump", 0x67: "branch or jump", 0x73: "end",
+}  # fmt: skip
+"""Kind of an instruction by its opcode."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A batch that the machine ran.
+
+    Attributes
+    ----------
+    run : bisection.Run
+        Its states.
+    ends : list of int
+        Steps after which each transaction is done, 0 before them.
+    """
+
+    run: bisection.Run
+    ends: list[int]
+
+
+def execution(p: FraudProof) -> Execution:
+    """Run a batch of m transfers of coin and token, drawn at random, on the machine."""
+    rng = random.Random(p.seed)
+    accounts = [rng.randbytes(20) for _ in range(8)]
+    balances = {
+        (one, kind): rng.randrange(100, 1000) for one in accounts for kind in (guest.NATIVE, guest.TOKEN)
+    }
+    batch = [
+        guest.Transfer(rng.randrange(2), *rng.sample(accounts, 2), rng.randrange(1, 200)) for _ in range(p.m)
+    ]
+    # A run of fewer transactions is the same up to the end of the last one.
+    ends = [
+        Machine.start(guest.memory(balances, batch[:k])).finish(_MOST_STEPS).steps for k in range(1, p.m + 1)
+    ]
+    return Execution(bisection.Run(guest.memory(balances, batch), ends[-1]), [0, *ends])
+
+
+def instruction_dispute(ran: Execution, p: FraudProof, node: Any) -> dict[str, int | bool]:
+    """Play a dispute over one false instruction of the faulty transaction: transaction first, then instruction.
+
+    Returns
+    -------
+    dict
+        What the chapter records of it, by name.
+    """
+    first, last = ran.ends[p.fault_transaction], ran.ends[p.fault_transaction + 1]
+    false = random.Random(p.seed).randrange(first + 1, last - 1)
+    liar = bisection.FalseRun(ran.run, false)
+    outer = bisection.first_disagreement(
+        lambda k: ran.run.claim(ran.ends[k]), lambda k: liar.claim(ran.ends[k]), p.m
+    )
+    start, stop = ran.ends[outer.step], ran.ends[outer.step + 1]
+    inner = bisection.first_disagreement(
+        lambda k: ran.run.claim(start + k), lambda k: liar.claim(start + k), stop - start
+    )
+    witness = ran.run.witness(start + inner.step)
+    contract = StepContract(node.w3)
+    return {
+        "run_steps": ran.ends[-1],
+        "transaction_steps": stop - start,
+        "found_transaction": outer.step,
+        "found_instruction": start + inner.step,
+        "false_instruction": false,
+        "transaction_rounds": outer.rounds,
+        "instruction_rounds": inner.rounds,
+        "instruction_gas": contract.gas(inner.agreed, witness),
+        "instruction_refuted": contract.step(inner.agreed, witness) != inner.claimed,
+        "step_code_bytes": contract.code_bytes,
+    }
+
+
+def instruction_gas(ran: Execution, p: FraudProof, node: Any) -> pl.DataFrame:
+    """Return the gas of checking instructions of the run, drawn at random: ``kind``, ``gas``."""
+    rng, contract, rows = random.Random(p.seed + 1), StepContract(node.w3), []
+    last = ran.ends[-1] - 1
+    drawn = rng.sample(range(last), min(p.instructions - 1, last))
+    for step in [*sorted(drawn), last]:
+        witness = ran.run.witness(step)
+        at = witness.state.pc % 32
+        code = witness.code.content[at] & 127
+        rows.append((KINDS[code], contract.gas(witness.state.hash(), witness)))
+    return pl.DataFrame(rows, schema=["kind", "gas"], orient="row").sort("kind", "gas")

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real
 
 
 def _lines(ax: Axes, frame: pl.DataFrame, *, x: str, y: str, hue: str, markers: bool = False) -> None:
@@ -81,7 +82,7 @@ def throughput(frame: pl.DataFrame) -> Drawing:
     figure, ax = style.subplots(height=2.6)
     _lines(ax, frame, x="provers", y="per_h", hue="how")
     ax.set(xlabel="provers", ylabel="batches proved per hour", ylim=(0, None))
-    one, most = frame["per_h"][0], frame["per_h"].max()
+    one, most = frame["per_h"][0], real(frame["per_h"].max())
     style.title(figure, f"Throughput rises from {one:.0f} to {most:.0f} batches per hour, then stays")
     return Drawing(figure, caption=f"Throughput: {one:.0f} batches per hour with one prover, at most {most:.0f}, which is how "
                    "fast batches close. Failures ask for one prover more.",
@@ -104,7 +105,7 @@ def calibration(frame: pl.DataFrame, *, run: str) -> Drawing:
         style.band(ax, fit["size"], fit["low_s"], fit["high_s"])
         ax.set(xlabel=label, ylabel="proving time (s)")
         ax.legend(title=None, loc="lower right")
-        widths[panel] = (fit["high_s"] - fit["low_s"]).mean()
+        widths[panel] = real((fit["high_s"] - fit["low_s"]).mean())
     style.title(
         figure,
         f"The band from cycles is {widths['gas'] / widths['cycles']:.1f} times narrower than that from gas",
@@ -248,8 +249,8 @@ def cost(frame: pl.DataFrame, *, best: float) -> Drawing:
     )
     style.log_axis(ax, "x", "y")
     ax.set(xlabel="batches per aggregate", ylabel="cost per transaction ($)")
-    least = frame.filter(pl.col("cause") == "total")["usd"].min()
-    naive = frame.filter(pl.col("cause") == "total, no aggregation")["usd"].min()
+    least = real(frame.filter(pl.col("cause") == "total")["usd"].min())
+    naive = real(frame.filter(pl.col("cause") == "total, no aggregation")["usd"].min())
     style.title(figure, f"Aggregation lowers the cost from \\${naive:.3f} to \\${least:.4f} per transaction")
     return Drawing(figure, caption=f"Cost per transaction by cause, closed form. Least total ${least:.4f} near {best:.0f} batches. "
                    f"Without aggregation every proof is verified by itself: at least ${naive:.3f}.",

@@ -243,7 +243,7 @@ def tails(of: dict[str, Profile], p: Reuse) -> pl.DataFrame:
         everyone = np.ones(GROUPS)
         for unit in ("slots", "contracts"):
             units = int(one.table(unit).filter(pl.col("touches") > 0)["rows"].sum())
-            sizes = np.unique(np.geomspace(20, max(20, units // 5), 25).astype(int)) if units >= 200 else []
+            sizes = np.unique(np.geomspace(20, max(20, units // 5), 25 if units >= 200 else 0).astype(int))
             index = index_of_touches(one, unit)
             rows += [(unit, name, k / units, index(int(k), everyone)) for k in sizes]
         blocks = one.plan.n_blocks

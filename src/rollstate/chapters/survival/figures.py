@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real
 
 
 def _ends(frame: pl.DataFrame, value: str, low: str, high: str) -> pl.DataFrame:
@@ -105,7 +106,7 @@ def effects(frame: pl.DataFrame) -> Drawing:
     figure.supxlabel("blocks since the last access", fontsize=8)
     figure.supylabel("log hazard ratio", fontsize=8)
     first = frame.filter(pl.col("covariate") == names[0])["effect"]
-    fold = float(np.exp(first.max() - first.min()))
+    fold = float(np.exp(real(first.max()) - real(first.min())))
     style.title(figure, f"The effect of “{names[0]}” changes {fold:.1f}-fold along the gap")
     return Drawing(
         figure,
@@ -205,8 +206,8 @@ def reliability(frame: pl.DataFrame) -> Drawing:
         upper.set(xlim=(0, 1), ylim=(0, 1), xlabel="", ylabel="")
         lower.set_xlabel("forecast")
         style.percent(upper, "x", "y", decimals=0)
-        low[name] = spread.filter(pl.col("forecast") < 0.3)["value"].sum()
-        share[name] = float((line["value"] - line["forecast"]).abs().mean())
+        low[name] = real(spread.filter(pl.col("forecast") < 0.3)["value"].sum())
+        share[name] = real((line["value"] - line["forecast"]).abs().mean())
     axes[0, 0].set_ylabel("accessed")
     axes[1, 0].set_ylabel("slots")
     style.title(

@@ -17,6 +17,7 @@ from rollstate.chapters.survival.parameters import Survival
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.profile import Profile, load_file
+from rollstate.scalars import real, whole
 from rollstate.survival import (
     calibration,
     conformal,
@@ -335,7 +336,7 @@ def ph_verdict(fit: Proportional, along: pl.DataFrame) -> dict[str, Any]:
     p = float(fit.test.filter(pl.col("term") == "GLOBAL")["p"][0])
     first = along["covariate"][0]
     of = along.filter(pl.col("covariate") == first)["effect"]
-    factor = float(np.exp(of.max() - of.min()))
+    factor = float(np.exp(real(of.max()) - real(of.min())))
     rejected = f"rejected; the hazard ratio of “{first}” changes {factor:.1f}-fold along the gap"
     return {"ph_p": p, "ph_clusters": fit.clusters, "ph_verdict": rejected if p < 0.05 else "not rejected"}
 
@@ -484,7 +485,8 @@ def range_numbers(ranges: pl.DataFrame, best: str) -> dict[str, Any]:
     """Return what the text quotes of `by_range`; a range without slots has no numbers."""
     out: dict[str, Any] = {}
     slots = {
-        name: ranges.filter(pl.col("range") == name)["slots"].max() or 0 for name in ("inside", "outside")
+        name: whole(ranges.filter(pl.col("range") == name)["slots"].max() or 0)
+        for name in ("inside", "outside")
     }
     out["outside"] = slots["outside"] / (slots["inside"] + slots["outside"])
     for name in ("inside", "outside"):
@@ -709,7 +711,7 @@ def simultaneous_coverage(found: Study, compared: Compared) -> Estimate:
     gap = np.where(test["event"], test["duration"], np.inf)
     held, judged = np.ones(test.height, bool), at_idle(test)
     for idle in grid:
-        bound = conformal.lower_bounds(lambda w, idle=idle: judged(idle, w), level, test.height, horizon)
+        bound = conformal.lower_bounds(functools.partial(judged, idle), level, test.height, horizon)
         held &= (test["duration"].to_numpy() <= idle) | (gap - idle >= bound)
     return resampling(test["contract_id"].to_numpy(), p.draws, p.seed).mean(held)
 

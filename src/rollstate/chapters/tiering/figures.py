@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real
 from rollstate.tiering import policies
 
 COLOUR = {
@@ -122,7 +123,7 @@ def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
         part = frame.filter(pl.col("policy") == name).sort("miss")
         colour = COLOUR[name]
         inside = part["ratio"].clip(LOW, HIGH)
-        if told is not None and told < frame["miss"].max():
+        if told is not None and real(told) < real(frame["miss"].max()):
             ax.axvspan(told, frame["miss"].max(), color="#EEEEEE", zorder=0)
         ax.axhline(1, color="black", linewidth=0.8)
         sns.lineplot(
@@ -217,7 +218,7 @@ def horizon(frame: pl.DataFrame, *, quote: float, threshold: str, proposed: str)
     own = frame.filter(pl.col("policy") == threshold)
     exact = frame.filter(pl.col("policy") == proposed)["ratio"][0]
     style.log_axis(ax, "x")
-    ax.set_ylim(0, max(1.1, 1.05 * frame["ratio"].max()))
+    ax.set_ylim(0, max(1.1, 1.05 * real(frame["ratio"].max())))
     ax.annotate(
         proposed,
         (frame["tau"].min(), exact),
@@ -236,7 +237,7 @@ def horizon(frame: pl.DataFrame, *, quote: float, threshold: str, proposed: str)
         fontsize=7.5,
     )
     ax.set(xlabel="horizon of the threshold (blocks)", ylabel="cost / cheapest simple rule's cost")
-    least, most = own["ratio"].min(), own["ratio"].max()
+    least, most = real(own["ratio"].min()), real(own["ratio"].max())
     style.title(figure, f"The threshold's cost moves between {least:.2f} and {most:.2f} with its horizon")
     return Drawing(
         figure,
@@ -296,7 +297,9 @@ def tiers(frame: pl.DataFrame) -> Drawing:
         style.log_axis(ax, "x")
         ax.set(title=f"{value:g} $ per second", ylabel="", xlabel="cost / cheapest single tier")
     two = frame.filter(pl.col("policy") == names[0])["ratio"]
-    style.title(figure, f"Two windows cost {two.min():.2f} to {two.max():.2f} of the cheapest single tier")
+    style.title(
+        figure, f"Two windows cost {real(two.min()):.2f} to {real(two.max()):.2f} of the cheapest single tier"
+    )
     numbers = "; ".join(
         f"{row['policy']} at {row['usd_per_s']:g} $/s: {row['ratio']:.2f}"
         for row in frame.filter(pl.col("policy").is_in(names[:2])).iter_rows(named=True)
@@ -324,17 +327,17 @@ def capacity(frame: pl.DataFrame) -> Drawing:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_ylim(0, 1)
     style.percent(ax, "x", "y")
-    ax.set(xlabel="RAM, share of all slots", ylabel="hit ratio, repeated accesses")
+    ax.set(xlabel="memory, share of the bytes of all slots", ylabel="hit ratio, repeated accesses")
     handles, labels = ax.get_legend_handles_labels()
     ax.get_legend().remove()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     middle = frame["share"].unique().sort().to_list()[frame["share"].n_unique() // 2]
     at = dict(frame.filter(pl.col("share") == middle).select("policy", "hits").iter_rows())
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())
-    style.title(figure, f"With RAM for {style.share(middle)} of slots LRU hits {style.share(at['LRU'])}")
+    style.title(figure, f"With memory for {style.share(middle)} of slots LRU hits {style.share(at['LRU'])}")
     return Drawing(
         figure,
-        caption="Hit ratio among repeated accesses by RAM size, access by access; first accesses miss under every policy and are "
-        "left out. Belady's rule knows the future. Exact for these blocks.",
+        caption="Hit ratio among repeated accesses by memory, metadata of each cache included; first accesses miss under every "
+        "policy and are left out. Belady's rule knows the future. Exact for these blocks.",
         alt=f"Rising lines. With RAM for {style.share(middle)} of the slots: {numbers}.",
     )

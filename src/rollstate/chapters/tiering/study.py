@@ -11,14 +11,16 @@ import polars as pl
 
 from rollstate import intervals
 from rollstate.bootstrap import Resampling, resampling
+from rollstate.caching import curves, streams
 from rollstate.chapters.tiering import profiles
 from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.compendium.provenance import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.profile import Profile, load_file
+from rollstate.scalars import real
 from rollstate.survival import landmarks, peer
-from rollstate.tiering import capacity, costs, evaluation, policies, published, replay, trial, windows
+from rollstate.tiering import costs, evaluation, policies, published, replay, trial, windows
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
 from rollstate.traces import datasets, summary
 from rollstate.traces.marks import is_profile
@@ -161,7 +163,7 @@ def published_sweep(p: Tiering) -> Published:
     return Published(pl.concat([points, simple]), published_counts(stated, own, simple), stamp)
 
 
-def _simple_sweep(gaps: replay.Gaps, misses: list[float]) -> pl.DataFrame:
+def _simple_sweep(gaps: replay.Gaps, misses: Sequence[float]) -> pl.DataFrame:
     rules = {
         HINDSIGHT: lambda at: windows.tuned(gaps, at)[0],
         SKI: windows.ski_rental,
@@ -249,7 +251,7 @@ def headline(found: Study, prefix: str = "") -> dict[str, Any]:
         "differs": int(own["differs"].sum()),
         "cheaper": own.filter(pl.col("verdict") == "cheaper").height,
         "dearer": own.filter(pl.col("verdict") == "dearer").height,
-        "competitive": float(own["factor"].max()),
+        "competitive": real(own["factor"].max()),
         "robust_differs": int(robust["differs"].sum()),
         "robust_below": robust.filter(pl.col("differs") & (pl.col("ratio") < 1)).height,
         "robust_cheaper": robust.filter(pl.col("verdict") == "cheaper").height,
@@ -268,7 +270,7 @@ def time_and_ski(found: Study) -> dict[str, Any]:
     by_time = found.table.filter(pl.col("cluster") == "time", pl.col("policy") == PROPOSED)
     return {
         "cheaper_time": by_time.filter(pl.col("verdict") == "cheaper").height,
-        "competitive_ski": float(found.judged.filter(pl.col("policy") == SKI)["factor"].max()),
+        "competitive_ski": real(found.judged.filter(pl.col("policy") == SKI)["factor"].max()),
     }
 
 
@@ -305,12 +307,12 @@ def never(best: pl.DataFrame) -> int:
 def threshold_range(by_tau: pl.DataFrame) -> dict[str, float]:
     """Return the lowest and highest cost of the probability threshold over its horizon, from `horizons`."""
     ratio = by_tau.filter(pl.col("policy") == policies.THRESHOLD)["ratio"]
-    return {"tau_best": ratio.min(), "tau_worst": ratio.max()}
+    return {"tau_best": real(ratio.min()), "tau_worst": real(ratio.max())}
 
 
 def drift_range(drift: pl.DataFrame) -> dict[str, float]:
     """Return the highest cost over the best window of the fold, from `folds`."""
-    return {"drift": drift[FOLD[4]].max(), "drift_proposed": drift[FOLD[5]].max()}
+    return {"drift": real(drift[FOLD[4]].max()), "drift_proposed": real(drift[FOLD[5]].max())}
 
 
 def _ratio(rows: pl.DataFrame, position: int) -> Estimate:
@@ -404,7 +406,7 @@ def misjudged(found: Study, p: Tiering) -> pl.DataFrame:
 
 def worst_tenfold(frame: pl.DataFrame, policy: str) -> float:
     """Return what a tenfold error of the penalty costs a policy on its worse side, from `misjudged`."""
-    return float(frame.filter(pl.col("policy") == policy, pl.col("factor").is_in([0.1, 10.0]))["ratio"].max())
+    return real(frame.filter(pl.col("policy") == policy, pl.col("factor").is_in([0.1, 10.0]))["ratio"].max())
 
 
 FOLD = [
@@ -497,7 +499,7 @@ def three_tiers(found: Study, p: Tiering) -> pl.DataFrame:
     for factor in PRICES:
         sheet = worksheet(p, factor)
         curves = (tried.cox, tried.grid, sheet)
-        pairs = {
+        pairs: dict[str, tuple[Any, Any]] = {
             TIERS[0]: windows.exact_three(*curves),
             TIERS[1]: windows.literal_three(*curves, tried.tau),
             TIERS[2]: (np.inf, np.inf),
@@ -549,31 +551,21 @@ OTHER_DATA = ("peer_", "published_", "months")
 
 # RAM with a limit.
 
-BELADY = "Belady"
-CACHES = ("LRU", "LFU", "TinyLFU admission", "GDSF", "benefit density", BELADY)
+BELADY = curves.BELADY
+CACHES = (curves.LRU, curves.LFU, curves.LIRS, curves.S3FIFO, curves.WTINYLFU, curves.GDSF, BELADY)
 
 
 def cache_hits(found: Study, p: Tiering) -> pl.DataFrame:
-    """Return hits among repeated accesses by cache and RAM size: ``policy``, ``share``, ``hits``."""
-    seen = capacity.accesses(found.trace.accesses, found.trace.capability.window_stop - 1)
-    repeated = len(seen.slot) - seen.slots
-    if not repeated:
-        raise InputError("no slot of the trace is accessed twice: no cache can hit")
-    count = capacity.frequency(seen)
-    density = found.trial.mixture.posterior_rate(count - 1, seen.block - capacity.first_access(seen) + 1)
-    rows = []
-    for share in sorted(p.capacities):
-        room = max(1, round(share * seen.slots))
-        results = (
-            capacity.by_recency(seen, capacity=room),
-            capacity.by_priority(seen, count, capacity=room),
-            capacity.by_priority(seen, count, capacity=room, admission=True),
-            capacity.by_priority(seen, count, capacity=room, aging=True),
-            capacity.by_priority(seen, density, capacity=room),
-            capacity.by_priority(seen, capacity.next_use(seen), capacity=room, admission=True),
-        )
-        rows += [(name, share, 1 - one.misses / repeated) for name, one in zip(CACHES, results, strict=True)]
-    return pl.DataFrame(rows, schema=["policy", "share", "hits"], orient="row")
+    """Return hits among repeated accesses by cache and share of the footprint's bytes: ``policy``, ``share``, ``hits``.
+
+    Every cache has the same bytes, its metadata included; see `rollstate.caching.curves`.
+    """
+    seen = streams.accesses(found.trace)
+    caches = {name: curves.FIXED[name] for name in CACHES}
+    ratios = curves.hit_ratios(
+        seen, caches, sorted(p.capacities), border=0, slot_bytes=p.slot_bytes, draws=20, seed=p.seed
+    )
+    return ratios.select("policy", "share", "hits")
 
 
 def quoted_hits(hits: pl.DataFrame, p: Tiering) -> dict[str, Any]:

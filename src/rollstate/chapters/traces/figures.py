@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
+from rollstate.scalars import real, whole
 
 _BARS_UP_TO = 120
 _KINDS = ("written", "read only")
@@ -20,7 +21,7 @@ def blocks(frame: pl.DataFrame) -> Drawing:
     Long windows are drawn as lines; bars of thousands of blocks would be a grey surface.
     """
     figure, (top, low) = style.subplots(2, 1, width="page", height=3.6, sharex=True, height_ratios=(2, 1))
-    first = int(frame["block_number"][0])  # type: ignore[arg-type]
+    first = int(frame["block_number"][0])
     wide = frame.with_columns(block=pl.col("block_number") - first).rename({"read": "read only"})
     long = wide.unpivot(_KINDS, index="block", variable_name="kind", value_name="slots").to_pandas()
     look = {"hue_order": _KINDS, "palette": style.palette(_KINDS)}
@@ -51,8 +52,8 @@ def blocks(frame: pl.DataFrame) -> Drawing:
         ax.grid(axis="x", visible=False)
         ax.margins(x=0.01)
     n = wide.select(pl.col("written") + pl.col("read only"))["written"]
-    median, least, most = f"{n.median():,.0f}", f"{n.min():,}", f"{n.max():,}"
-    read = wide["read only"].sum() / n.sum()
+    median, least, most = f"{real(n.median()):,.0f}", f"{whole(n.min()):,}", f"{whole(n.max()):,}"
+    read = real(wide["read only"].sum()) / real(n.sum())
     style.title(
         figure, f"A block touches {median} slots in the median and only reads {style.share(read)} of them"
     )
@@ -62,7 +63,7 @@ def blocks(frame: pl.DataFrame) -> Drawing:
         f"widely: from {least} to {most} slots, median {median}.",
         alt=f"Counts per block over {len(n)} blocks: slots written and slots only read, between {least} and {most} in "
         f"total, {style.share(read)} of them only read; below, contracts per block, median "
-        f"{frame['contracts'].median():,.0f}.",
+        f"{real(frame['contracts'].median()):,.0f}.",
     )
 
 

@@ -73,7 +73,8 @@ class _Machine:
         from eth.vm.forks.cancun import CancunVM
         from eth.vm.opcode import as_opcode
 
-        touched = self._touched = []
+        touched: list[tuple[bytes, int, bool, int]] = []
+        self._touched = touched
 
         def watch(opcode: Any, stores: bool) -> Any:
             def logic(computation: Any) -> None:
@@ -93,11 +94,12 @@ class _Machine:
         watched = type("Watched", (computation_class,), {"opcodes": opcodes})
         state = type("WatchedState", (state_class,), {"computation_class": watched})
         vm_class = type("WatchedVM", (CancunVM,), {"_state_class": state})
-        chain_class = MiningChain.configure("Embedded", vm_configuration=((0, vm_class),), chain_id=1337)
-        rich = {"balance": 10**24, "nonce": 0, "code": b"", "storage": {}}
+        # Addresses are plain bytes here and a type of their own there.
+        chain_class: Any = MiningChain.configure("Embedded", vm_configuration=((0, vm_class),), chain_id=1337)
+        rich: Any = {"balance": 10**24, "nonce": 0, "code": b"", "storage": {}}
         genesis = {"difficulty": 0, "gas_limit": 10**12, "timestamp": 1, "coinbase": bytes(20)}
         chain = chain_class.from_genesis(AtomicDB(), genesis, dict.fromkeys(sorted(senders), rich))
-        self._vm = chain.get_vm()
+        self._vm: Any = chain.get_vm()
 
     def block(self, number: int, transactions: list[Transaction]) -> BlockViews:
         view = BlockViews(number, [], [], [], [], [])
@@ -121,7 +123,8 @@ class _Machine:
         )
         done = state.apply_transaction(SpoofTransaction(unsigned, from_=transaction.sender))
         before: dict[tuple[bytes, int], int] = {}
-        loaded, stored = set(), set()
+        loaded: set[tuple[bytes, int]] = set()
+        stored: set[tuple[bytes, int]] = set()
         for address, slot, stores, old in self._touched:
             before.setdefault((address, slot), old)
             (stored if stores else loaded).add((address, slot))
