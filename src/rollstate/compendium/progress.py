@@ -59,7 +59,8 @@ def _report(nb_man: NotebookExecutionManager, chapter: str) -> None:
 
     def cell_start(cell: Any, cell_index: int | None = None, **kwargs: Any) -> Any:
         if cell.get("id") in code:
-            what = (chapter, code.index(cell.id) + 1, len(code), cell.id)
+            given = "injected-parameters" in cell.metadata.get("tags", ())
+            what = (chapter, code.index(cell.id) + 1, len(code), "given" if given else cell.id)
             said = line(*what, time.perf_counter() - begun, memory())
             if bar is not None and not bar.disable:
                 bar.set_postfix_str(said.partition(" step ")[2])
