@@ -64,7 +64,7 @@ COPY (
 
 
 def work(kind: str, folder: Path, out: Path) -> None:
-    """Do one piece of work in this process, and print its seconds, peak memory in GB, and slots."""
+    """Do one piece of work in this process, and print its seconds, peak memory in GB, slots, and CPU seconds."""
     begin = time.perf_counter()
     slots = 0
     if kind == "import":
@@ -77,7 +77,8 @@ def work(kind: str, folder: Path, out: Path) -> None:
         with duckdb.connect(config={"memory_limit": LIMIT, "temp_directory": str(out.parent)}) as base:
             base.execute(QUERY.format(folder=folder, out=out))
     seconds = time.perf_counter() - begin
-    print(json.dumps((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, slots)))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps((seconds, used.ru_maxrss / 1e6, slots, used.ru_utime + used.ru_stime)))
 
 
 def main() -> None:
@@ -100,10 +101,11 @@ def main() -> None:
                     check=True,
                 )
                 found[kind] = json.loads(done.stdout)
-        seconds, peak, slots = found["import"]
+        seconds, peak, slots, cpu = found["import"]
+        other, other_peak, _, other_cpu = found["duckdb"]
         print(
-            f"{rows:,} rows, {slots:,} slots: {seconds:.0f} s, peak {peak:.2f} GB; DuckDB limited to {LIMIT}: "
-            f"{found['duckdb'][0]:.0f} s, {found['duckdb'][1]:.2f} GB; ratio {seconds / found['duckdb'][0]:.1f}",
+            f"{rows:,} rows, {slots:,} slots: {seconds:.0f} s ({cpu:.0f} CPU s), peak {peak:.2f} GB; DuckDB limited to "
+            f"{LIMIT}: {other:.0f} s ({other_cpu:.0f} CPU s), {other_peak:.2f} GB; ratio {seconds / other:.1f}",
             flush=True,
         )
     factor = HUNDRED_MILLION / sizes[-1]

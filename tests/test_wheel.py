@@ -24,6 +24,15 @@ LINES = {
     "main(['import', 'mine.csv', '--out', 'mine'], standalone_mode=False)\n"
     "main(['check', 'mine'], standalone_mode=False)\n"
     "print(Path('mine/capability.json').read_text())",
+    "profile": "from rollstate.compendium.cli import main\n"
+    "main(['profile', 'sample', '--block-s', '12', '--out', 'sample.profile'], standalone_mode=False)\n"
+    "main(['profile', 'sample.profile'], standalone_mode=False)",
+    "plan": "from rollstate.compendium.cli import main\nfrom rollstate.proving import runs\n"
+    "run = runs.synthetic(1).query('run == \"synthetic prover\"')\n"
+    "columns = {'block': 'block_number', 'client': 'el', 'gas': 'block_gas_used'}\n"
+    "run = run.rename(columns=columns).assign(status='success', proving_time_ms=1000 * run['prove_s'])\n"
+    "run.to_csv('mine.csv', index=False)\n"
+    "main(['plan', 'mine.csv', '--gas-growth', '1.5'], standalone_mode=False)",
     "extract": "from rollstate.compendium.cli import main\nmain(['extract', '--help'])",
     "command line": "from rollstate.compendium.cli import main\nmain(['data', 'list'])",
 }

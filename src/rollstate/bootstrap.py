@@ -67,7 +67,7 @@ class Resampling:
 
     @property
     def clusters(self) -> int:
-        """Number of clusters."""
+        """Number of clusters that a draw resamples."""
         return self.counts.shape[1]
 
     def sums(self, values: np.ndarray) -> np.ndarray:

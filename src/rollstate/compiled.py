@@ -14,21 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numba
-import platformdirs
 
-PACKAGE = Path(__file__).parent
+from rollstate.derived import PACKAGE, derived_folder
 
 
 @functools.cache
 def cache_folder() -> Path:
-    """Return the folder of compiled functions of this very source: below ``_build`` in a checkout, else the user's."""
+    """Return the folder of compiled functions of this very source."""
     digest = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         digest.update(f"{file.relative_to(PACKAGE).as_posix()}\0".encode() + file.read_bytes())
-    checkout = PACKAGE.parents[1]
-    inside = (checkout / "_toc.yml").is_file()
-    base = checkout / "_build" if inside else Path(platformdirs.user_cache_dir("rollstate"))
-    return base / "kernels" / digest.hexdigest()[:16]
+    return derived_folder("kernels") / digest.hexdigest()[:16]
 
 
 def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:

@@ -72,7 +72,7 @@ class RiskTable:
 
     @property
     def spells(self) -> float:
-        """Number of spells."""
+        """Number of spells that the table counts."""
         return float((self.events + self.censored).sum())
 
 
@@ -102,7 +102,7 @@ class ClusteredRiskTable:
         cluster: np.ndarray | None = None,
         count: np.ndarray | None = None,
     ) -> ClusteredRiskTable:
-        """Count spells.
+        """Count spells by gap time and contract.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class ClusteredRiskTable:
 
     @property
     def clusters(self) -> int:
-        """Number of clusters."""
+        """Number of clusters that the table keeps apart."""
         return self.events.shape[1]
 
     @cached_property

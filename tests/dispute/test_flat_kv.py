@@ -19,7 +19,7 @@ from rollstate.dispute.matches import random_transactions
 from rollstate.dispute.packed_tree import PackedTree
 from rollstate.dispute.stores import CountingStore, Counts, open_store
 from rollstate.dispute.transition import execute
-from rollstate.dispute.trie_shape import TrieShape, difference_hashes, merged, random_keys
+from rollstate.dispute.trie_shape import TrieShape, difference_hashes, merged, random_keys, runs
 from rollstate.errors import InputError
 
 DEPTH = 16
@@ -148,6 +148,22 @@ def test_merging_blocks_counts_shared_nodes_once():
     together = merged([one, two], 4)
     assert (apart[0].nodes, apart[1].nodes) == (6, 5)
     assert (together.leaves, together.nodes) == (2, 6)
+
+
+def test_runs_add_up_and_leave_a_rest_out():
+    rng = np.random.default_rng(3)
+    blocks = [random_keys(20, rng) for _ in range(5)]
+    apart, together = runs(blocks, 2)
+    assert apart.tolist() == [
+        [sum(merged([b]).leaves for b in part), sum(merged([b]).nodes for b in part)]
+        for part in (blocks[:2], blocks[2:4])
+    ]
+    assert together.tolist() == [
+        [merged(part).leaves, merged(part).nodes] for part in (blocks[:2], blocks[2:4])
+    ]
+    assert (together <= apart).all()
+    with pytest.raises(InputError, match="a run of 6 blocks"):
+        runs(blocks, 6)
 
 
 @given(st.dictionaries(st.integers(0, 2**12 - 1), st.integers(0, 2**64 - 1), min_size=1), st.randoms())

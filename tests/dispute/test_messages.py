@@ -266,6 +266,8 @@ PROVOKED = {
     "not the agreed state": lambda t: t.picking().pick(low=FALSE),
     "not the denied state": lambda t: step(t.prove(at=2), high=FALSE),
     "no such transaction": lambda t: step(t.prove(), index=3),
+    "wrong bond of a pick": lambda t: {**t.picking().pick(), "by": t.third},
+    "the step is right": lambda t: {**step(t.prove()), "by": t.third},
     "no such section": lambda t: t.picking().pick(index=3),
     "bond is posted already": lambda t: t.posted(1).post(2, [b""], value=1),
     "the seat is taken": lambda t: t.posted(1).post(
@@ -311,7 +313,7 @@ PROVOKED = {
     ),
     "wrong stage": lambda t: msg("respond_agree", t.picked().sequencer, t.game, FALSE, ()),
     "not your turn": lambda t: msg("post_roots", t.picking().sequencer, t.game, ()),
-    "not a party of this turn": lambda t: msg("respond_agree", t.opened().other, t.game, FALSE, ()),
+    "only the sequencer answers": lambda t: msg("respond_agree", t.opened().other, t.game, FALSE, ()),
     "sequencer's clock is spent": lambda t: msg(
         "respond_agree", t.opened().sequencer, t.game, FALSE, (), wait=t.rules.clock + 1
     ),
@@ -441,6 +443,24 @@ def test_a_lost_game_withdraws_a_pending_checkpoint_too(make_board):
     board.send("timeout", table.other, table.game, wait=RULES.clock + 1)
     assert board.rollup.pending.serial == bytes(32)
     assert board.rollup.due == 3
+    assert board.differences() == {}
+
+
+def test_a_pick_by_a_stranger_holds_the_checkpoint_too(make_board):
+    board = make_board(RULES, genesis_root())
+    table = Table(board).checkpoint()
+    one = table.deny_checkpoint()
+    table.game = board.send(one["name"], one["by"], *one["arguments"], value=one["value"])
+    table.play(1)
+    pick = table.pick()
+    bond = RULES.challenger_bond
+    branch = board.send("pick", table.third, *pick["arguments"], value=bond)
+    assert branch != table.game
+    board.send("timeout", table.sequencer, table.game, wait=RULES.clock + 1)
+    board.now = board.rollup.pending.posted_at + RULES.window
+    with pytest.raises(Refused, match="a game on the checkpoint is open"):
+        board.send("accept_checkpoint", table.third)
+    assert board.rollup.pending.open_games == 1
     assert board.differences() == {}
 
 

@@ -83,6 +83,12 @@ EDITS = {
     ),
     "keys wrap": ("if (source | target) >> DEPTH != 0:", "if source >> DEPTH != 0:"),
     "exit accounts can be emptied": ("    if self._is_exit(source):", "    if False:"),
+    "a stranger's pick moves the game": ("        self._save(self.game_count, moved)", "        self._save(id, moved)"),
+    "a stranger's pick holds no claim": ("            self.batches[game.first].held_by += 1", "            pass"),
+    "a stranger's pick holds no checkpoint": (
+        "            self.pending.open_games += 1\n        else:", "            pass\n        else:",
+    ),
+    "a stranger picks in the challenger's name": ("        moved.challenger = msg.sender", "        pass"),
     "an exit is paid again": ("    self.exited[key] = held\n", ""),
     "the challenger's bond is kept": (
         "self.credit[self.sequencer] += CHALLENGER_BOND // 2", "self.credit[self.sequencer] += 0",
@@ -97,6 +103,8 @@ HOLES = {
     "front_run": "the opener is not paid",
     "squatter": "an idle seat is never free",
     "sock_puppet": "a lost challenge is final",
+    "taken_up": "a stranger's pick holds no claim",
+    "meddled": "a stranger's pick moves the game",
 }
 """Story to the edit that opens its hole again."""
 
@@ -146,6 +154,7 @@ def found_out(py_evm, edits):
             return True
         test_messages.test_a_claim_can_be_challenged_up_to_the_last_second_of_its_window(make_board)
         test_messages.test_a_lost_game_withdraws_a_pending_checkpoint_too(make_board)
+        test_messages.test_a_pick_by_a_stranger_holds_the_checkpoint_too(make_board)
         test_step.test_edge_cases_step_alike_and_end_as_executed(make_board, "from an exit account")
         test_exits.check_exit(lambda *args: ChainBoard(py_evm, *args, edits=edits, vault=150))
         for tell in SCENARIOS.values():

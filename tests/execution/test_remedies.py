@@ -48,6 +48,12 @@ def test_each_remedy_removes_its_own_conflicts():
     }
 
 
+def test_a_source_of_storage_alone_has_the_limits_of_storage_alone():
+    storage = TOUCHED.filter(pl.col("kind") == "storage")
+    found = remedies.limits(storage, hot=1, threads=6)
+    assert {name: path[0] for name, (_, path) in found.items()} == {remedies.CONTRACTS: 6, remedies.SLOTS: 4}
+
+
 def test_the_fee_recipient_is_left_out():
     paid = pl.concat([TOUCHED, rows(*((tx, "balance", "balance fee", True) for tx in range(6)))])
     assert remedies.without_recipient(paid).equals(TOUCHED)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rollstate.errors import InputError
 from rollstate.execution import conflicts, schedules
 from rollstate.execution.conflicts import Block
-from rollstate.traces import block_access_list, datasets, prestate, store
+from rollstate.traces import datasets, prestate, store
 from rollstate.traces.schema import Capability
 
 
@@ -112,9 +112,7 @@ def test_reads_add_conflicts_that_writes_do_not_show(data_dir):
                 answers.append(json.load(lines)[0]["response"]["result"])
         frames.append(prestate.block_touches(number, *answers))
     stamp = Capability("prestate", True, True, "all", "slot", 17073191, 17073193, 1, "test")
-    rows = conflicts.touches(
-        store.assemble(pl.concat(frames), stamp), pl.DataFrame(schema=block_access_list.CHANGES_SCHEMA)
-    )
+    rows = conflicts.touches(store.assemble(pl.concat(frames), stamp))
     true, seen = list(conflicts.blocks(rows)), list(conflicts.blocks(rows.filter("is_write")))
     paths = [
         [conflicts.critical_path(conflicts.predecessors(b), np.ones(len(b))) for b in found]
@@ -134,9 +132,7 @@ def test_ledger_formulas():
 
 @pytest.fixture(scope="module")
 def mainnet(data_dir):
-    trace = datasets.load_trace("mainnet-bal")
-    changes = block_access_list.account_changes(datasets.locate("mainnet-bal"))
-    return list(conflicts.blocks(conflicts.touches(trace, changes)))
+    return list(conflicts.blocks(conflicts.touches(datasets.load_trace("mainnet-bal"))))
 
 
 @pytest.mark.real_data
@@ -184,3 +180,17 @@ def test_mainnet_optimistic_rounds_are_the_reference(mainnet):
 def test_bad_input_is_named(call, said):
     with pytest.raises(InputError, match=said):
         call()
+
+
+@given(st.lists(st.integers(1, schedules.TRANSACTION_GAS), min_size=1, max_size=30), st.integers(1, 9))
+def test_no_block_is_slower_than_the_cap_guarantees(gas, workers):
+    makespan = schedules.list_schedule([[]] * len(gas), np.array(gas, float), workers)
+    assert sum(gas) / makespan >= schedules.guaranteed(sum(gas), workers) * (1 - 1e-12)
+    assert schedules.guaranteed(sum(gas), 1) == pytest.approx(1)
+
+
+def test_a_full_block_is_guaranteed_by_hand():
+    assert schedules.guaranteed(60e6, 8) == pytest.approx(60e6 / (7.5e6 + 7 / 8 * 2**24))
+    for bad in ({"gas": 0.0}, {"gas": 1.0, "most": 0.0}):
+        with pytest.raises(InputError, match="must be positive"):
+            schedules.guaranteed(workers=2, **bad)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rollstate.errors import InputError
 from rollstate.execution import shards
-from rollstate.traces import block_access_list, datasets
+from rollstate.traces import datasets
 
 
 def rows(*transactions):
@@ -49,9 +49,7 @@ def test_partition_keeps_separate_groups_apart():
 
 @pytest.mark.real_data
 def test_mainnet_shares_are_the_reference(data_dir):
-    trace = datasets.load_trace("mainnet-bal")
-    changes = block_access_list.account_changes(datasets.locate("mainnet-bal"))
-    found = shards.changed_accounts(trace, changes)
+    found = shards.changed_accounts(datasets.load_trace("mainnet-bal"))
     share = [
         shards.measured_cross(found, shards.hashed(found, s))["crossing"].mean() for s in (2, 4, 8, 16, 64)
     ]

@@ -89,3 +89,10 @@ def test_least_price_is_cost_and_expected_loss():
 def test_bad_input_is_named(field, value):
     with pytest.raises(InputError, match=field):
         Inputs(**{field: value})
+
+
+def test_more_gpus_shorten_what_divides():
+    assert Inputs(serial=0.0).speed(16) == pytest.approx(2)
+    assert Inputs(serial=1.0).speed(128) == 1
+    assert Inputs(serial=0.2).speed(8) == 1
+    assert Inputs(serial=0.2).speed(10**9) == pytest.approx(1 + 0.8 / 8 / 0.2)

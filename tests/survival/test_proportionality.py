@@ -94,8 +94,20 @@ def test_scaled_residuals_average_to_the_coefficient():
 
 
 def test_natural_spline_is_linear_beyond_its_knots():
-    basis = ph.natural_spline(np.array([5.0, 6, 7, 8]), np.array([0.0, 1, 2, 4]))
-    assert_allclose(np.diff(basis, n=2, axis=0), 0, atol=1e-9)
+    x, knots = np.linspace(0, 4, 30), np.array([0.0, 1, 2, 4])
+    basis = ph.natural_spline(x, knots)
+    for beyond in (np.array([5.0, 6, 7, 8]), np.array([-4.0, -3, -2, -1])):
+        assert_allclose(np.diff(basis(beyond), n=2, axis=0), 0, atol=1e-9)
+    # The same functions as the truncated cubes of Hastie, Tibshirani, Friedman (2009), eq. 5.4 and 5.5.
+    cubes = np.maximum(x[:, None] - knots, 0) ** 3
+    d = (cubes - cubes[:, -1:])[:, :-1] / (knots[-1] - knots[:-1])
+    columns = np.stack([np.ones_like(x), x, d[:, 0] - d[:, -1], d[:, 1] - d[:, -1]], axis=1)
+    assert basis(x).shape == (30, 4)
+    assert_allclose(basis(x) @ np.linalg.lstsq(basis(x), columns, rcond=None)[0], columns, atol=1e-8)
+
+
+def test_two_knots_make_a_line():
+    assert_allclose(ph.natural_spline(np.array([1.0]), np.array([1.0, 2.0]))(np.array([3.0])), [[1, 3]])
 
 
 def test_bad_requests_are_named():

@@ -44,6 +44,29 @@ def test_labels_at_random_have_a_line_too():
     assert [intercept, slope] == pytest.approx([peer.intercept_[0], peer.coef_[0, 0]], abs=1e-4)
 
 
+@pytest.mark.parametrize("answers", ["00001111", "11110000", "0000", "1111"])
+def test_a_line_that_does_not_exist_is_refused(answers):
+    y = np.array(list(answers), float)
+    p = np.linspace(0.1, 0.9, len(y))
+    with pytest.raises(InputError, match="separate the answers"):
+        calibration.logistic_line(p, y, np.ones(len(y)))
+    if len(y) == 8:
+        # One value with both answers, and the others on their sides: still no finite slope.
+        p[3] = p[4]
+        with pytest.raises(InputError, match="separate the answers"):
+            calibration.logistic_line(p, y, np.ones(len(y)))
+        p[3], p[4] = p[4] + 0.1, p[4]
+        assert np.isfinite(calibration.logistic_line(p, y, np.ones(len(y)))).all()
+
+
+def test_weights_count_rows_of_the_line():
+    p, y = draw(3)
+    x, weight = p[:200], np.arange(200) % 3 + 1
+    found = calibration.logistic_line(x, y[:200], weight)
+    again = calibration.logistic_line(np.repeat(x, weight), np.repeat(y[:200], weight), np.ones(weight.sum()))
+    assert found == pytest.approx(again, abs=1e-8)
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
 def test_isotonic_pools_ties_and_is_that_of_scikit_learn(rows):
     p, y = np.array([r[0] / 6 for r in rows]), np.array([float(r[1]) for r in rows])

@@ -190,8 +190,8 @@ def test_trace_has_one_row_per_write_and_per_read_slot(tmp_path):
 
 def test_changes_outside_of_storage_are_a_frame_of_their_own(tmp_path):
     write_block(tmp_path, 10, ONE)
-    changes = bal.account_changes(tmp_path)
-    assert changes.select("block_number", "index", "kind").rows() == [(10, 1, "balance"), (10, 2, "code")]
+    accounts = bal.read_folder(tmp_path).accounts
+    assert accounts.select("block_number", "tx_index", "kind").rows() == [(10, 1, "balance"), (10, 2, "code")]
 
 
 def test_missing_or_doubled_block_is_an_error(tmp_path):

@@ -1,5 +1,6 @@
 """Files of every tool become the trace of what happened, or are refused with the reason."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -114,9 +115,8 @@ def test_engine_numbers_are_the_same_from_lists_and_from_their_trace(tmp_path):
     rows = [conflicts.touches(trace) for trace in (direct, stored)]
     assert rows[0].equals(rows[1])
     # Transactions that touch no storage are there, and conflict by what they change.
-    bare = conflicts.touches(stored, stored.accounts.clear().rename({"tx_index": "index"}))
+    bare = conflicts.touches(dataclasses.replace(stored, accounts=stored.accounts.clear()))
     assert rows[0].height > bare.height
-    assert rows[0].equals(conflicts.touches(direct, bal.account_changes(tmp_path / "lists")))
 
 
 @pytest.mark.real_data

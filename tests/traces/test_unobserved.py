@@ -103,3 +103,19 @@ def test_reuse_of_a_working_set_needs_whole_windows_before_it():
     every = make_trace(touches, observed_every=216)
     with pytest.raises(InputError, match="did not observe every block"):
         working_set.reuse(every, [2])
+
+
+def test_lags_that_a_window_can_tell():
+    touches = [(block, 0, 1, 0, True) for block in range(100, 110)]
+    trace = make_trace(touches, start=100, stop=110)
+    assert working_set.usable_lags(trace, [0, 1, 9, 10]) == [1, 9]
+    # Of 100 to 103 and 105 to 109, the last has nothing behind it.
+    dark = unobserve(trace, [104])
+    assert working_set.usable_lags(dark, [1, 4, 5]) == [1, 4]
+    for lag in (4, 5):
+        if lag in working_set.usable_lags(dark, [lag]):
+            assert working_set.reuse(dark, [lag]).height
+        else:
+            with pytest.raises(InputError):
+                working_set.reuse(dark, [lag])
+    assert not working_set.usable_lags(make_trace(touches, observed_every=216), [1])

@@ -188,8 +188,19 @@ def data_fetch(names: tuple[str, ...]) -> None:
 @click.option(
     "--blocks", required=True, metavar="A:B", help="Half-open window: from block A up to, not including, B."
 )
-@click.option("--view", required=True, type=click.Choice(["prestate", "transfers"]), help="What to ask for.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the trace.")
+@click.option(
+    "--view",
+    required=True,
+    type=click.Choice(["prestate", "transfers", "batches"]),
+    help="What to ask for: storage as the tracer sees it, transfers of tokens, or the times at which batches A to B "
+    "of a ZKsync chain were committed, proven and executed.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the trace; CSV file of the batches.",
+)
 @click.option("--receipts", is_flag=True, help="Also gas and outcome of every transaction.")
 @click.option(
     "--layouts",
@@ -217,11 +228,20 @@ def extract(
     overwrite: bool,
 ) -> None:
     """Read a trace from a live chain; run it again to resume where it stopped."""
-    from rollstate.traces import extraction
+    from rollstate.traces import batch_times, extraction
     from rollstate.traces.chunks import Job
     from rollstate.traces.rpc import Limits
     from rollstate.traces.transfer_logs import read_layouts
 
+    if view == "batches":
+        if receipts or layouts or chunk or skip_untraceable:
+            raise InputError(
+                "--receipts, --layouts, --chunk and --skip-untraceable belong to the views of traces"
+            )
+        limits = Limits(concurrency=concurrency)
+        start, stop = options.window(blocks)
+        click.echo(batch_times.extract(url, start, stop, out.resolve(), limits=limits, overwrite=overwrite))
+        return
     known = None if layouts is None else read_layouts(layouts)
     job = Job(view, *options.window(blocks), chunk, receipts, known, skip_untraceable)
     limits = Limits(concurrency=concurrency)

@@ -19,7 +19,7 @@ _TYPES = (float, int, bool, str)
 
 @dataclass(frozen=True)
 class Declared:
-    """One declared result.
+    """A result as a chapter declares it, before any run.
 
     Attributes
     ----------

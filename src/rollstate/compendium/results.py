@@ -20,7 +20,7 @@ KEY = re.compile(r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
 
 @dataclass(frozen=True)
 class Result:
-    """One recorded result.
+    """A result as a run records it.
 
     Attributes
     ----------

@@ -38,7 +38,7 @@ class AgreesAlways(Liar):
     """Agrees with any ``h(S'_{n-1})`` and reveals its own ``h(S_n)``: Case A by force."""
 
     def respond(self, game: Game) -> list[Attempt]:
-        """Agree."""
+        """Agree with whatever the challenger claims."""
         return [self.agree(game)]
 
 
@@ -53,10 +53,10 @@ class SwitchesStory(Informed):
 
 
 class RandomMiddles(Informed):
-    """Posts noise."""
+    """Posts random values in place of the middle ones."""
 
     def values(self, game: Game) -> tuple[bytes, ...]:
-        """Return noise."""
+        """Return random values in the right number."""
         return tuple(self.rng.randbytes(32) for _ in game.ends[1:-1])
 
 
@@ -166,7 +166,7 @@ class PicksAtRandom(ForgesState):
     """Denies a value by the toss of a die."""
 
     def first_denied(self, game: Game, middles: Middles) -> int:
-        """Toss."""
+        """Return a section by the toss of a die."""
         return self.rng.randrange(len(middles) + 1)
 
 

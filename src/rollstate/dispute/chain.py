@@ -6,18 +6,23 @@ messages run there. Time is set for every block, so gas is reproducible.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from functools import cache
 from importlib import resources
+from importlib.metadata import version
 from typing import Any
 
+from rollstate.derived import derived_folder
 from rollstate.dispute.commitment import Path, check_depth
 from rollstate.dispute.game import Game, Rollup, Rules
 from rollstate.dispute.step import StepWitness, require
@@ -73,10 +78,26 @@ def source(depth: int = 32, edits: tuple[tuple[str, str], ...] = ()) -> str:
 
 @cache
 def compile_source(text: str) -> dict[str, Any]:
-    """Return abi and bytecode; compiled once per process."""
+    """Return ``abi`` and ``bytecode``.
+
+    Compiled once on a machine: the file is named by a hash of the very text, the compiler's version and the formats, so
+    a change of any of them compiles anew.
+    """
+    formats = ["abi", "bytecode"]
+    named = "\0".join((version("vyper"), *formats, text))
+    kept = derived_folder("contracts") / f"{hashlib.sha256(named.encode()).hexdigest()}.json"
+    with suppress(OSError, ValueError):
+        return json.loads(kept.read_text())
     import vyper
 
-    return vyper.compile_code(text, output_formats=["abi", "bytecode"])
+    out = vyper.compile_code(text, output_formats=formats)
+    # Written elsewhere first, so that nobody reads half a file. Where nothing can be written, only time is lost.
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=kept.parent, suffix=".part", delete=False) as part:
+            json.dump(out, part)
+        os.replace(part.name, kept)
+    return out
 
 
 def anvil_binary() -> str | None:
@@ -214,7 +235,7 @@ class LocalBoard:
         before = self.rollup.games.get(game_id) if game_id else None
         result = getattr(self.rollup, name)(by, self.now + wait, *arguments, **paid)
         self.now += wait
-        game_id = result if name in ("open_challenge", "challenge_checkpoint") else game_id
+        game_id = result if name in ("open_challenge", "challenge_checkpoint", "pick") else game_id
         gas = self._transmit(name, by, arguments, value, before, game_id)
         after = self.rollup.games.get(game_id) if game_id else None
         self.messages.append(Message(name, by, self.now, game_id, gas, after))

@@ -217,13 +217,14 @@ class Crowd:
                 return
             one, by = Sequencer(world).answer(game)[0], rollup.sequencer
         else:
-            if game.challenger == self.watch:
-                return
-            challenger, by = Challenger(world), game.challenger
+            # Anyone may move for a challenger: in the watcher's games adversaries move as strangers.
+            stranger = game.challenger == self.watch or self.rng.random() < 0.2
+            challenger, by = Challenger(world), self.rng.choice(self.others) if stranger else game.challenger
             index = self.rng.randrange(len(middles) + 1)
             step = challenger.pick if game.stage == Stage.FIND_BATCH else challenger.prove
             one = step(game, middles, index)
-        self._send(one.name, by, game_id, *one.arguments)
+        bond = RULES.challenger_bond if one.name == "pick" and by != game.challenger else 0
+        self._send(one.name, by, game_id, *one.arguments, value=bond)
 
     def _honest_sequencer(self) -> None:
         """Answer every game at once where the honest account has the seat.
@@ -323,7 +324,7 @@ class FinaliseIgnoresGames(Rollup):
     """Finality asks for windows alone."""
 
     def finalise(self, by: str, now: int, n: int) -> None:
-        """Forget who holds a claim."""
+        """Make batches final although games hold their claims."""
         for batch in self.batches.values():
             batch.held_by = 0
         super().finalise(by, now, n)
@@ -333,7 +334,7 @@ class HoldsItsOwnBatch(Rollup):
     """A game holds the claim that it denies, and no earlier one."""
 
     def open_challenge(self, *args: Any, **kwargs: Any) -> int:
-        """Move the hold."""
+        """Hold the denied claim in place of the first open one."""
         game_id = super().open_challenge(*args, **kwargs)
         game = self.games[game_id]
         self.batches[game.first].held_by -= 1
@@ -366,7 +367,7 @@ class VoidBondsComeBack(Rollup):
     """Whoever challenged a withdrawn claim gets its bond back, right or wrong."""
 
     def close_void(self, by: str, now: int, game_id: int) -> None:
-        """Refund."""
+        """Give the bond back without asking for the truth."""
         require(game_id in self.games, "not the void game's state")
         game = self.games[game_id]
         require(not self.standing(game), "claim stands")
@@ -388,7 +389,7 @@ class NamesNoClaim(Rollup):
     def open_challenge(
         self, by: str, now: int, n: int, serial: bytes, first: int, *args: Any, **kwargs: Any
     ) -> int:
-        """Replace what was named."""
+        """Replace the claim that was named by the one that stands."""
         standing = self.batches[n].serial if n in self.batches else serial
         return super().open_challenge(by, now, n, standing, max(first, self.finalised + 1), *args, **kwargs)
 
@@ -397,7 +398,7 @@ class FinalDifferencesBind(Rollup):
     """A game about a root asks for the final difference, true or false."""
 
     def post_trace(self, by: str, now: int, game_id: int, delta: bytes, middles: Any) -> None:
-        """Refuse any other."""
+        """Refuse any difference but the claimed one."""
         game = self._check(game_id)
         require(not game.x or delta == self.batches[game.x].delta, "not the claimed difference")
         super().post_trace(by, now, game_id, delta, middles)

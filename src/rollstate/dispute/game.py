@@ -250,10 +250,16 @@ class Rollup:
 
     def pick(
         self, by: str, now: int, game_id: int, index: int, low: bytes, low_proof: Sequence[bytes],
-        high: bytes, high_proof: Sequence[bytes],
-    ) -> None:  # fmt: skip
-        """Stage one: the challenger agrees with the lower end of a section and denies its upper end."""
+        high: bytes, high_proof: Sequence[bytes], value: int = 0,
+    ) -> int:  # fmt: skip
+        """Stage one: agree with the lower end of a section and deny its upper end; return the game that goes on.
+
+        The challenger moves its own game. Anyone else picks in a new game, with a bond, and leaves the first alone:
+        every section of the sequencer's values is a claim of its own, so one pick says nothing about another.
+        """
         game = self._move(game_id, by, now, Stage.FIND_BATCH, by_sequencer=False)
+        own = by == game.challenger
+        require(value == (0 if own else self.rules.challenger_bond), "wrong bond of a pick")
         ends = game.ends
         require(index < len(ends) - 1, "no such section")
         self._check_end(game, index, low, low_proof)
@@ -264,7 +270,14 @@ class Rollup:
         )  # fmt: skip
         if moved.hi - moved.lo == 1:
             moved = self._stage_two(moved, moved.hi, low, high)
-        self.games[game_id] = moved
+        if own:
+            self.games[game_id] = moved
+            return game_id
+        if game.on_checkpoint:
+            self.pending = replace(self.pending, open_games=self.pending.open_games + 1)
+        else:
+            self.batches[game.first].held_by += 1
+        return self._open(replace(moved, challenger=by), value)
 
     def post_trace(self, by: str, now: int, game_id: int, delta: bytes, middles: Sequence[bytes]) -> None:
         """Stage two: ``h(Delta_x)`` and every state inside batch x."""
@@ -277,7 +290,7 @@ class Rollup:
         self, by: str, now: int, game_id: int, index: int, low_proof: Sequence[bytes], high: bytes,
         high_proof: Sequence[bytes], witness: StepWitness,
     ) -> None:  # fmt: skip
-        """Stage two: the challenger runs one transaction from a state it agrees with to one that it denies."""
+        """Stage two: run one transaction between two of the sequencer's states; anyone may show a wrong step."""
         game = self._move(game_id, by, now, Stage.FIND_STEP, by_sequencer=False)
         require(index < game.hi, "no such transaction")
         agreed = vm_state(witness.state_root, witness.delta_root, index)
@@ -287,6 +300,7 @@ class Rollup:
         found = _climbs_to(keccak256(witness.transaction), index, batch.size, witness.proof)
         require(found == batch.tx_root, "transaction is not in the batch")
         if one_step(witness, game.pre, index, self.rules.depth) == high:
+            require(by == game.challenger, "the step is right")
             self._sequencer_wins(game_id, game)
         else:
             self._challenger_wins(game_id, game)
@@ -386,7 +400,7 @@ class Rollup:
         game = self._check(game_id)
         require(game.stage == stage, "wrong stage")
         require(game.sequencer_turn == by_sequencer, "not your turn")
-        require(by == (self.sequencer if by_sequencer else game.challenger), "not a party of this turn")
+        require(not by_sequencer or by == self.sequencer, "only the sequencer answers")
         spent = now - game.last
         if by_sequencer:
             require(spent <= game.sequencer_clock, "sequencer's clock is spent")

@@ -83,7 +83,7 @@ class PackedTree:
 
     @property
     def root(self) -> bytes:
-        """The root hash."""
+        """Root hash of the tree as it stands."""
         return self._nodes[-1][0].tobytes()
 
     def update(self, keys: np.ndarray, values: np.ndarray) -> bytes:

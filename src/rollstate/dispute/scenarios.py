@@ -265,11 +265,70 @@ def collusive_loss(board: LocalBoard, told: Story) -> Finding:
     return Finding("loses on purpose over a true batch", safe, "T stays, half the bond is burned")
 
 
+def taken_up(board: LocalBoard, told: Story) -> Finding:
+    """Let the honest challenger fall silent after the window is over: strangers finish what it began."""
+    liar, silent, stranger, other = board.accounts[:4]
+    sequencer, honest = adversaries.Liar(told.lie), Challenger(told.truth, last=True)
+    post_all(board, sequencer, liar)
+    rollup, rules = board.rollup, board.rules
+    n, pre = len(told.truth.batches), told.truth.roots[-2]
+    closing = rollup.batches[2].posted_at + rules.window - board.now
+    game_id = open_game(board, silent, n, pre, wait=closing)
+    board.send(*_first(sequencer, board, game_id, liar))
+    picked = honest.answer(rollup.games[game_id], rollup.published[game_id])[0]
+    wait, bond = rules.clock // 2, rules.challenger_bond
+    branch = board.send(picked.name, stranger, game_id, *picked.arguments, value=bond, wait=wait)
+    board.send("timeout", liar, game_id, wait=rules.clock - wait + 1)
+    refused = ""
+    try:
+        board.send("finalise", liar, 2)
+    except Refused as error:
+        refused = str(error)
+    board.send(*_first(sequencer, board, branch, liar))
+    proof = honest.answer(rollup.games[branch], rollup.published[branch])[0]
+    board.send(proof.name, other, branch, *proof.arguments)
+    safe = (
+        refused == "a game is open"
+        and rollup.outcomes[game_id] == Outcome.SEQUENCER
+        and rollup.outcomes[branch] == Outcome.CHALLENGER
+        and rollup.credit[stranger] > bond
+    )
+    return Finding("outlasts the one challenger of its lie", safe, "a stranger picks, another one proves")
+
+
+def meddled(board: LocalBoard, told: Story) -> Finding:
+    """Let a puppet move in the honest challenger's game, as badly as it can: that game is left as it was."""
+    liar, puppet, watcher = board.accounts[:3]
+    sequencer, honest = adversaries.Liar(told.lie), Challenger(told.truth, last=True)
+    post_all(board, sequencer, liar)
+    rollup, game_id = board.rollup, challenge(board, honest, watcher) or 0
+    board.send(*_first(sequencer, board, game_id, liar))
+    before, middles = rollup.games[game_id], rollup.published[game_id]
+    fool = adversaries.PicksAlways(told.lie, before.batch, agree=True)
+    bad = fool.answer(before, middles)[0]
+    branch = board.send(bad.name, puppet, game_id, *bad.arguments, value=board.rules.challenger_bond)
+    kept = rollup.games[game_id] == before
+    lost = settle(board, branch, sequencer, fool)
+    good = honest.answer(before, middles)[0]
+    board.send(good.name, watcher, game_id, *good.arguments)
+    board.send(*_first(sequencer, board, game_id, liar))
+    right = honest.prove(rollup.games[game_id], rollup.published[game_id], 0)
+    refused = ""
+    try:
+        board.send(right.name, puppet, game_id, *right.arguments)
+    except Refused as error:
+        refused = str(error)
+    played = settle(board, game_id, sequencer, honest)
+    outcomes = (lost.outcome, played.outcome)
+    safe = kept and refused == "the step is right" and outcomes == (Outcome.SEQUENCER, Outcome.CHALLENGER)
+    return Finding("lets a puppet move in the honest challenger's game", safe, f"refused: {refused}")
+
+
 class _Slow(Challenger):
     """An honest challenger that leaves one second on its clock."""
 
     def answer(self, game: Game, middles: Middles = ()) -> list[Attempt]:
-        """Answer late."""
+        """Return the honest move, made in the last second of the clock."""
         wait = max(1, game.challenger_clock - 1)
         return [replace(attempt, wait=wait) for attempt in super().answer(game, middles)]
 
@@ -317,6 +376,8 @@ SCENARIOS: dict[str, Callable[[LocalBoard, Story], Finding]] = {
     "after_window": lambda board, told: refused_challenge(board, told, final=False),
     "final_batch": lambda board, told: refused_challenge(board, told, final=True),
     "collusive_loss": collusive_loss,
+    "taken_up": taken_up,
+    "meddled": meddled,
     "last_second": last_second,
 }
 

@@ -195,3 +195,36 @@ def merged(blocks: Sequence[np.ndarray], depth: int = 8) -> Merged:
     keys = np.unique(np.concatenate(blocks))
     prefixes = (np.unique(keys >> np.uint64(64 - 4 * level)).size for level in range(1, depth + 1))
     return Merged(keys.size, 1 + sum(prefixes))
+
+
+def runs(blocks: Sequence[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what disjoint runs of blocks hash with a root per block, and with one root per run.
+
+    Parameters
+    ----------
+    blocks : sequence of uint64 arrays
+        As in `merged`.
+    length : int
+        Blocks of a run; blocks left over at the end are left out.
+
+    Returns
+    -------
+    apart, together : int arrays, shape (runs, 2)
+        Leaves and nodes of each run.
+
+    Raises
+    ------
+    InputError
+        If there are fewer blocks than a run has.
+    """
+    if not 1 <= length <= len(blocks):
+        raise InputError(f"a run of {length} blocks does not fit into {len(blocks)} blocks")
+
+    def counts(part: Sequence[np.ndarray]) -> tuple[int, int]:
+        found = merged(part)
+        return found.leaves, found.nodes
+
+    starts = range(0, len(blocks) - length + 1, length)
+    single = np.array([counts([block]) for block in blocks])
+    apart = np.array([single[i : i + length].sum(axis=0) for i in starts])
+    return apart, np.array([counts(blocks[i : i + length]) for i in starts])

@@ -9,10 +9,28 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from eth_hash.auto import keccak
 
 from rollstate.bootstrap import percentile_interval
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
+
+
+def slot_keys(trace: Trace) -> pl.DataFrame:
+    """Return ``slot_id`` and ``key``: the first eight bytes of the slot's hash, uint64.
+
+    A slot is hashed with its contract's address, so that all slots lie in one trie.
+    """
+    slots = trace.slots.select("slot_id", "address", "slot").sort("slot_id")
+    hashed = [int.from_bytes(keccak(address + slot)[:8], "big") for _, address, slot in slots.iter_rows()]
+    return pl.DataFrame({"slot_id": slots["slot_id"], "key": np.array(hashed, np.uint64)})
+
+
+def written_keys(trace: Trace) -> list[np.ndarray]:
+    """Return the `slot_keys` that each block with a write writes."""
+    writes = trace.accesses.filter("is_write").select("block_number", "slot_id").unique()
+    ordered = writes.join(slot_keys(trace), on="slot_id").sort("block_number", "slot_id")
+    return [part["key"].to_numpy() for part in ordered.partition_by("block_number", maintain_order=True)]
 
 
 def kept_share(trace: Trace, interval: int) -> float:

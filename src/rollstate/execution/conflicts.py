@@ -61,7 +61,24 @@ def trace_changes(trace: Trace) -> pl.DataFrame:
     return trace.accounts.filter(pl.col("tx_index").is_not_null()).rename({"tx_index": "index"})
 
 
-def touches(trace: Trace, changes: pl.DataFrame | None = None, *, rule: str = "strict") -> pl.DataFrame:
+def unseen(trace: Trace) -> list[str]:
+    """Say in sentences which conflicts the source of a trace cannot show; empty if it shows all."""
+    found = []
+    if not trace.capability.account_changes:
+        found.append(
+            "This trace holds storage alone, without changes of balances, nonces and code: transactions that touch no "
+            "storage and accounts that change in nothing else are missing, and conflicts over accounts do not count, "
+            "so that limits lie above the true ones."
+        )
+    if trace.capability.tx_level != "all":
+        found.append(
+            "Reads carry no transaction in this trace, so that conflicts between a read and a write do not count and "
+            "limits lie above the true ones."
+        )
+    return found
+
+
+def touches(trace: Trace, *, rule: str = "strict") -> pl.DataFrame:
     """Return what transactions touch: storage, and balances, nonces and code where the trace has them.
 
     The balance of the block's fee recipient, the account whose balance most transactions change, is left out: every
@@ -70,10 +87,8 @@ def touches(trace: Trace, changes: pl.DataFrame | None = None, *, rule: str = "s
     Parameters
     ----------
     trace : Trace
-        Storage accesses.
-    changes : polars.DataFrame, optional
-        Changes of accounts, ``block_number``, ``index``, ``address``, ``kind``; those of the trace if not given. Of a
-        list only changes are known, so that under ``lazy`` no balance is read.
+        Storage accesses, and changes of accounts where its source sees them. Only changes of balances are known, so
+        that under ``lazy`` no balance is read.
     rule : {"strict", "lazy", "listed"}
         See the module. ``listed`` keeps the touches, for their number, under names of their own.
 
@@ -82,7 +97,7 @@ def touches(trace: Trace, changes: pl.DataFrame | None = None, *, rule: str = "s
     polars.DataFrame
         ``block_number``, ``tx`` int32, ``key`` uint32 (equal for equal keys of the trace), ``is_write``, ``adds``.
     """
-    changes = trace_changes(trace) if changes is None else changes
+    changes = trace_changes(trace)
     storage = trace.accesses.filter(pl.col("tx_index").is_not_null()).select(
         "block_number",
         pl.col("tx_index").alias("tx"),

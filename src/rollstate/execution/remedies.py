@@ -10,7 +10,7 @@ from rollstate.scalars import real
 from rollstate.traces.schema import Trace
 
 
-def rows_of(trace: Trace, changes: pl.DataFrame) -> pl.DataFrame:
+def rows_of(trace: Trace) -> pl.DataFrame:
     """Return touches with names that begin with a contract's address, as `limits` takes them.
 
     Columns are those of `conflicts.by_rule`: ``block_number``, ``tx``, ``kind``, ``name``, ``is_write``.
@@ -26,7 +26,7 @@ def rows_of(trace: Trace, changes: pl.DataFrame) -> pl.DataFrame:
             "is_write",
         )
     )
-    accounts = changes.select(
+    accounts = conflicts.trace_changes(trace).select(
         "block_number",
         pl.col("index").cast(pl.Int32).alias("tx"),
         "kind",
@@ -69,6 +69,9 @@ def hot_share(rows: pl.DataFrame, count: int) -> float:
     return real(hottest(rows, count)["pairs"].sum()) / every if every else 0.0
 
 
+CONTRACTS, SLOTS = "contracts declared, not slots", "slots declared, storage alone"
+
+
 def limits(rows: pl.DataFrame, *, hot: int, threads: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return total and makespan of each block under each remedy, unit costs.
 
@@ -80,6 +83,11 @@ def limits(rows: pl.DataFrame, *, hot: int, threads: int) -> dict[str, tuple[np.
         Hottest keys of each block that are priced or sharded, so that nothing conflicts over them.
     threads : int
         Threads of the last line.
+
+    Notes
+    -----
+    Of a source that sees no balances, nonces and code only `CONTRACTS` and `SLOTS` are known: the others would leave
+    out conflicts that are there.
     """
     storage = rows.filter(pl.col("kind") == "storage")
     contract = (
@@ -90,14 +98,17 @@ def limits(rows: pl.DataFrame, *, hot: int, threads: int) -> dict[str, tuple[np.
     cooled = rows.join(hottest(rows, hot), on=["block_number", "name"], how="anti")
     every = rows.select("block_number", "tx").unique()
     out = {}
+    sees_accounts = storage.height < rows.height
     for name, part, rule in (
         ("none: strict rule", rows, "strict"),
-        ("contracts declared, not slots", storage.with_columns(name=contract), "strict"),
-        ("slots declared, storage alone", storage, "strict"),
+        (CONTRACTS, storage.with_columns(name=contract), "strict"),
+        (SLOTS, storage, "strict"),
         ("lazy balances", rows, "lazy"),
         (f"the {hot} hottest keys priced or sharded", cooled, "strict"),
         ("block access list", rows, "listed"),
     ):
+        if not sees_accounts and name not in (CONTRACTS, SLOTS):
+            continue
         # A transaction without a touch of this kind still runs.
         alone = every.select(
             "block_number", "tx", kind=pl.lit("none"), name=pl.format("t{}", "tx"), is_write=pl.lit(False)

@@ -14,6 +14,9 @@ import numpy as np
 from rollstate.errors import InputError
 from rollstate.execution.conflicts import Block
 
+TRANSACTION_GAS = 2**24
+"""Most gas that a transaction may use since EIP-7825, https://eips.ethereum.org/EIPS/eip-7825."""
+
 
 def _check(workers: int) -> None:
     if workers < 1:
@@ -213,6 +216,26 @@ def with_reads(
             elif not waiting[j] and not prefetched:
                 heapq.heappush(to_read, j)
     return now
+
+
+def guaranteed(gas: float, workers: int, most: float = TRANSACTION_GAS) -> float:
+    r"""Return the speed-up that independent transactions have at least, whatever they are.
+
+    Greedy scheduling takes at most :math:`N/p + (1 - 1/p) \max c` (Graham 1969), and no cost is above the cap.
+
+    Parameters
+    ----------
+    gas : float
+        Gas of the whole block, :math:`N`.
+    workers : int
+        Threads, :math:`p`.
+    most : float
+        Most gas of one transaction.
+    """
+    _check(workers)
+    if not gas > 0 or not most > 0:
+        raise InputError(f"gas={gas} of the block and most={most} of a transaction must be positive")
+    return gas / (gas / workers + (1 - 1 / workers) * min(most, gas))
 
 
 def two_phase(independent_share: float, workers: float) -> float:

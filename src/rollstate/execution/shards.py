@@ -18,10 +18,8 @@ from rollstate.execution.conflicts import trace_changes
 from rollstate.traces.schema import Trace
 
 
-def changed_accounts(trace: Trace, changes: pl.DataFrame | None = None) -> pl.DataFrame:
+def changed_accounts(trace: Trace) -> pl.DataFrame:
     """Return which accounts each transaction changes: written storage, and what else the trace's accounts list.
-
-    `changes` takes the place of the trace's accounts: ``block_number``, ``index``, ``address``, ``kind``.
 
     The account that most transactions of a block change, nearly always its fee recipient, is left out.
 
@@ -30,7 +28,7 @@ def changed_accounts(trace: Trace, changes: pl.DataFrame | None = None) -> pl.Da
     polars.DataFrame
         ``block_number``, ``tx`` int32, ``address`` binary; sorted, unique.
     """
-    changes = trace_changes(trace) if changes is None else changes
+    changes = trace_changes(trace)
     storage = (
         trace.accesses.filter(pl.col("is_write") & pl.col("tx_index").is_not_null())
         .join(trace.slots.select("slot_id", "address"), on="slot_id")

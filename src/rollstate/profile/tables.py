@@ -242,7 +242,7 @@ class Profile:
 
     @property
     def n_touched(self) -> int:
-        """Slots touched."""
+        """Number of slots that were touched at all."""
         return int(self.slots.filter(pl.col("touches") > 0)["rows"].sum())
 
     @property

@@ -202,7 +202,7 @@ def wait_md1(rate_per_s: float, service_s: float) -> float:
 
 
 def wait_mdc(rate_per_s: float, service_s: float, servers: int) -> float:
-    """Return the mean wait in M/D/c by Cosmetatos (1975), https://doi.org/10.1057/jors.1975.87."""
+    """Return the mean wait in M/D/c by Cosmetatos (INFOR 13, 1975, 328-331)."""
     rho = _load(rate_per_s, service_s, servers)
     c = servers
     correction = 1 + (1 - rho) * (c - 1) * (math.sqrt(4 + 5 * c) - 2) / (16 * rho * c)
@@ -222,7 +222,7 @@ def wait_ggc(
         Squared coefficients of variation of inter-arrival and service times.
     method : {"kimura", "ac", "klb"}
         Kimura's interpolation between M/M/c, Cosmetatos' M/D/c and D/M/c (1986,
-        https://doi.org/10.1287/opre.34.5.751), exact for M/M/c and Cosmetatos' for M/D/c; Allen and Cunneen; or that
+        https://doi.org/10.1287/mnsc.32.6.751), exact for M/M/c and Cosmetatos' for M/D/c; Allen and Cunneen; or that
         times the correction of Krämer and Langenbach-Belz for regular arrivals (as in Bolch and others, Queueing
         Networks and Markov Chains, 2006, 6.3, https://doi.org/10.1002/0471791571). Arrivals or services more variable
         than exponential are outside of Kimura's range: there the wait for exponential ones is scaled as by Allen and

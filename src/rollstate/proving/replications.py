@@ -55,7 +55,7 @@ def seeds(seed: int, replications: int) -> list[int]:
 
 
 def path(pipeline: Pipeline, traffic: Traffic, work_s: np.ndarray, seed: int) -> tuple[Path, Draws]:
-    """Simulate one path."""
+    """Simulate one path of the pipeline on random numbers of its own."""
     # A batch closes by its timer, full, or out of gas; the first two bound their number closely.
     n = traffic.transactions
     span = n / traffic.tx_per_s + 10 * n**0.5 / traffic.tx_per_s

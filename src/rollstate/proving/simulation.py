@@ -89,7 +89,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Draws:
-    """One sample path.
+    """The random numbers of one path, drawn before it is simulated.
 
     Attributes
     ----------
@@ -184,7 +184,7 @@ def draw(
 
 
 def simulate(pipeline: Pipeline, draws: Draws) -> Path:
-    """Simulate by arrays."""
+    """Simulate one path by array operations, stage after stage."""
     p = pipeline
     batch, close_s = kernels.close_batches(draws.arrival_s, draws.gas, p.max_tx, p.max_gas, p.timeout_s)
     m = len(close_s)

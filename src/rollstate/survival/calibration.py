@@ -51,7 +51,7 @@ class Logistic:
     slope: float
 
     def predict(self, p: np.ndarray) -> np.ndarray:
-        """Return calibrated probabilities."""
+        """Return calibrated probabilities for forecasts."""
         p = np.clip(np.asarray(p, float), FLOOR, 1 - FLOOR)
         return special.expit(self.intercept + self.slope * special.logit(p))
 
@@ -137,30 +137,29 @@ def _pooled(
 
 
 def logistic_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Return intercept and slope of a weighted logistic regression on one covariate, by Newton steps."""
+    """Return intercept and slope of a weighted logistic regression on one covariate, by statsmodels.
+
+    Raises
+    ------
+    InputError
+        If no maximum of the likelihood exists: a value of `x` separates the answers (Albert and Anderson 1984,
+        https://doi.org/10.1093/biomet/71.1.1), or the answers are all alike.
+    """
+    import statsmodels.api as sm
+
+    x, y, weight = (np.asarray(column, float) for column in (x, y, weight))
+    ones, zeros = x[(weight > 0) & (y > 0)], x[(weight > 0) & (y < 1)]
+    apart = not len(ones) or not len(zeros)
+    if not apart and np.ptp(np.r_[ones, zeros]) > 0:
+        apart = zeros.max() <= ones.min() or ones.max() <= zeros.min()
+    if apart:
+        raise InputError(
+            "the logistic line does not exist: forecasts separate the answers, or the answers are all alike"
+        )
     design = np.c_[np.ones(len(x)), x]
-
-    def likelihood(b: np.ndarray) -> float:
-        eta = design @ b
-        return float(weight @ (y * eta - np.logaddexp(0, eta)))
-
-    b = np.array([0.0, 1.0])
-    for _ in range(100):
-        mean = special.expit(design @ b)
-        score = design.T @ (weight * (y - mean))
-        information = (design * (weight * mean * (1 - mean))[:, None]).T @ design
-        step = np.linalg.lstsq(information, score, rcond=None)[0]
-        step *= min(1.0, 3 / max(np.abs(step).max(), 1e-300))
-        # A full Newton step may overshoot and come back for ever.
-        before = likelihood(b)
-        while likelihood(b + step) < before - 1e-12 * abs(before) and np.abs(step).max() > 1e-12:
-            step /= 2
-        b = b + step
-        if np.abs(step).max() < 1e-10:
-            return float(b[0]), float(b[1])
-    raise InputError(
-        "the logistic line does not exist: forecasts separate the answers, or the answers are all alike"
-    )
+    model = sm.GLM(y, design, family=sm.families.Binomial(), freq_weights=weight)
+    intercept, slope = model.fit(tol=1e-12, maxiter=200).params
+    return float(intercept), float(slope)
 
 
 @compiled

@@ -49,7 +49,7 @@ OPTIMISER = {"maxiter": 2_000, "ftol": 1e-12, "gtol": 1e-8, "maxcor": 20}
 
 @dataclass(frozen=True)
 class ParametricModel:
-    r"""A fitted model.
+    r"""A fitted parametric model of the gap, as lifelines found it.
 
     Attributes
     ----------

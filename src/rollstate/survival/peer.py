@@ -65,7 +65,7 @@ def go_shuffle(n: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PeerModel:
-    """The fitted model.
+    """The peer model after its fit.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class PeerModel:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The covariates."""
+        """Names of the covariates, in the order of the coefficients."""
         return self.model.names
 
     def predict_cumulative_hazard(self, times: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ https://github.com/therneau/survival.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -226,6 +226,9 @@ def effect_over_time(
 ) -> pl.DataFrame:
     """Smooth the scaled Schoenfeld residuals by a natural cubic spline in log time, with a pointwise band.
 
+    Least squares and the sandwich variance are statsmodels', the spline is patsy's. The smooth of lifelines' plot is a
+    lowess curve, which has no band.
+
     Parameters
     ----------
     model, spells
@@ -244,39 +247,47 @@ def effect_over_time(
     polars.DataFrame
         ``covariate``, ``time``, ``effect`` (log hazard ratio), ``low``, ``high``, ``constant`` (the Cox coefficient).
     """
+    import statsmodels.api as sm
+
     residuals = scaled_schoenfeld(model, spells)
     time = np.log(residuals["time"].to_numpy())
-    knots = np.unique(np.quantile(time, np.linspace(0, 1, df)))
-    basis, grid = natural_spline(time, knots), natural_spline(np.log(np.asarray(at, float)), knots)
-    bread = np.linalg.pinv(basis.T @ basis)
+    basis = natural_spline(time, np.unique(np.quantile(time, np.linspace(0, 1, df))))
     group = np.arange(len(time)) if cluster is None else np.asarray(cluster)[residuals["row"].to_numpy()]
-    code = np.unique(group, return_inverse=True)[1]
-    z = stats.norm.ppf(0.5 + level / 2)
-    frames = []
+    robust = {"groups": np.unique(group, return_inverse=True)[1], "use_correction": False}
+    grid, frames = basis(np.log(np.asarray(at, float))), []
     for name, constant in zip(model.names, model.coefficients, strict=True):
-        y = residuals[name].to_numpy()
-        fitted = bread @ (basis.T @ y)
-        score = basis * (y - basis @ fitted)[:, None]
-        by_cluster = np.stack([np.bincount(code, column) for column in score.T], axis=1)
-        se = np.sqrt(np.einsum("ij,jk,ik->i", grid, bread @ (by_cluster.T @ by_cluster) @ bread, grid))
-        effect = grid @ fitted
+        fit = sm.OLS(residuals[name].to_numpy(), basis(time)).fit(cov_type="cluster", cov_kwds=robust)
+        effect = fit.get_prediction(grid).summary_frame(alpha=1 - level)
         frames.append(
             pl.DataFrame(
-                {"time": at, "effect": effect, "low": effect - z * se, "high": effect + z * se}
+                {
+                    "time": at,
+                    "effect": effect["mean"].to_numpy(),
+                    "low": effect["mean_ci_lower"].to_numpy(),
+                    "high": effect["mean_ci_upper"].to_numpy(),
+                }
             ).with_columns(covariate=pl.lit(name), constant=pl.lit(constant))
         )
     return pl.concat(frames).select("covariate", "time", "effect", "low", "high", "constant")
 
 
-def natural_spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """Return the natural cubic spline basis, shape (n, number of knots): constant, linear, and truncated cubes.
+def natural_spline(x: np.ndarray, knots: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the natural cubic spline with these knots as a function of points that gives its basis, by patsy.
 
-    Source: Hastie, Tibshirani, Friedman (2009), The Elements of Statistical Learning, eq. 5.4 and 5.5,
-    https://doi.org/10.1007/978-0-387-84858-7.
+    With fewer than three knots it is a straight line.
+
+    Parameters
+    ----------
+    x : array
+        Points that lie between the first and the last knot.
+    knots : array, ascending
+        The outer ones bound the spline, which is linear beyond them.
     """
-    columns = [np.ones_like(x), x]
-    if len(knots) > 2:
-        cubes = np.maximum(x[:, None] - knots, 0) ** 3
-        d = (cubes - cubes[:, -1:])[:, :-1] / (knots[-1] - knots[:-1])
-        columns += [d[:, k] - d[:, -1] for k in range(len(knots) - 2)]
-    return np.stack(columns, axis=1)
+    import patsy
+
+    if len(knots) < 3:
+        return lambda points: np.c_[np.ones(len(points)), points]
+    formula = "cr(points, knots=inner, lower_bound=low, upper_bound=high) - 1"
+    where = {"inner": knots[1:-1], "low": knots[0], "high": knots[-1]}
+    design = patsy.dmatrix(formula, {"points": x, **where}).design_info
+    return lambda points: np.asarray(patsy.build_design_matrices([design], {"points": points, **where})[0])

@@ -94,7 +94,7 @@ class HazardModel(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The p covariates."""
+        """Names of the covariates, in the order of the coefficients."""
 
     @property
     def predict_cumulative_hazard(self) -> Callable[..., np.ndarray]:

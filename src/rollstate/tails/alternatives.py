@@ -23,7 +23,7 @@ class Sample:
 
     @property
     def mean(self) -> float:
-        """Mean gap."""
+        """Mean gap, each length weighed by its count."""
         return float(np.average(self.time, weights=self.count))
 
     @property

@@ -15,7 +15,7 @@ from rollstate.risk_table import ClusteredRiskTable, RiskTable, check_spells
 
 @dataclass(frozen=True)
 class Fit:
-    """One tail fit.
+    """The estimate of a tail index by one estimator.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ class Gaps:
         return len(self.duration)
 
     def take(self, rows: np.ndarray) -> Gaps:
-        """Return some rows."""
+        """Return the gaps of some of the rows."""
         return Gaps(self.entry[rows], self.duration[rows], self.event[rows])
 
     @property
@@ -95,7 +95,7 @@ class Outcome:
 def replay(
     seen: Gaps, ram: np.ndarray | float, costs: Costs, total: np.ndarray | float | None = None
 ) -> Outcome:
-    """Replay windows.
+    """Replay windows of idle time in RAM on the gaps of slots.
 
     Parameters
     ----------

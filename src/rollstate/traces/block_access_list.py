@@ -42,9 +42,6 @@ from rollstate.traces.schema import ACCOUNTS_SCHEMA, Capability, Trace
 
 # EIP-7928 allows 32 bits; a trace keeps signed ones, which no block comes near.
 MAX_INDEX = 2**31 - 1
-CHANGES_SCHEMA = pl.Schema(
-    {"block_number": pl.Int64, "index": pl.Int32, "address": pl.Binary, "kind": pl.String}
-)
 _FILE = re.compile(r"^(\d+)(?:_with_reads)?\.rlp$")
 
 
@@ -261,21 +258,6 @@ def read_folder(folder: Path, layout: str | None = None, chain_id: int | None = 
             {"block_number": numbers, "tx_count": counts}, schema_overrides={"tx_count": pl.Int32}
         ),
     )
-
-
-def account_changes(folder: Path, layout: str | None = None) -> pl.DataFrame:
-    """Return balance, nonce and code changes of a folder's transactions: the part of the lists that is not storage.
-
-    The accounts of a trace are the same, with what happens outside of transactions.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``block_number`` int64, ``index`` int32 (of the transaction, from 0), ``address`` 20 bytes, ``kind`` one of
-        ``"balance"``, ``"nonce"``, ``"code"``; one row per change.
-    """
-    accounts = read_folder(folder, layout).accounts
-    return accounts.filter(pl.col("tx_index").is_not_null()).rename({"tx_index": "index"})
 
 
 def _check_layout(layout: str) -> None:

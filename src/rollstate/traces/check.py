@@ -60,7 +60,7 @@ class Report:
         return all(finding.level != "error" for finding in self.findings)
 
     def add(self, level: str, text: str) -> None:
-        """Add a finding."""
+        """Add a finding to the report."""
         self.findings.append(Finding(level, text))
 
 

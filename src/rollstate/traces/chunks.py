@@ -37,7 +37,7 @@ class StorageError(RollstateError):
 
 @dataclass(frozen=True)
 class Job:
-    """What to extract.
+    """What one extraction has to fetch.
 
     Attributes
     ----------

@@ -48,6 +48,9 @@ SLOW = re.compile(r"execution timeout|timed? ?out|deadline exceeded", re.I)
 REMEDIES = {
     "debug_traceBlockByNumber": "use an archive node that serves the debug methods (geth: --http.api "
     "eth,debug); the view `transfers` (--view transfers) needs none, but sees token transfers only",
+    "zks_L1BatchNumber": "only nodes of ZKsync chains tell the times of batches; for other chains they are those of "
+    "events of the rollup's L1 contract",
+    "zks_getL1BatchDetails": "only nodes of ZKsync chains tell the times of batches; use one with the zks methods",
     "eth_getBlockReceipts": "use a newer node, or leave --receipts out",
 }
 TRACERS = (
@@ -103,6 +106,8 @@ def name_call(method: str, params: list[Any]) -> str:
     try:
         if isinstance(first, dict):
             return f"{method}, blocks {int(first['fromBlock'], 16)} to {int(first['toBlock'], 16)}"
+        if isinstance(first, int):
+            return f"{method}, batch {first}"
         return f"{method}, block {int(first, 16)}" if isinstance(first, str) else method
     except (KeyError, ValueError, TypeError):
         return method

@@ -49,7 +49,7 @@ def restrict(trace: Trace, start: int | None = None, stop: int | None = None) ->
 
 
 def by_block(trace: Trace) -> pl.DataFrame:
-    """Count by block.
+    """Return reads and writes of each block.
 
     Returns
     -------

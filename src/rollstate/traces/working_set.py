@@ -15,6 +15,21 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 
+SHARES_SCHEMA = pl.Schema(
+    {"lag": pl.Int64, "share": pl.Float64, "low": pl.Float64, "high": pl.Float64, "blocks": pl.Int64}
+)
+
+
+def usable_lags(trace: Trace, lags: Sequence[int]) -> list[int]:
+    """Return those lags for which some block of the window has as many observed blocks before it, as `reuse` needs."""
+    if trace.capability.observed_every > 1:
+        return []
+    observed = trace.blocks["observed"].to_numpy()
+    # Runs of observed blocks with a block behind them: the longest bounds the lag.
+    ends = np.flatnonzero(np.diff(np.r_[False, observed[:-1], False].astype(np.int8)))
+    longest = int(np.diff(ends)[::2].max(initial=0))
+    return [lag for lag in lags if 1 <= lag <= longest]
+
 
 def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl.DataFrame:
     """Count, by block, the slots that were touched in the last blocks before it.
@@ -96,4 +111,4 @@ def reuse_share(counts: pl.DataFrame, *, seed: int, draws: int = 400, block_leng
         shares = seen[picked].sum(1) / slots[picked].sum(1)
         low, high = np.quantile(shares, [0.025, 0.975])
         rows.append((lag, seen.sum() / slots.sum(), float(low), float(high), n))
-    return pl.DataFrame(rows, schema=["lag", "share", "low", "high", "blocks"], orient="row")
+    return pl.DataFrame(rows, schema=SHARES_SCHEMA, orient="row")

@@ -56,7 +56,7 @@ class Chunks:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Bytes that the chunks hold."""
         return sum(column.nbytes for chunk in self._chunks for column in chunk)
 
 

@@ -215,7 +215,7 @@ class JournalLog(Journal):
         return iter(self.entries)
 
     def append(self, entry: Any) -> None:
-        """Add one entry."""
+        """Append one entry to the log."""
         self.entries.append(entry)
 
     def after(self, snapshot: Snapshot) -> list[Any]:

@@ -127,7 +127,7 @@ class WorldDiff:
 
     @property
     def mode(self) -> Mode:
-        """The recording mode."""
+        """The mode in which accesses are recorded now."""
         return self._mode
 
     def set_mode(self, mode: Mode) -> None:
@@ -208,7 +208,7 @@ class WorldDiff:
         self.transient_storage = JournalMap()
 
     def emit(self, event: Any) -> None:
-        """Append an event."""
+        """Append an event to those of the block."""
         self.events.append(event)
 
     def send_to_l1(self, log: Any) -> None:

@@ -15,6 +15,7 @@ from rollstate.compendium import bundles
 from rollstate.errors import InputError
 from rollstate.product_limit import cumulative_hazard
 from rollstate.traces import datasets
+from rollstate.traces.thinning import unobserve
 
 P = Eda(draws=30, permutations=100, min_active=2, min_visits=5)
 
@@ -169,3 +170,29 @@ def test_a_window_without_spells_is_refused(monkeypatch):
     monkeypatch.setattr(datasets, "load_trace", lambda name: make_trace([(129, 0, 1, 0, True)]))
     with pytest.raises(InputError, match="no spell"):
         study.window(P)
+
+
+@pytest.mark.parametrize(
+    ("options", "dark", "why"),
+    [
+        ({"observed_every": 216}, [], "did not observe every block"),
+        ({}, range(101, 130, 2), "did not observe every block"),
+        ({"start": 100, "stop": 102}, [], "shorter than the shortest look back"),
+    ],
+)
+def test_reuse_that_cannot_be_told_is_a_sentence(options, dark, why):
+    trace = make_trace([(100, 0, 1, 0, True)], **options)
+    found = study.reuse(
+        study.Window.of(unobserve(trace, dark) if dark else trace), dataclasses.replace(P, lags=(2,))
+    )
+    assert found.frame is None
+    assert why in found.why
+    assert len(found.missing) == 4
+
+
+def test_reuse_of_a_trace_without_writes_is_that_of_its_reads():
+    touches = [(block, 0, 1, 0, False) for block in range(100, 110)]
+    found = study.reuse(window(touches), dataclasses.replace(P, lags=(1,)))
+    assert found.frame["touches"].to_list() == ["all touches"]
+    assert found.numbers["reuse_short"].value == 1
+    assert study.reuse(window([(100, 0, 1, 0, True)]), P).missing

@@ -1,12 +1,25 @@
 """The chapter's frames: estimates of the sample, and commitments that share nodes."""
 
 import numpy as np
+import polars as pl
 import pytest
+from tests.traces import activity
 
 from rollstate.chapters.execution import study
 from rollstate.chapters.execution.parameters import Execution
+from rollstate.estimate import Estimate
+from rollstate.execution import conflicts
+from rollstate.traces import importing
 
-P = Execution(trace="sample", measured="sample", rollup="sample", draws=50, threads=(1, 2), intervals=(1, 4))
+P = Execution(
+    trace="sample",
+    measured="sample",
+    rollup="sample",
+    month="sample",
+    draws=50,
+    threads=(1, 2),
+    intervals=(1, 4),
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +41,63 @@ def test_merged_commitments_share_nodes(seen):
     assert nodes < keys <= 1
 
 
+def test_a_list_leaves_nothing_to_wait_for(seen):
+    found = study.listed(seen, P)
+    at = dict(found.filter(threads=P.quote).select("schedule", "speedup").iter_rows())
+    strict, lazy, free = (at[name] for name in study.SCHEDULES)
+    assert strict <= lazy * 1.01
+    assert lazy <= free
+    assert 1 < at[study.FULL_BLOCK] < P.quote
+    one = found.filter(threads=1)["speedup"]
+    assert one.to_list() == pytest.approx([1] * 4)
+
+
+def test_prefetched_reads_are_never_slower(seen):
+    frame = study.prefetch(seen, P)
+    for depth in study.READ_DEPTHS:
+        time = {name: study.pick(frame, "ms", engine=name, depth=depth).value for name in study.READING}
+        # All reads are done before the end, and computing takes the threads' share at least.
+        read = np.mean([r.sum() for r in study.reads(seen, P)]) / depth * 1e3
+        assert time[study.READING[2]] >= max(read, P.compute_s * 1e3 / P.quote) * 0.999
+        assert time[study.READING[2]] <= time[study.READING[1]] * 1.001
+    many = frame.filter(depth=64)
+    assert many.filter(engine=study.READING[1])["ms"][0] <= many.filter(engine=study.READING[0])["ms"][0]
+
+
+def test_a_key_is_read_once_in_a_block(seen):
+    for block, time in zip(seen.by_rule["strict"], study.reads(seen, P), strict=True):
+        assert time.sum() == pytest.approx(P.disk_s * np.unique(np.concatenate(block.keys)).size)
+
+
+def test_an_interval_over_samples_is_wider_than_one_over_blocks():
+    rng = np.random.default_rng(1)
+    blocks = [(rng.uniform(9, 11, 50) * speed, np.full(50, 10.0)) for speed in (2.0, 4.0, 9.0)]
+    every = study.clustered(blocks, P)
+    assert every.value == pytest.approx(np.mean([top.sum() / 500 for top, _ in blocks]))
+    inside = [study.ratio(*sample, P) for sample in blocks]
+    assert every.high - every.low > 3 * max(one.high - one.low for one in inside)
+    assert study.clustered([(np.ones(3), np.ones(3))] * 2, P) == Estimate(1, 1, 1)
+
+
+def test_remedies_have_a_line_for_every_sample(seen):
+    table = study.remedy_table(seen, None, seen, seen, P)
+    stored = [f"{name}, storage alone" for name in ("this trace", "rollup", "a month, thinned")]
+    assert table["sample"].unique(maintain_order=True).to_list() == [*stored, study.EVERY]
+    alone = table.filter(pl.col("sample") == stored[1]).select("remedy", "limit").rows()
+    mean = table.filter(pl.col("sample") == study.EVERY).select("remedy", "limit").rows()
+    assert dict(mean) == pytest.approx({name: dict(alone)[name] for name, _ in mean})
+
+
+def test_blocks_that_differ_are_told_apart_by_their_reads_of_hashes():
+    frame = pl.DataFrame(
+        {
+            "accepted": [True, True, False, False, False],
+            "reads earlier hashes": [False, True, True, True, False],
+        }
+    )
+    assert study.replay_results(frame) == {"replayed": 5, "accepted": 2, "hash_readers": 2}
+
+
 def test_limits_follow_the_rules(seen):
     limits = study.limits(seen, P)
     found = [
@@ -35,3 +105,33 @@ def test_limits_follow_the_rules(seen):
         for rule in study.RULE_NAMES.values()
     ]
     assert found == sorted(found)
+
+
+STEPS = [
+    (b, t, c, s, (b + t + c + s) % 3) for b in range(3) for t in range(3) for c in (1, 2) for s in range(3)
+]
+
+
+@pytest.fixture
+def lists(tmp_path):
+    (tmp_path / "lists").mkdir()
+    activity.rlp(activity.run(STEPS), tmp_path / "lists")
+    return tmp_path / "lists"
+
+
+def test_lists_and_the_trace_made_of_them_give_the_same_numbers(lists, tmp_path):
+    importing.import_trace([str(lists)], tmp_path / "trace")
+    direct, stored = study.sample(str(lists)), study.sample(str(tmp_path / "trace"))
+    assert stored.independent.tolist() == direct.independent.tolist()
+    assert study.limits(stored, P).equals(study.limits(direct, P))
+    assert study.limits(direct, P).filter(rule="strict")["limit"].min() > 0
+    value = "limit"
+    assert study.remedy_table(stored, None, stored, stored, P)[value].equals(
+        study.remedy_table(direct, None, direct, direct, P)[value]
+    )
+
+
+def test_a_trace_of_storage_alone_says_what_it_misses(lists, seen):
+    assert not any("balances" in said for said in conflicts.unseen(study.sample(str(lists)).trace))
+    assert any("without changes of balances" in said for said in conflicts.unseen(seen.trace))
+    assert study.remedy_table(seen, None, seen, seen, P)["sample"][0] == "this trace, storage alone"

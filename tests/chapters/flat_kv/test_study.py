@@ -6,7 +6,9 @@ import pytest
 
 from rollstate.chapters.flat_kv import study
 from rollstate.chapters.flat_kv.parameters import FlatKv
+from rollstate.dispute import trie_shape
 from rollstate.estimate import Estimate
+from rollstate.execution import commitment_cost
 from rollstate.traces import datasets
 
 P = FlatKv(sizes=(1_000, 10_000), batch=200, merged_batches=3, depths=(32,))
@@ -51,6 +53,15 @@ def test_merging_the_same_block_twice_halves_the_work():
     assert set(study.merge_results(study.merging([block] * 10))) == {
         "merge_leaves", "merge_nodes", "merge_leaves_10", "merge_nodes_10",
     }  # fmt: skip
+
+
+def test_merged_runs_weigh_by_their_work_as_in_the_chapter_on_conflicts():
+    """Ratios of sums, here and there: the share of nodes left is the inverse of the ratio quoted here."""
+    blocks = commitment_cost.written_keys(datasets.load_trace("sample"))
+    apart, together = trie_shape.runs(blocks, 10)
+    ratios = study.merge_results(study.merging(blocks))
+    for at, name in enumerate(("merge_leaves_10", "merge_nodes_10")):
+        assert 1 / ratios[name].value == pytest.approx(together[:, at].sum() / apart[:, at].sum())
 
 
 def test_a_depth_that_was_not_asked_for_has_no_count(counted):

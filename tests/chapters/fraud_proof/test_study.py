@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from rollstate.chapters.fraud_proof import figures, study
@@ -64,6 +65,27 @@ def test_an_exit_is_final_a_window_before_the_state_hash(node):
 def test_prices_follow_the_parameters():
     frame = study.prices(replace(SMALL, window=2000, sequencer_bond=4.0))
     assert frame["delay for one ETH (s)"].to_list() == [2 * (600 + 120) / 0.1, 1000.0]
+
+
+def test_a_budget_is_spent_alike_on_every_design():
+    gas = pl.DataFrame(
+        [
+            (2, "prove", 9), (4, "openChallenge", 100), (4, "respondDisagree", 20), (4, "pick", 30),
+            (4, "postTrace", 5), (4, "prove", 50),
+        ],
+        schema=["gap", "message", "gas"],
+        orient="row",
+    )  # fmt: skip
+    assert study.gas_by_side(gas) == (25, 180)
+    assert study.stage_two_gas(gas)["stage_two"] == 55
+    p = FraudProof(budget=100.0, gas_price=1.0)
+    found = study.budget_results(p, gas)
+    assert found["budget_games"] == 999  # of 0.1 ETH and a little gas
+    assert found["honest_income"] == pytest.approx(0.4995)
+    assert found["budget_delay"] == pytest.approx(199 * p.window / 86_400)
+    table = study.same_budget(p, gas)
+    assert table["source"].str.starts_with("published").sum() == table.height - 2
+    assert "13 ETH (13.4 %)" in " ".join(table["honest side locks"])
 
 
 def test_impatience_is_refused():

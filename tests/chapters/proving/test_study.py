@@ -38,3 +38,35 @@ def test_smallest_group_is_not_the_best_with_random_times(measured):
 def test_unknown_run_is_named():
     with pytest.raises(InputError, match="is not measured"):
         study.pick(study.measured(P).every, "nobody")
+
+
+def test_plans_by_growth_and_assumption(measured):
+    p = replace(P, gas_growth=(1.0, 3.0), serial=(0.05, 0.5))
+    table = study.growth(measured, p)
+    assert len(table) == 2 * 3
+    live = table[table["target"] == "live"].set_index(["gas_growth", "serial"])["usd_per_proof"]
+    assert live[3.0, 0.05] > live[1.0, 0.05]
+    found = study.reached(table, p)
+    assert found["gas_growth_most"] == 3
+    assert (
+        found["growth_gpus"]
+        == table[(table["target"] == "live") & (table["gas_growth"] == 3)]["gpus"].iloc[0]
+    )
+    nothing = table.assign(met=False)
+    assert set(study.reached(nothing, p)) == {"serial", "gas_growth_most"}
+
+
+def test_auction_of_the_planned_prover(measured):
+    table = study.auction(measured, P)
+    assert table["price_usd"].to_numpy() == pytest.approx(table["cost_usd"] + P.stake_usd * table["miss"])
+
+
+def test_recorded_batches_are_compared_where_there_are_any(measured):
+    assert study.recorded(P) is None
+    batches = study.recorded(replace(P, life_cycle="sample"))
+    frame, table = study.against_recorded(batches, P, study.article_times(measured, P))
+    numbers = study.life(batches, table)
+    assert set(numbers) == set(study.LIFE)
+    assert numbers["life_open"] > 0
+    assert numbers["ks_proven_fitted"] < numbers["ks_proven"] == 1
+    assert set(frame["source"]) == {"recorded", "example of this page", "fitted on earlier batches"}

@@ -267,10 +267,16 @@ def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
 
 def reuse(seen: Window, p: Eda) -> Answer:
     """Return the share of a block's slots that the blocks before it touched: ``lag``, ``share``, ends, ``touches``."""
-    lags = [lag for lag in p.lags if lag < seen.trace.capability.n_blocks]
+    names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
+    lags = working_set.usable_lags(seen.trace, p.lags)
     if not lags:
-        names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
-        return Answer(missing=names, why="The window is shorter than the shortest look back.")
+        if lacking := seen.trace.capability.lacks(["every_block"]):
+            why = (
+                f"What the last blocks hold of a block's slots cannot be told from this source: {lacking[0]}."
+            )
+        else:
+            why = "The window is shorter than the shortest look back."
+        return Answer(missing=names, why=why)
     shares = pl.concat(
         [
             working_set.reuse_share(
@@ -280,8 +286,11 @@ def reuse(seen: Window, p: Eda) -> Answer:
         ]
     )
     every = shares.filter(pl.col("touches") == "all touches")
+    if every.is_empty():
+        why = "No block that touches a slot has observed blocks before it."
+        return Answer(missing=names, why=why)
     numbers: dict[str, Any] = {}
-    for name, at in (("short", min(1, len(lags) - 1)), ("long", -1)):
+    for name, at in (("short", min(1, every.height - 1)), ("long", -1)):
         row = every.row(at, named=True)
         numbers |= {
             f"lag_{name}": row["lag"],

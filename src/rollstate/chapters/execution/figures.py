@@ -118,6 +118,65 @@ def speedup(frame: pl.DataFrame, *, limit: float, quote: int) -> Drawing:
     )
 
 
+def listed(frame: pl.DataFrame, *, quote: int) -> Drawing:
+    """Draw speed-up with and without a list; ``schedule``, ``threads``, ``speedup``, ``low``, ``high``."""
+    figure, ax = style.subplots(width="page", height=3.0)
+    order = frame["schedule"].unique(maintain_order=True).to_list()
+    sns.lineplot(
+        frame.to_pandas(), x="threads", y="speedup", hue="schedule", style="schedule", hue_order=order,
+        style_order=order, palette=style.palette(order), markers=list(style.MARKERS[: len(order)]), errorbar=None, ax=ax,
+    )  # fmt: skip
+    for name, colour in style.palette(order).items():
+        part = frame.filter(schedule=name)
+        style.band(ax, part["threads"], part["low"], part["high"], color=colour)
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda threads, _: f"{threads:g}"))
+    ax.set(xlabel="threads", ylabel="speed-up over one thread", ylim=(0, None))
+    ax.legend(title=None)
+    at = dict(frame.filter(threads=quote).select("schedule", "speedup").iter_rows())
+    strict, _, free, least = (at[name] for name in order)
+    style.title(
+        figure,
+        f"With {quote} threads a list gives {free:.1f} on these blocks, and {least:.1f} on any full block",
+    )
+    said = ", ".join(f"{name} {value:.2f}" for name, value in at.items())
+    return Drawing(
+        figure,
+        caption="Speed-up by threads, access gas, ratio of sums over blocks; bands: 95 % bootstrap over blocks. With a list "
+        "nothing waits. The last line holds for every full block: no transaction is above the cap of 2^24 gas.",
+        alt=f"Four rising lines. At {quote} threads: {said}; the strict rule {strict:.2f}.",
+    )
+
+
+def prefetch(frame: pl.DataFrame, *, depth: int) -> Drawing:
+    """Draw a block's modelled time by reads under way; ``engine``, ``depth``, ``ms``, ``low``, ``high``."""
+    figure, ax = style.subplots(width="page", height=3.0)
+    order = frame["engine"].unique(maintain_order=True).to_list()
+    sns.lineplot(
+        frame.to_pandas(), x="depth", y="ms", hue="engine", style="engine", hue_order=order, style_order=order,
+        palette=style.palette(order), markers=list(style.MARKERS[: len(order)]), errorbar=None, ax=ax,
+    )  # fmt: skip
+    for name, colour in style.palette(order).items():
+        part = frame.filter(engine=name)
+        style.band(ax, part["depth"], part["low"], part["high"], color=colour)
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda reads, _: f"{reads:g}"))
+    ax.set(xlabel="reads under way at once", ylabel="time of a block (ms)", ylim=(0, None))
+    ax.legend(title=None)
+    at = dict(frame.filter(depth=depth).select("engine", "ms").iter_rows())
+    waits, swaps, first = (at[name] for name in order)
+    style.title(
+        figure, f"Prefetching listed reads brings a block from {waits:.0f} to {first:.0f} ms in this model"
+    )
+    return Drawing(
+        figure,
+        caption="Model: mean time of a block against the reads that storage answers at once; latency, computing time and "
+        "threads are parameters, keys and dependencies are the trace's. Bands: 95 % bootstrap over blocks.",
+        alt=f"Three lines. At {depth} reads: waiting {waits:.1f} ms, another transaction {swaps:.1f} ms, listed reads first "
+        f"{first:.1f} ms.",
+    )
+
+
 def measured(frame: pl.DataFrame) -> Drawing:
     """Draw each rule's limit against the measured speed-up: ``block``, ``rule``, ``limit``, ``measured``."""
     figure, ax = style.subplots(width="page", height=3.0)
@@ -231,7 +290,8 @@ def remedies(frame: pl.DataFrame) -> Drawing:
     return Drawing(
         figure,
         caption="Limit of speed-up under each remedy, by sample; unit costs, ratio of sums, 95 % bootstrap over the blocks of "
-        "each sample. Samples differ by more than these intervals.",
+        "each sample. All samples: their mean, bootstrap over samples and then over blocks. Sources of storage alone have the "
+        "two remedies of storage.",
         alt=f"Dot plot by remedy. On {samples[0]}: contracts declared {rough:.1f}, slots declared {fine:.1f}.",
     )
 

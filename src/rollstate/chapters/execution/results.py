@@ -5,9 +5,15 @@ from __future__ import annotations
 from rollstate.compendium.declared import Results, gate, result
 
 _BLOCKS = "95 % bootstrap over blocks"
+_SAMPLES = "95 % bootstrap over samples, then over blocks"
+_CLUSTERED = (
+    "tests/chapters/execution/test_study.py::test_an_interval_over_samples_is_wider_than_one_over_blocks"
+)
 _REFERENCE = "tests/execution/test_schedules.py::test_mainnet_conflicts_are_the_reference"
 _ROUNDS = "tests/execution/test_schedules.py::test_mainnet_optimistic_rounds_are_the_reference"
 _GRAHAM = "tests/execution/test_schedules.py::test_schedules_keep_grahams_bounds"
+_CAP = "tests/execution/test_schedules.py::test_no_block_is_slower_than_the_cap_guarantees"
+_READS = "tests/chapters/execution/test_study.py::test_prefetched_reads_are_never_slower"
 _RULES = "tests/execution/test_rules.py::test_a_looser_rule_never_lowers_the_limit"
 _REPLAY = "tests/execution/test_replay.py::test_measured_blocks_replay"
 _HALVES = "tests/execution/test_engines.py::test_a_fit_finds_the_engine_that_made_the_measurements"
@@ -73,10 +79,47 @@ class ExecutionResults(Results):
         interval=_BLOCKS,
         guard="tests/execution/test_schedules.py::test_ledger_formulas",
     )
+    listed_quote: float = result(
+        "speed-up with block access lists at the quoted threads, access gas",
+        fmt=".1f",
+        interval=_BLOCKS,
+        guard=_GRAHAM,
+    )
+    listed_least: float = result(
+        "speed-up with a list at the quoted threads that any block of {block_gas} gas has, by the cap of a transaction",
+        fmt=".1f",
+        guard=_CAP,
+    )
+    read_depth: int = result("reads under way quoted in the text", guard=_READS)
+    waiting_ms: float = result(
+        "model: time of a block if a thread waits for its reads",
+        unit="ms",
+        fmt=".0f",
+        interval=_BLOCKS,
+        guard=_READS,
+    )
+    switching_ms: float = result(
+        "model: time of a block if a waiting thread takes another transaction",
+        unit="ms",
+        fmt=".0f",
+        interval=_BLOCKS,
+        guard=_READS,
+    )
+    prefetched_ms: float = result(
+        "model: time of a block if listed reads come first",
+        unit="ms",
+        fmt=".0f",
+        interval=_BLOCKS,
+        guard=_READS,
+    )
     aborts: float = result("aborts per transaction of optimistic rounds", fmt=".2f", guard=_ROUNDS)
     aborts_validated: float = result("aborts per transaction with validation", fmt=".2f", guard=_GRAHAM)
     replayed: int = result("measured blocks that are replayed", guard=_REPLAY)
     accepted: int = result("replayed blocks whose gas is the header's to 0.1 %", guard=_REPLAY)
+    hash_readers: int = result(
+        "replayed blocks off by more than 0.1 % that read hashes of earlier blocks",
+        guard="tests/chapters/execution/test_study.py::test_blocks_that_differ_are_told_apart_by_their_reads_of_hashes",
+    )
     strict_below: int = result("measured blocks that beat the strict rule's limit", guard=_RULES)
     lazy_below: int = result(
         "measured blocks that beat the limit of lazy balances",
@@ -102,6 +145,18 @@ class ExecutionResults(Results):
     )
     slots_declared: float = result(
         "limit when transactions declare slots, unit costs", fmt=".1f", interval=_BLOCKS, guard=_REMEDIES
+    )
+    contracts_every: float = result(
+        "limit when transactions declare contracts, unit costs, mean over samples",
+        fmt=".1f",
+        interval=_SAMPLES,
+        guard=_CLUSTERED,
+    )
+    slots_every: float = result(
+        "limit when transactions declare slots, unit costs, mean over samples",
+        fmt=".1f",
+        interval=_SAMPLES,
+        guard=_CLUSTERED,
     )
     cooled: float = result(
         "limit without the {hot_keys} hottest keys of each block, unit costs",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
-from eth_hash.auto import keccak
 
 from rollstate.bootstrap import percentile_interval
 from rollstate.chapters.execution.parameters import Execution
@@ -16,6 +16,7 @@ from rollstate.dispute import trie_shape
 from rollstate.estimate import Estimate
 from rollstate.execution import (
     block_inputs,
+    commitment_cost,
     conflicts,
     engines,
     list_sizes,
@@ -33,18 +34,16 @@ ENGINES = ("locks", "optimistic, validated", "optimistic rounds", "two phases")
 
 @dataclass(frozen=True)
 class Sample:
-    """Blocks of one source: trace, account changes, and the folder of its lists if it has any."""
+    """Blocks of one source: its trace, and the folder of its lists if it has any."""
 
     trace: Trace
-    changes: pl.DataFrame
     folder: Path | None
 
     @cached_property
     def by_rule(self) -> dict[str, list[Block]]:
         """Blocks under each conflict rule."""
         return {
-            rule: list(conflicts.blocks(conflicts.touches(self.trace, self.changes, rule=rule)))
-            for rule in conflicts.RULES
+            rule: list(conflicts.blocks(conflicts.touches(self.trace, rule=rule))) for rule in conflicts.RULES
         }
 
     @cached_property
@@ -63,11 +62,7 @@ def sample(ref: str, start: int | None = None, stop: int | None = None) -> Sampl
     trace = summary.restrict(datasets.load_trace(ref), start, stop)
     folder = datasets.locate(ref)
     listed = folder.is_dir() and any(folder.glob("*.rlp"))
-    empty = pl.DataFrame(schema=block_access_list.CHANGES_SCHEMA)
-    changes = block_access_list.account_changes(folder) if listed else empty
-    stamp = trace.capability
-    inside = pl.col("block_number").is_between(stamp.window_start, stamp.window_stop, closed="left")
-    return Sample(trace, changes.filter(inside), folder if listed else None)
+    return Sample(trace, folder if listed else None)
 
 
 def ratio(top: np.ndarray, bottom: np.ndarray, p: Execution) -> Estimate:
@@ -152,12 +147,78 @@ def speedups(seen: Sample, p: Execution) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row").sort("engine", "threads")
 
 
+SCHEDULES = ("locks, strict rule", "locks, lazy balances", "block access list")
+FULL_BLOCK = "any full block with a list, at least"
+
+
+def listed(seen: Sample, p: Execution) -> pl.DataFrame:
+    """Return speed-ups by access gas: ``schedule``, ``threads``, ``speedup``, ``low``, ``high``.
+
+    With a list nothing waits. The last schedule is no sample: what the cap on a transaction's gas leaves to a full
+    block at least, whatever is in it.
+    """
+    cost = costs(seen, "access gas")
+    total, rows = np.array([c.sum() for c in cost]), []
+    for name, rule in zip(SCHEDULES, conflicts.RULES, strict=True):
+        before = [conflicts.predecessors(block) for block in seen.by_rule[rule]]
+        for threads in sorted({*p.threads, p.quote}):
+            times = [schedules.list_schedule(b, c, threads) for b, c in zip(before, cost, strict=True)]
+            rows.append((name, threads, *ratio(total, np.array(times), p)))
+    for threads in sorted({*p.threads, p.quote}):
+        least = schedules.guaranteed(p.block_gas, threads)
+        rows.append((FULL_BLOCK, threads, least, least, least))
+    return pl.DataFrame(rows, schema=["schedule", "threads", "speedup", "low", "high"], orient="row")
+
+
+READING = ("a thread waits for its reads", "the thread takes another transaction", "listed reads come first")
+READ_DEPTHS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def reads(seen: Sample, p: Execution) -> list[np.ndarray]:
+    """Return the time that storage takes for each transaction: one read for each key it is the first to touch."""
+    found = []
+    for block in seen.by_rule["strict"]:
+        known: set[int] = set()
+        new = []
+        for keys in block.keys:
+            own = set(keys.tolist()) - known
+            known |= own
+            new.append(p.disk_s * len(own))
+        found.append(np.array(new))
+    return found
+
+
+def prefetch(seen: Sample, p: Execution) -> pl.DataFrame:
+    """Return a model of a block's time on the quoted threads: ``engine``, ``depth``, ``ms``, ``low``, ``high``.
+
+    The block's computing time is shared out by access gas. Dependencies are those of lazy balances; with a list there
+    are none, and reads do not wait for earlier transactions.
+    """
+    lazy = [conflicts.predecessors(block) for block in seen.by_rule["lazy"]]
+    free = [conflicts.predecessors(block) for block in seen.by_rule["listed"]]
+    compute = [p.compute_s * c / c.sum() for c in costs(seen, "access gas")]
+    storage, rows = reads(seen, p), []
+    for engine, before, more in (
+        (READING[0], lazy, {"held": True}),
+        (READING[1], lazy, {}),
+        (READING[2], free, {"prefetched": True}),
+    ):
+        for depth in sorted({*READ_DEPTHS, p.read_depth}):
+            time = [
+                schedules.with_reads(b, c, r, p.quote, depth, **more) * 1e3
+                for b, c, r in zip(before, compute, storage, strict=True)
+            ]
+            rows.append((engine, depth, *mean(np.array(time), p)))
+    return pl.DataFrame(rows, schema=["engine", "depth", "ms", "low", "high"], orient="row")
+
+
 @dataclass(frozen=True)
 class Measured:
-    """Replayed blocks, and what their engine's authors measured."""
+    """Replayed blocks, what their engine's authors measured, and which blocks read hashes of earlier ones."""
 
     replays: list[replay.BlockReplay]
     times: pl.DataFrame
+    hashed: tuple[bool, ...]
 
     @cached_property
     def loads(self) -> list[engines.Workload]:
@@ -166,7 +227,7 @@ class Measured:
 
     @cached_property
     def speedups(self) -> list[float]:
-        """Measured speed-ups."""
+        """Speed-up that was measured on each block."""
         return (self.times["sequential_ms"] / self.times["parallel_ms"]).to_list()
 
 
@@ -175,15 +236,17 @@ def measured(ref: str) -> Measured:
     folder = datasets.locate(ref)
     times = pl.read_csv(folder / "measured.csv").sort("block")
     replays = [replay.replay(*block_inputs.read_folder(folder / str(number))) for number in times["block"]]
-    return Measured(replays, times)
+    # The engine's authors list the earlier hashes that a block reads beside it, where it reads any.
+    hashed = tuple((folder / str(number) / "block_hashes.json.gz").exists() for number in times["block"])
+    return Measured(replays, times, hashed)
 
 
 def replayed(found: Measured) -> pl.DataFrame:
     """Return how far each replay is from its header: gas, deviation, accepted, and who succeeded."""
     rows = [
         (one.number, one.fork, len(one.transactions), one.header_gas, one.gas_used, one.deviation, one.accepted,
-         sum(tx.success for tx in one.transactions), sum(tx.plain for tx in one.transactions))
-        for one in found.replays
+         sum(tx.success for tx in one.transactions), sum(tx.plain for tx in one.transactions), hashed)
+        for one, hashed in zip(found.replays, found.hashed, strict=True)
     ]  # fmt: skip
     names = [
         "block",
@@ -195,8 +258,19 @@ def replayed(found: Measured) -> pl.DataFrame:
         "accepted",
         "succeeded",
         "transfers",
+        "reads earlier hashes",
     ]
     return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def replay_results(frame: pl.DataFrame) -> dict[str, int]:
+    """Return what the chapter records of `replayed`."""
+    differ = frame.filter(~pl.col("accepted"))
+    return {
+        "replayed": frame.height,
+        "accepted": frame.height - differ.height,
+        "hash_readers": int(differ["reads earlier hashes"].sum()),
+    }
 
 
 def against(found: Measured) -> pl.DataFrame:
@@ -236,36 +310,60 @@ def block_stm(fit: pl.DataFrame, p: Execution) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
-def throughput(found: Measured) -> pl.DataFrame:
-    """Return ``block``, ``measure``, ``value`` and ``ratio`` to the mean: transactions and gas per second, sequential."""
-    seconds = found.times["sequential_ms"] / 1e3
-    rows = pl.concat(
-        pl.DataFrame(
-            {"block": found.times["block"], "measure": name, "value": (found.times[column] / seconds)}
-        )
-        for name, column in (("transactions per second", "transactions"), ("gas per second", "gas"))
-    )
-    return rows.with_columns(ratio=pl.col("value") / pl.col("value").mean().over("measure"))
+EVERY = "all samples"
 
 
-def variation(frame: pl.DataFrame, measure: str) -> float:
-    """Return the coefficient of variation of one measure of `throughput`."""
-    value = frame.filter(measure=measure)["value"]
-    return float(value.std() / value.mean())  # type: ignore[operator, arg-type]
+def remedy_table(
+    seen: Sample, found: Measured | None, rollup: Sample, month: Sample, p: Execution
+) -> pl.DataFrame:
+    """Return what each remedy makes of the limit, by sample: ``sample``, ``remedy``, ``limit``, ``low``, ``high``.
 
-
-def remedy_table(seen: Sample, found: Measured | None, rollup: Sample | None, p: Execution) -> pl.DataFrame:
-    """Return what each remedy makes of the limit, by sample: ``sample``, ``remedy``, ``limit``, ``low``, ``high``."""
-    rows = []
-    named = [("block access lists", remedies.rows_of(seen.trace, seen.changes))]
+    Intervals of a sample resample its blocks. The sample `EVERY` is the mean over samples of the remedies that all of
+    them have; its interval resamples samples first, and then the blocks of each.
+    """
+    named = [
+        (_name(seen, "block access lists" if seen.folder else "this trace"), remedies.rows_of(seen.trace))
+    ]
     if found is not None:
         named.append(("replayed blocks", pl.concat([replay.touches(one) for one in found.replays])))
-    if rollup is not None:
-        named.append(("rollup", remedies.rows_of(rollup.trace, rollup.changes)))
+    for name, other in (("rollup", rollup), ("a month, thinned", month)):
+        named.append((_name(other, name), remedies.rows_of(other.trace)))
+    rows: list[tuple[Any, ...]] = []
+    pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, touched in named:
         for remedy, (total, path) in remedies.limits(touched, hot=p.hot_keys, threads=p.quote).items():
             rows.append((name, remedy, *ratio(total, path, p)))
+            pairs.setdefault(remedy, []).append((total, path))
+    shared = (remedies.CONTRACTS, remedies.SLOTS)
+    rows += [(EVERY, remedy, *clustered(pairs[remedy], p)) for remedy in shared]
     return pl.DataFrame(rows, schema=["sample", "remedy", "limit", "low", "high"], orient="row")
+
+
+def _name(seen: Sample, what: str) -> str:
+    """Return the name of a sample, which says where its source sees no accounts."""
+    return what if seen.trace.capability.account_changes else f"{what}, storage alone"
+
+
+def clustered(samples: list[tuple[np.ndarray, np.ndarray]], p: Execution) -> Estimate:
+    """Return the mean over samples of ratios of sums; its interval resamples samples, then blocks within each.
+
+    Parameters
+    ----------
+    samples : list of (top, bottom)
+        Both for each block of a sample.
+    """
+    rng = np.random.default_rng(p.seed)
+
+    def drawn(top: np.ndarray, bottom: np.ndarray) -> float:
+        at = rng.integers(0, len(top), len(top))
+        return float(top[at].sum() / bottom[at].sum())
+
+    draws = [
+        np.mean([drawn(*samples[i]) for i in rng.integers(0, len(samples), len(samples))])
+        for _ in range(p.draws)
+    ]
+    value = np.mean([top.sum() / bottom.sum() for top, bottom in samples])
+    return Estimate(float(value), *percentile_interval(np.array(draws)))
 
 
 def list_bytes(seen: Sample) -> pl.DataFrame | None:
@@ -284,28 +382,13 @@ def list_bytes(seen: Sample) -> pl.DataFrame | None:
 def kept(seen: Sample, p: Execution) -> pl.DataFrame:
     """Return ``interval``, ``what`` (keys or nodes), ``share``, ``low``, ``high`` of commitments that merge blocks.
 
-    Nodes are those of `rollstate.dispute.trie_shape.merged`, as in the chapter on flat storage; keys are hashed.
+    Keys and nodes are those of `rollstate.dispute.trie_shape.runs`, as in the chapter on flat storage.
     """
-    slots = seen.trace.slots.sort("slot_id")
-    hashed = np.array(
-        [int.from_bytes(keccak(a + s)[:8], "big") for a, s in slots.select("address", "slot").iter_rows()],
-        np.uint64,
-    )
-    writes = (
-        seen.trace.accesses.filter("is_write").select("block_number", "slot_id").unique().sort("block_number")
-    )
-    blocks = [
-        hashed[part["slot_id"].to_numpy()] for _, part in writes.group_by("block_number", maintain_order=True)
-    ]
-    single = [trie_shape.merged([block]) for block in blocks]
-    rows = []
+    blocks, rows = commitment_cost.written_keys(seen.trace), []
     for step in (step for step in p.intervals if 2 * step <= len(blocks)):
-        starts = range(0, len(blocks) - step + 1, step)
-        together = [trie_shape.merged(blocks[i : i + step]) for i in starts]
-        for what in ("leaves", "nodes"):
-            apart = np.array([sum(getattr(one, what) for one in single[i : i + step]) for i in starts])
-            found = ratio(np.array([getattr(one, what) for one in together]), apart, p)
-            rows.append((step, "keys" if what == "leaves" else what, *found))
+        apart, together = trie_shape.runs(blocks, step)
+        for at, what in enumerate(("keys", "nodes")):
+            rows.append((step, what, *ratio(together[:, at], apart[:, at], p)))
     return pl.DataFrame(rows, schema=["interval", "what", "share", "low", "high"], orient="row")
 
 
@@ -334,4 +417,4 @@ def below(frame: pl.DataFrame, rule: str) -> int:
 
 def hot_share(seen: Sample, p: Execution) -> float:
     """Return the share of conflicting pairs that the hottest keys of each block carry."""
-    return remedies.hot_share(remedies.rows_of(seen.trace, seen.changes), p.hot_keys)
+    return remedies.hot_share(remedies.rows_of(seen.trace), p.hot_keys)

@@ -20,6 +20,7 @@ class ExecutionState(Parameters):
         "prestate", doc="data set of prestate tracer answers, with reads by transaction"
     )
     published: str = parameter("published", doc="data set of published warm-set tables")
+    measured: str = parameter("pevm-blocks", doc="data set of blocks with measured times")
     accounts: int = parameter(288_871_029, low=1, high=10**12, doc="accounts of the whole state")
     slots: int = parameter(1_287_949_062, low=1, high=10**13, doc="storage slots of the whole state")
     windows: tuple[int, ...] = parameter((1, 2, 5, 10, 25), unit="blocks", low=1, doc="expiry windows")
@@ -32,6 +33,7 @@ class ExecutionState(Parameters):
     )
     threads: int = parameter(8, low=1, high=1_024, doc="threads that compute")
     depth: int = parameter(32, low=1, high=4_096, doc="reads under way at once that the text quotes")
+    hot_keys: int = parameter(5, low=1, high=1_000, doc="hottest keys of a block that are priced or sharded")
     code_chunks: int = parameter(
         16,
         low=0,
@@ -42,5 +44,5 @@ class ExecutionState(Parameters):
     seed: int = parameter(20_261_120, low=0, doc="seed of the bootstrap")
 
     def data_sets(self) -> tuple[str, ...]:
-        """Return the trace and the three references."""
-        return (self.trace, self.witnesses, self.prestate, self.published)
+        """Return the trace and the four references."""
+        return (self.trace, self.witnesses, self.prestate, self.published, self.measured)

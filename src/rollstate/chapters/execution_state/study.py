@@ -11,8 +11,21 @@ import polars as pl
 from rollstate import coverage
 from rollstate.bootstrap import percentile_interval
 from rollstate.chapters.execution_state.parameters import ExecutionState
+from rollstate.dispute import trie_shape
 from rollstate.estimate import Estimate
-from rollstate.execution import block_witness, caches, conflicts, expiry, schedules, shards, state_trees
+from rollstate.execution import (
+    block_witness,
+    caches,
+    commitment_cost,
+    conflicts,
+    expiry,
+    list_sizes,
+    remedies,
+    schedules,
+    shards,
+    state_trees,
+    throughput,
+)
 from rollstate.traces import block_access_list, datasets
 from rollstate.traces.datasets import SAMPLE
 from rollstate.traces.schema import Trace
@@ -27,12 +40,15 @@ DEPTHS = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Seen:
-    """A trace, the changes of accounts beside it, and its touches, one for each slot and block."""
+    """A trace, accounts listed in each block where lists say them, and touches, one for each slot and block.
+
+    ``weights`` has the bytes of each block's ``list`` and ``difference`` where the source has access lists.
+    """
 
     trace: Trace
-    changes: pl.DataFrame
     listed: dict[int, int]
     p: ExecutionState
+    weights: pl.DataFrame | None = None
 
     @cached_property
     def events(self) -> pl.DataFrame:
@@ -73,12 +89,16 @@ class Seen:
 
 
 def load(p: ExecutionState) -> Seen:
-    """Return the trace that the parameters name, with its account changes and listed accounts where it has them."""
+    """Return the trace that the parameters name, with the number of listed accounts where it has lists."""
     trace, folder = datasets.load_trace(p.trace), datasets.locate(p.trace)
     if not (folder.is_dir() and any(folder.glob("*.rlp"))):
-        return Seen(trace, pl.DataFrame(schema=block_access_list.CHANGES_SCHEMA), {}, p)
-    listed = {number: len(accounts) for number, accounts in block_access_list.blocks(folder)}
-    return Seen(trace, block_access_list.account_changes(folder), listed, p)
+        return Seen(trace, {}, p)
+    listed, sizes = {}, []
+    for number, accounts in block_access_list.blocks(folder):
+        listed[number] = len(accounts)
+        sizes.append((list_sizes.list_bytes(accounts), list_sizes.difference_bytes(accounts)))
+    weights = pl.DataFrame(sizes, schema=["list", "difference"], orient="row")
+    return Seen(trace, listed, p, weights)
 
 
 def trees(p: ExecutionState) -> pl.DataFrame:
@@ -112,14 +132,13 @@ def witnesses(seen: Seen) -> dict[str, np.ndarray]:
     named = seen.events.join(seen.trace.slots.select("slot_id", "address"), on="slot_id").select(
         "block_number", "address"
     )
-    with_changes = pl.concat([named, seen.changes.select("block_number", "address")])
+    changes = conflicts.trace_changes(seen.trace).select("block_number", "address")
+    with_changes = pl.concat([named, changes])
     found = dict(with_changes.group_by("block_number").agg(pl.col("address").n_unique()).iter_rows())
     contracts = dict(named.group_by("block_number").agg(pl.col("address").n_unique()).iter_rows())
     writes = seen.trace.accesses.filter("is_write").select("block_number", "slot_id").unique()
     written = dict(writes.group_by("block_number").len().iter_rows())
-    changed = dict(
-        seen.changes.select("block_number", "address").unique().group_by("block_number").len().iter_rows()
-    )
+    changed = dict(changes.unique().group_by("block_number").len().iter_rows())
     listed: dict[int, int] = found | seen.listed
     out: dict[str, list[float]] = {"hexary": [], "binary": [], "Verkle": []}
     for number, touched in zip(seen.numbers.tolist(), seen.touches.tolist(), strict=True):
@@ -224,7 +243,7 @@ def warm_sets(ref: str) -> pl.DataFrame | None:
 
 def sharded(seen: Seen) -> pl.DataFrame:
     """Return ``placement``, ``shards``, ``share``, ``low``, ``high`` of transactions that cross shards."""
-    changed, stamp = shards.changed_accounts(seen.trace, seen.changes), seen.trace.capability
+    changed, stamp = shards.changed_accounts(seen.trace), seen.trace.capability
     middle = (stamp.window_start + stamp.window_stop) // 2
     first, later = (
         changed.filter(pl.col("block_number") < middle),
@@ -255,11 +274,82 @@ def sharded(seen: Seen) -> pl.DataFrame:
 
 def limit(seen: Seen, cost: str, rule: str = "strict") -> Estimate:
     """Return the speed-up of unlimited threads, costs "unit" or "gas", as a ratio of sums over blocks."""
-    found = list(conflicts.blocks(conflicts.touches(seen.trace, seen.changes, rule=rule)))
+    found = list(conflicts.blocks(conflicts.touches(seen.trace, rule=rule)))
     weights = [np.ones(len(b)) if cost == "unit" else conflicts.access_gas(b) for b in found]
     before = [conflicts.predecessors(b) for b in found]
     path = np.array([conflicts.critical_path(b, c) for b, c in zip(before, weights, strict=True)])
     return seen.share(np.array([c.sum() for c in weights]), path)
+
+
+def storage_tries(seen: Seen) -> Estimate:
+    """Return the storage tries that a block touches, one for each contract."""
+    named = seen.events.join(seen.trace.slots.select("slot_id", "address"), on="slot_id")
+    return seen.mean(
+        named.group_by("block_number")
+        .agg(pl.col("address").n_unique())
+        .sort("block_number")["address"]
+        .to_numpy()
+    )
+
+
+def merged(seen: Seen, blocks: int = 10) -> dict[str, Estimate] | None:
+    """Return what committing once in some blocks leaves to hash; None for fewer than two such runs.
+
+    Shares of ``keys`` and ``nodes`` left, and ``nodes per key`` with a root in each block.
+    """
+    keys = commitment_cost.written_keys(seen.trace)
+    if len(keys) < 2 * blocks:
+        return None
+    apart, together = trie_shape.runs(keys, blocks)
+    return {
+        "keys": seen.share(together[:, 0], apart[:, 0]),
+        "nodes": seen.share(together[:, 1], apart[:, 1]),
+        "nodes per key": seen.share(apart[:, 1], apart[:, 0]),
+    }
+
+
+def engines(seen: Seen) -> dict[str, Estimate]:
+    """Return speed-ups and aborts for each transaction on the chapter's threads: strict rule, unit costs, by name.
+
+    Speed-ups: ``locks``, ``validated``, ``validated, retries at a tenth``, ``rounds``, ``two phases``. Aborts:
+    ``aborts validated`` (the writes of a failed run mark what waits for them) and ``aborts rounds`` (no marks).
+    """
+    blocks = list(conflicts.blocks(conflicts.touches(seen.trace, rule="strict")))
+    before, threads = [conflicts.predecessors(block) for block in blocks], seen.p.threads
+    size = np.array([float(len(block)) for block in blocks])
+    units = [np.ones(len(block)) for block in blocks]
+    valid = [schedules.revalidated(b, u, threads) for b, u in zip(before, units, strict=True)]
+    cheap = [schedules.revalidated(b, u, threads, retry=0.1)[0] for b, u in zip(before, units, strict=True)]
+    rounds = np.array([schedules.optimistic_rounds(block, threads) for block in blocks], float)
+    share = [float(conflicts.independent(block).mean()) for block in blocks]
+    phases = [n / schedules.two_phase(q, threads) for n, q in zip(size, share, strict=True)]
+    locks = [schedules.list_schedule(b, u, threads) for b, u in zip(before, units, strict=True)]
+    return {
+        "locks": seen.share(size, np.array(locks)),
+        "validated": seen.share(size, np.array([time for time, _ in valid])),
+        "validated, retries at a tenth": seen.share(size, np.array(cheap)),
+        "rounds": seen.share(size, rounds[:, 0]),
+        "two phases": seen.share(size, np.array(phases)),
+        "aborts validated": seen.share(np.array([aborts for _, aborts in valid]), size),
+        "aborts rounds": seen.share(rounds[:, 1], size),
+    }
+
+
+def declared(seen: Seen) -> tuple[dict[str, Estimate], float]:
+    """Return the limit of speed-up under each remedy, unit costs, and the hottest keys' share of conflicting pairs."""
+    rows, p = remedies.rows_of(seen.trace), seen.p
+    found = remedies.limits(rows, hot=p.hot_keys, threads=p.threads)
+    shares = {name: seen.share(total, path) for name, (total, path) in found.items()}
+    return shares, remedies.hot_share(rows, p.hot_keys)
+
+
+def variations(ref: str) -> tuple[float, float] | None:
+    """Return how transactions and gas per second vary over measured blocks; None for the sample."""
+    if ref == SAMPLE:
+        return None
+    rates = throughput.rates(pl.read_csv(datasets.locate(ref) / "measured.csv"))
+    tps, gas = (throughput.variation(rates, measure) for measure in throughput.MEASURES)
+    return tps, gas
 
 
 def amdahl(p: ExecutionState) -> pl.DataFrame:

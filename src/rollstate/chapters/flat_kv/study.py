@@ -9,8 +9,8 @@ import polars as pl
 
 from rollstate.chapters.flat_kv.parameters import FlatKv
 from rollstate.dispute import trie_shape
-from rollstate.dispute.keccak import keccak256
 from rollstate.estimate import Estimate
+from rollstate.execution import commitment_cost
 from rollstate.scalars import real, whole
 from rollstate.traces.schema import Trace
 
@@ -96,17 +96,9 @@ class Written:
 
 def written(trace: Trace, shapes: dict[int, trie_shape.TrieShape], value_bytes: int) -> Written:
     """Hash the slots of a trace and put its writes, block by block, on the largest state of at most a million keys."""
-    slots = trace.slots.sort("slot_id")
-    hashed = [
-        int.from_bytes(keccak256(address + slot)[:8], "big")
-        for address, slot in slots.select("address", "slot").iter_rows()
-    ]
-    keys = pl.DataFrame({"slot_id": slots["slot_id"], "key": np.array(hashed, np.uint64)})
-    writes = trace.accesses.filter("is_write").select("block_number", "slot_id").unique()
-    ordered = writes.join(keys, on="slot_id").sort("block_number", "slot_id")
-    blocks = [part["key"].to_numpy() for part in ordered.partition_by("block_number", maintain_order=True)]
+    blocks = commitment_cost.written_keys(trace)
     size = max((size for size in shapes if size <= _LARGEST_REPLAY), default=min(shapes))
-    state = np.union1d(shapes[size].keys, keys["key"].to_numpy())
+    state = np.union1d(shapes[size].keys, commitment_cost.slot_keys(trace)["key"].to_numpy())
     return Written(blocks, trie_shape.TrieShape(state, value_bytes))
 
 
@@ -159,18 +151,15 @@ def merging(blocks: list[np.ndarray]) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``blocks`` (K), ``what`` (leaves, nodes), ``ratio``: rehashed block by block over rehashed once, mean over
-        disjoint runs of K blocks, ``low`` and ``high`` over those runs.
+        ``blocks`` (K), ``what`` (leaves, nodes), ``ratio``: rehashed block by block over rehashed once, summed over
+        disjoint runs of K blocks, ``low`` and ``high`` the least and largest of the runs' own ratios.
     """
-    single = [trie_shape.merged([block]) for block in blocks]
     rows = []
     for k in (step for step in _STEPS if step <= len(blocks)):
-        ratios: dict[str, list[float]] = {"leaves": [], "nodes": []}
-        for start in range(0, len(blocks) - k + 1, k):
-            together, apart = trie_shape.merged(blocks[start : start + k]), single[start : start + k]
-            ratios["leaves"].append(sum(one.leaves for one in apart) / together.leaves)
-            ratios["nodes"].append(sum(one.nodes for one in apart) / together.nodes)
-        rows += [(k, what, float(np.mean(found)), min(found), max(found)) for what, found in ratios.items()]
+        apart, together = trie_shape.runs(blocks, k)
+        for at, what in enumerate(("leaves", "nodes")):
+            own = apart[:, at] / together[:, at]
+            rows.append((k, what, apart[:, at].sum() / together[:, at].sum(), own.min(), own.max()))
     return pl.DataFrame(rows, schema=["blocks", "what", "ratio", "low", "high"], orient="row")
 
 

@@ -125,12 +125,21 @@ def kills(frame: pl.DataFrame) -> Drawing:
     figure, ax = style.subplots(width="page", height=3.1)
     table = frame.to_pandas()
     rules = frame["rule"].unique(maintain_order=True).to_list()
-    for play, colour, marker, shift in zip(_PLAYS, style.COLOURS, style.MARKERS, (-0.13, 0.13), strict=False):
-        for found, face in ((True, colour), (False, "white")):
+    shift = dict(zip(_PLAYS, (-0.13, 0.13), strict=True))
+    table["row"] = [
+        rules.index(rule) + shift[play] for rule, play in zip(table["rule"], table["play"], strict=True)
+    ]
+    for play, marker in zip(_PLAYS, style.MARKERS, strict=False):
+        colour = style.palette(_PLAYS)[play]
+        for found in (True, False):
             part = table[(table["play"] == play) & (table["found"] == found)]
-            at = [rules.index(rule) + shift for rule in part["rule"]]
-            ax.scatter(part["plays"], at, 28, marker=marker, facecolor=face, edgecolor=colour, zorder=3)
-    ax.set(yticks=range(len(rules)), yticklabels=rules, xlabel="random plays until it was found out")
+            sns.scatterplot(
+                part, x="plays", y="row", marker=marker, s=34, facecolor=colour if found else "white", edgecolor=colour,
+                linewidth=1, zorder=3, ax=ax,
+            )  # fmt: skip
+    ax.set(
+        yticks=range(len(rules)), yticklabels=rules, xlabel="random plays until it was found out", ylabel=""
+    )
     ax.invert_yaxis()
     style.log_axis(ax, "x")
     most = whole(frame["plays"].max())

@@ -37,6 +37,10 @@ class FraudProof(Parameters):
     )
     sequencer_bond: float = parameter(1.0, unit="ETH", low=0.001, high=10_000, doc="bond of the sequencer")
     challenger_bond: float = parameter(0.1, unit="ETH", low=0.001, high=10_000, doc="bond of a challenger")
+    budget: float = parameter(
+        1000.0, unit="ETH", low=1, high=1e7, doc="what an adversary spends in the comparison"
+    )
+    gas_price: float = parameter(20.0, unit="gwei", low=0.01, high=10_000, doc="price of gas in it")
     gaps: tuple[int, ...] = parameter(
         (2, 4, 8, 16, 32, 64), unit="batches", low=2, high=512, doc="n - r of the games whose gas is drawn"
     )

@@ -15,6 +15,10 @@ _NEEDED = "tests/dispute/test_schedules.py::test_without_a_rule_there_is_the_att
 _CROWD = "tests/dispute/test_crowds.py::test_no_promise_is_broken_and_everything_happens"
 _KILLED = "tests/dispute/test_crowds.py::test_a_crowd_finds_a_broken_rule"
 _EXIT = "tests/dispute/test_exits.py::test_an_exit_takes_one_window_and_is_paid_once"
+_ZK = "tests/dispute/test_economics.py::test_a_groth16_check_costs_what_the_schedule_says"
+_BUDGET = (
+    "tests/dispute/test_economics.py::test_a_budget_buys_games_side_by_side_and_losses_one_after_the_other"
+)
 _PRICE = "tests/dispute/test_crowds.py::test_delays_cost_what_the_rules_say"
 
 
@@ -45,6 +49,19 @@ class FraudProofResults(Results):
         fmt=",",
         guard=_GAS,
         gate=gate(235_000, 6_000, "gas depends on the zero bytes of random hashes"),
+    )
+
+    stage_two: int = result(
+        "gas of stage two: the message with the trace and the one that runs a transaction",
+        unit="gas",
+        fmt=",",
+        guard=_GAS,
+    )
+    zk_stage_two: int = result(
+        "gas of checking one Groth16 proof in place of stage two, from the gas schedule",
+        unit="gas",
+        fmt=",",
+        guard=_ZK,
     )
 
     states: int = result("states of the timed model with all rules", fmt=",", guard=_MODEL)
@@ -93,4 +110,21 @@ class FraudProofResults(Results):
     )
     loss_delay: float = result(
         "delay that one ETH buys a sequencer that loses on purpose", unit="s", fmt=",.0f", guard=_PRICE
+    )
+
+    budget: float = result("budget of the adversary in the comparison", unit="ETH", fmt=",.0f", guard=_BUDGET)
+    budget_games: int = result("false games that the budget pays for", fmt=",", guard=_BUDGET)
+    honest_share: float = result(
+        "gas that answering all of them costs the honest sequencer, over the budget", fmt=".1%", guard=_BUDGET
+    )
+    honest_income: float = result(
+        "half of the lost bonds of these games, which goes to the honest sequencer, over the budget",
+        fmt=".0%",
+        guard=_BUDGET,
+    )
+    budget_delay: float = result(
+        "delay that the budget buys a sequencer that loses on purpose again and again",
+        unit="days",
+        fmt=",.0f",
+        guard=_BUDGET,
     )

@@ -19,6 +19,8 @@ from rollstate.dispute.matches import Played
 from rollstate.dispute.transition import Transfer, exit_key
 from rollstate.dispute.worlds import Fault, World
 
+PROOF_INPUTS = 5
+"""Public inputs of a proof of one batch: states before and after it, transactions, difference, and their number."""
 GAS_BATCH = 8
 """Transactions per batch of the games whose gas is drawn."""
 
@@ -116,6 +118,69 @@ def gas_by_gap(p: FraudProof, node: Any) -> pl.DataFrame:
         sent = board.messages[game.first : game.last]
         rows += [(gap, chain.MESSAGES[message.name], message.gas) for message in sent]
     return pl.DataFrame(rows, schema=["gap", "message", "gas"], orient="row")
+
+
+def gas_by_side(gas: pl.DataFrame) -> tuple[int, int]:
+    """Return the gas of the sequencer's and of the challenger's messages in the longest game of `gas_by_gap`."""
+    longest = gas.filter(pl.col("gap") == pl.col("gap").max())
+    answers = pl.col("message").str.contains("respond|post")
+    sides = [int(longest.filter(mine)["gas"].sum()) for mine in (answers, ~answers)]
+    return sides[0], sides[1]
+
+
+def stage_two_gas(gas: pl.DataFrame) -> dict[str, int]:
+    """Return the gas of stage two in the longest game, and of one proof in its place; by names of results."""
+    longest = gas.filter(pl.col("gap") == pl.col("gap").max())
+    played = longest.filter(pl.col("message").is_in(["postTrace", "prove"]))
+    return {"stage_two": int(played["gas"].sum()), "zk_stage_two": economics.groth16_gas(PROOF_INPUTS)}
+
+
+def budgets(p: FraudProof, gas: pl.DataFrame) -> list[economics.Campaign]:
+    """Return what the chapter's budget buys an adversary of this contract, at the gas of the longest game."""
+    sequencer, challenger = gas_by_side(gas)
+    return economics.campaigns(
+        p.rules(), p.budget, sequencer_gas=sequencer, challenger_gas=challenger, gwei=p.gas_price
+    )
+
+
+def budget_results(p: FraudProof, gas: pl.DataFrame) -> dict[str, float]:
+    """Return what the chapter records of `budgets`."""
+    games, losses = budgets(p, gas)
+    return {
+        "budget": p.budget,
+        "budget_games": games.times,
+        "honest_share": games.honest_gas_eth / p.budget,
+        "honest_income": games.honest_income_eth / p.budget,
+        "budget_delay": losses.seconds / 86_400,
+    }
+
+
+def same_budget(p: FraudProof, gas: pl.DataFrame) -> pl.DataFrame:
+    """Return what the same budget does to this contract, computed, and to other designs, as they publish it.
+
+    Sources: OP Stack, ``FaultDisputeGame``; the tables of Dave (arXiv 2411.05463), which give the share of the attacker's
+    spending that an honest side needs, for OP Stack and for BoLD with three levels; Kailua's documentation.
+    """
+    b = p.budget
+    rows = [
+        ("this contract", f"{c.attack}, {c.times:,} times", f"{c.seconds:,.0f} s",
+         f"gas {c.honest_gas_eth:,.1f} ETH, income {c.honest_income_eth:,.1f} ETH",
+         f"{c.honest_capital_eth:,.1f} ETH", "computed")
+        for c in budgets(p, gas)
+    ]  # fmt: skip
+    op = b / economics.op_bond(0)
+    rows += [
+        ("OP Stack, dispute game", f"false claims at depth 0, {op:,.0f}", "two clocks of 3.5 days",
+         "not published", f"{0.51 * b:,.0f} ETH (51 %)", "published"),
+        ("Arbitrum BoLD, three levels", "false assertions", "at most 2 challenge periods", "not published",
+         f"{0.134 * b:,.0f} ETH (13.4 %)", "published"),
+        ("Cartesi Dave", "false claims", "2 to 5 challenge periods", "gas of at most 7 ETH", "3 ETH",
+         "published, for up to 3 million ETH"),
+        ("Kailua", f"false proposals, {b / 0.08:,.0f}", "time of one proof", f"at most {100 * b / 0.08:,.0f} USD of proofs",
+         "0.08 ETH", "published"),
+    ]  # fmt: skip
+    columns = ["design", "attack", "delay", "honest side spends", "honest side locks", "source"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def model(p: FraudProof) -> pl.DataFrame:

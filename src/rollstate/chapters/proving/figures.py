@@ -255,3 +255,69 @@ def cost(frame: pl.DataFrame, *, best: float) -> Drawing:
     return Drawing(figure, caption=f"Cost per transaction by cause, closed form. Least total ${least:.4f} near {best:.0f} batches. "
                    f"Without aggregation every proof is verified by itself: at least ${naive:.3f}.",
                    alt=f"Lines: verification falls, waiting rises; the total is least, ${least:.4f}, near {best:.0f}.")  # fmt: skip
+
+
+def growth(frame: pl.DataFrame, *, serial: float) -> Drawing:
+    """Draw the GPUs of the cheapest plans: ``gas_growth``, ``serial``, ``target``, ``met``, ``gpus``."""
+    figure, axes = style.subplots(1, 2, width="page", height=2.8, sharey=True)
+    met = frame.filter(pl.col("met")).with_columns(pl.col("gpus").cast(pl.Float64))
+    panels = (
+        ("gas_growth", "gas over today's", met.filter(pl.col("serial") == serial)),
+        ("serial", "share of a proof that GPUs do not shorten", met.filter(pl.col("gas_growth") == 1)),
+    )
+    for ax, (x, label, part) in zip(axes, panels, strict=True):
+        if not part.is_empty():
+            _lines(ax, part.sort("target", x), x=x, y="gpus", hue="target", markers=True)
+        ax.set(xlabel=label, ylabel="GPUs of the cheapest plan")
+        ax.set_xlim(frame[x].min(), frame[x].max())
+        style.log_axis(ax, "y")
+    style.percent(axes[1], "x")
+    lost = frame.filter(~pl.col("met"))
+    said = ", ".join(
+        f"{row['target']} at {row['gas_growth']:g} times the gas and {style.share(row['serial'])}: "
+        + (f"{row['gpus']:.0f} GPUs" if row["met"] else "no plan")
+        for row in frame.iter_rows(named=True)
+    )
+    style.title(
+        figure, f"{len(lost)} of {len(frame)} combinations of target, growth and assumption have no plan"
+    )
+    return Drawing(figure, caption=f"Cheapest plans. Left: by gas, {style.share(serial)} of a proof not shortened by more GPUs. Right: by "
+                   f"that share, which is assumed, at today's gas. {said}.",
+                   alt=f"Two panels of lines by target. {said}.")  # fmt: skip
+
+
+def auction(frame: pl.DataFrame) -> Drawing:
+    """Draw price, cost and expected loss of a block in a reverse auction: ``teams``, ``cost_usd``, ``slashed_usd``, ``price_usd``."""
+    figure, ax = style.subplots(height=2.7)
+    names = {"price_usd": "least price", "cost_usd": "cost", "slashed_usd": "stake lost, expected"}
+    long = frame.unpivot(list(names), index="teams", variable_name="what", value_name="usd")
+    _lines(ax, long.with_columns(pl.col("what").replace(names)), x="teams", y="usd", hue="what", markers=True)
+    ax.set(xlabel="teams of the prover", ylabel="$ per block", ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    best = frame.sort("price_usd").row(0, named=True)
+    style.title(
+        figure, f"With {best['teams']} teams a prover can ask least: \\${best['price_usd']:.3f} a block"
+    )
+    said = (
+        f"least price ${best['price_usd']:.3f} with {best['teams']} teams, of which ${best['cost_usd']:.3f} are cost; "
+        f"{style.share(best['miss'], 1)} of the blocks come late"
+    )
+    return Drawing(figure, caption=f"What a prover must ask for a block in a reverse auction with a deadline and a stake: {said}.",
+                   alt=f"Three lines over the number of teams: {said}.")  # fmt: skip
+
+
+def life_cycle(frame: pl.DataFrame) -> Drawing:
+    """Draw recorded and simulated delays of batches: ``stage``, ``source``, ``level``, ``delay_s``."""
+    figure, axes = style.subplots(1, 2, width="page", height=2.8, sharey=True)
+    for ax, stage in zip(axes, ("committed", "proven"), strict=True):
+        _lines(ax, frame.filter(pl.col("stage") == stage), x="delay_s", y="level", hue="source")
+        style.log_axis(ax, "x")
+        style.percent(ax, "y")
+        ax.set(xlabel=f"time until {stage} (s)", ylabel="batches by then")
+    middle = frame.filter((pl.col("stage") == "proven") & ((pl.col("level") - 0.5).abs() < 1e-6))
+    said = ", ".join(
+        f"{name} {delay:,.0f} s" for name, delay in middle.select("source", "delay_s").iter_rows()
+    )
+    style.title(figure, f"Half of the recorded batches are proven within {middle['delay_s'][0]:,.0f} s")
+    return Drawing(figure, caption=f"Delays since the opening of a batch, recorded and simulated. Medians until the proof is verified: {said}.",
+                   alt=f"Two panels of rising curves. Medians until proven: {said}.")  # fmt: skip

@@ -31,6 +31,21 @@ class Proving(Parameters):
     run: str = parameter(
         "reth-v1.11.0 on zisk-v0.16.1, 8x5090", doc="measured run that stands for real-time proving"
     )
+    life_cycle: str | None = parameter(
+        None, doc="CSV file of rollstate extract --view batches, to compare with the model; none by default"
+    )
+    gas_growth: tuple[float, ...] = parameter(
+        (1.0, 1.5, 2.0, 3.0), low=0.01, high=1_000, doc="gas of future blocks over that of the measured ones"
+    )
+    serial: tuple[float, ...] = parameter(
+        (0.0, 0.05, 0.1, 0.2),
+        low=0,
+        high=1,
+        doc="share of a proof that more GPUs do not shorten: an assumption, no public run varies the GPUs",
+    )
+    stake_usd: float = parameter(
+        10.0, unit="$", low=0, high=1e6, doc="what a prover loses for a block that it does not prove in time"
+    )
     max_wait_s: float = parameter(
         1.0, unit="s", low=0.01, high=600, doc="wait for a prover that 99 % must not exceed"
     )
@@ -50,5 +65,5 @@ class Proving(Parameters):
     seed: int = parameter(20_261_120, low=0, doc="seed of every simulation and bootstrap")
 
     def data_sets(self) -> tuple[str, ...]:
-        """Return the measured runs."""
-        return (self.runs,)
+        """Return the measured runs, and the recorded batches where they are given."""
+        return (self.runs,) if self.life_cycle is None else (self.runs, self.life_cycle)

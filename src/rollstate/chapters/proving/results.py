@@ -11,6 +11,7 @@ _PATHS = "95 % over {replications} independent replications"
 _BOOT = "95 % bootstrap over blocks"
 _COVER = "tests/proving/test_replications.py::test_intervals_cover"
 _PLAN = "tests/proving/test_planner.py::"
+_LIFE = "tests/proving/test_life_cycle.py::"
 _EXACT = "a closed form, up to rounding"
 _BLOCKS = "95 %, Clopper and Pearson"
 
@@ -346,4 +347,54 @@ class ProvingResults(Results):
         unit="s",
         fmt=".0f",
         guard=_PLAN + "test_worst_blocks_need_more_teams",
+    )
+    serial: float = result(
+        "share of a proof that more GPUs do not shorten, an assumption of the plan",
+        fmt=".0%",
+        guard=_PLAN + "test_more_gpus_shorten_what_divides",
+    )
+    serial_most: float = result(
+        "largest share tried at which a plan reaches the class performance",
+        fmt=".0%",
+        guard="tests/chapters/proving/test_study.py::test_plans_by_growth_and_assumption",
+    )
+    gas_growth_most: float = result(
+        "largest growth of gas tried",
+        fmt=".1f",
+        guard=_PLAN + "test_retries_hedging_and_growth_do_what_they_say",
+    )
+    growth_gpus: int = result(
+        "GPUs that prove every block some time at that growth",
+        guard="tests/chapters/proving/test_study.py::test_plans_by_growth_and_assumption",
+    )
+    auction_teams: int = result(
+        "teams of a prover with the least price in a reverse auction",
+        guard=_PLAN + "test_least_price_is_cost_and_expected_loss",
+    )
+    auction_usd: float = result(
+        "that least price for a block",
+        unit="$",
+        fmt=".3f",
+        guard=_PLAN + "test_least_price_is_cost_and_expected_loss",
+    )
+    auction_miss: float = result(
+        "blocks that this prover delivers late",
+        fmt=".1%",
+        guard=_PLAN + "test_least_price_is_cost_and_expected_loss",
+    )
+    life_batches: int = result(
+        "recorded batches with a verified proof", fmt=",", guard=_LIFE + "test_table_is_read"
+    )
+    life_open: int = result(
+        "recorded batches without one, left out", fmt=",", guard=_LIFE + "test_table_is_read"
+    )
+    ks_proven: float = result(
+        "Kolmogorov-Smirnov distance of the example's delays to finality from recorded ones",
+        fmt=".2f",
+        guard=_LIFE + "test_fitted_pipeline_is_nearer_than_another",
+    )
+    ks_proven_fitted: float = result(
+        "the same for the pipeline fitted on earlier batches",
+        fmt=".2f",
+        guard=_LIFE + "test_fitted_pipeline_is_nearer_than_another",
     )

@@ -16,7 +16,16 @@ from rollstate.compendium.provenance import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.proving import closed_form as cf
-from rollstate.proving import crashes, frontier, kernels, planner, replications, runs, service_times
+from rollstate.proving import (
+    crashes,
+    frontier,
+    kernels,
+    life_cycle,
+    planner,
+    replications,
+    runs,
+    service_times,
+)
 from rollstate.proving.simulation import Pipeline
 from rollstate.traces import datasets
 
@@ -451,9 +460,135 @@ def costs(p: Proving) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "cause", "usd"])
 
 
+def operator(p: Proving, **changes: Any) -> planner.Inputs:
+    """Return what the operator of the plan faces, with changes."""
+    return replace(planner.Inputs(slot_s=p.slot_s, stake_usd=p.stake_usd), **changes)
+
+
+def growth(m: Measured, p: Proving) -> pd.DataFrame:
+    """Return the cheapest plans by gas growth and by the share of a proof that more GPUs do not shorten.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``gas_growth``, ``serial``, ``target``, ``met``, ``gpus``, ``usd_per_proof``, ``within``; a target that nothing
+        tried meets has no numbers. The growth is varied at the assumed share, and the share at the gas of today.
+    """
+    assumed = planner.Inputs.serial
+    cases = [(one, assumed) for one in p.gas_growth] + [(1.0, one) for one in p.serial]
+    rows = []
+    for gas, serial in dict.fromkeys(cases):
+        found = planner.plan(m.run, operator(p, gas_growth=gas, serial=serial), seed=p.seed)
+        for row in found[found["target"] != "real-time"].to_dict("records"):
+            columns = ("target", "met", "gpus_total", "usd_per_proof", "within")
+            rows.append((gas, serial, *(row[name] for name in columns)))
+    return pd.DataFrame(
+        rows, columns=["gas_growth", "serial", "target", "met", "gpus", "usd_per_proof", "within"]
+    )
+
+
+def reached(table: pd.DataFrame, p: Proving) -> dict[str, Any]:
+    """Return what `growth` says, by the name under which it is recorded; without what no plan gives."""
+    assumed = planner.Inputs.serial
+    live = table[(table["target"] == "live") & (table["serial"] == assumed) & table["met"]]
+    most = live[live["gas_growth"] == max(p.gas_growth)]
+    out: dict[str, Any] = {"serial": assumed, "gas_growth_most": max(p.gas_growth)}
+    if len(most):
+        out["growth_gpus"] = int(most["gpus"].iloc[0])
+    shares = table[(table["target"] == "performance") & (table["gas_growth"] == 1.0) & table["met"]]["serial"]
+    if len(shares):
+        out["serial_most"] = float(shares.max())
+    return out
+
+
+def auction(m: Measured, p: Proving) -> pd.DataFrame:
+    """Return what a prover of the live plan's kind must ask in a reverse auction, by its teams; empty without a plan.
+
+    The columns of `rollstate.proving.planner.auction`.
+    """
+    inputs = operator(p)
+    drawn = planner.blocks(m.run, inputs, seed=p.seed)
+    best = planner.optimum(drawn, inputs, "performance") or planner.optimum(drawn, inputs, "live")
+    if best is None:
+        return pd.DataFrame(columns=["teams", "miss", "cost_usd", "slashed_usd", "price_usd"])
+    kind = planner.Choice(1, best["gpus"], best["copies"], best["timeout_s"])
+    return planner.auction(drawn, inputs, kind)
+
+
+BID = ("auction_teams", "auction_usd", "auction_miss")
+"""Recorded numbers of a reverse auction, which nobody enters without a plan that keeps up."""
+
+
+def best_bid(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the least price of `auction`, by the name under which it is recorded."""
+    row = table.loc[table["price_usd"].idxmin()]
+    return dict(zip(BID, (int(row["teams"]), float(row["price_usd"]), float(row["miss"])), strict=True))
+
+
+def recorded(p: Proving) -> pd.DataFrame | None:
+    """Return the recorded life cycle of batches that the parameters name; None if they name none."""
+    if p.life_cycle is None:
+        return None
+    if p.life_cycle == datasets.SAMPLE:
+        return life_cycle.synthetic(p.seed)
+    return life_cycle.read(datasets.locate(p.life_cycle))
+
+
+def against_recorded(
+    batches: pd.DataFrame, p: Proving, work_s: np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return delays by source, and the models' distances from recorded ones.
+
+    The example takes the page's parameters as they are. The fitted pipeline is made from the first half of the
+    batches, and both are judged on the second.
+
+    Returns
+    -------
+    tuple
+        ``stage``, ``source``, ``level``, ``delay_s`` (quantiles of each distribution); and
+        `rollstate.proving.life_cycle.compare`.
+    """
+    half = len(batches) // 2
+    first, later = batches.iloc[:half], batches.iloc[half:]
+    own = pipeline(p), replace(traffic(p), transactions=min(p.transactions, 200_000)), work_s
+    fit = life_cycle.fitted(first, pipeline(p), traffic(p), seed=p.seed)
+    models = {
+        name: life_cycle.simulated(*one, replications=10, seed=p.seed)
+        for name, one in (
+            ("example of this page", own),
+            ("fitted on earlier batches", (fit.pipeline, fit.traffic, fit.work_s)),
+        )
+    }
+    levels = np.linspace(0.01, 0.99, 99)
+    parts = [
+        pd.DataFrame(
+            {"stage": stage, "source": source, "level": levels, "delay_s": frame[stage].quantile(levels)}
+        )
+        for stage in ("committed", "proven")
+        for source, frame in {"recorded": life_cycle.delays(later), **models}.items()
+    ]
+    return pd.concat(parts, ignore_index=True), life_cycle.compare(later, models)
+
+
+LIFE = ("life_batches", "life_open", "ks_proven", "ks_proven_fitted")
+"""Recorded numbers that need the life cycle of an L2's batches."""
+
+
+def life(batches: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
+    """Return what the recorded batches say, by the name under which it is recorded."""
+    by = table[table["stage"] == "proven"].set_index("model")["ks"]
+    proven = int(batches["proven_s"].notna().sum())
+    return {
+        "life_batches": proven,
+        "life_open": len(batches) - proven,
+        "ks_proven": float(by["example of this page"]),
+        "ks_proven_fitted": float(by["fitted on earlier batches"]),
+    }
+
+
 def plan(m: Measured, p: Proving) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the operator's plan for the real-time run, and its recorded numbers."""
-    inputs = planner.Inputs(slot_s=p.slot_s)
+    inputs = operator(p)
     table = planner.plan(m.run, inputs, seed=p.seed)
     worst = planner.worst_case(inputs, inputs.run_gpus)
     row = table[table["target"] == "performance"].iloc[0]

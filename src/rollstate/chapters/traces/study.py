@@ -36,7 +36,7 @@ class Window:
 
     @cached_property
     def by_block(self) -> pl.DataFrame:
-        """Counts by block."""
+        """Return reads and writes of each block."""
         return summary.by_block(self.trace)
 
     @cached_property

@@ -19,7 +19,7 @@ GUEST_CYCLES = 26e6 / 0.0003
 
 
 def claims(counts: layout.BatchCounts, *, tried: int, equal: int) -> pl.DataFrame:
-    """Return the audit.
+    """Return the audit of published figures, one row for each claim.
 
     Parameters
     ----------

@@ -373,11 +373,11 @@ def _check(id: uint256, game: Game):
 @internal
 @view
 def _move(id: uint256, game: Game, stage: uint256, by_sequencer: bool) -> Game:
-    """Check that a side may move now and charge its clock."""
+    """Check that a side may move now and charge its clock. Anyone may move for the challenger, see `pick`, `prove`."""
     self._check(id, game)
     assert game.stage == stage, "wrong stage"
     assert game.sequencer_turn == by_sequencer, "not your turn"
-    assert msg.sender == (self.sequencer if by_sequencer else game.challenger), "not a party of this turn"
+    assert not by_sequencer or msg.sender == self.sequencer, "only the sequencer answers"
     moved: Game = game
     spent: uint256 = block.timestamp - game.last
     if by_sequencer:
@@ -546,10 +546,16 @@ def postRoots(id: uint256, game: Game, middles: DynArray[bytes32, MAX_MIDDLES]):
 
 
 @external
+@payable
 def pick(id: uint256, game: Game, index: uint256, low: bytes32, low_proof: DynArray[bytes32, 6], high: bytes32,
          high_proof: DynArray[bytes32, 6]):
-    """Stage one: the challenger agrees with the lower end of a section and denies its upper end."""
+    """Stage one: agree with the lower end of a section and deny its upper end; anyone else does so in a new game.
+
+    Every section of the sequencer's values is a claim of its own, so one pick says nothing about another.
+    """
     moved: Game = self._move(id, game, FIND_BATCH, False)
+    own: bool = msg.sender == game.challenger
+    assert msg.value == (0 if own else CHALLENGER_BOND), "wrong bond of a pick"
     part: uint256 = 0
     count: uint256 = 0
     part, count = self._sections(game)
@@ -564,7 +570,16 @@ def pick(id: uint256, game: Game, index: uint256, low: bytes32, low_proof: DynAr
     moved.sequencer_turn = True
     if moved.hi - moved.lo == 1:
         moved = self._stage_two(moved, moved.hi, low, high)
-    self._save(id, moved)
+    if own:
+        self._save(id, moved)
+    else:
+        moved.challenger = msg.sender
+        self.game_count += 1
+        if game.on_checkpoint:
+            self.pending.open_games += 1
+        else:
+            self.batches[game.first].held_by += 1
+        self._save(self.game_count, moved)
 
 
 @external
@@ -581,7 +596,7 @@ def postTrace(id: uint256, game: Game, delta: bytes32, middles: DynArray[bytes32
 def prove(id: uint256, game: Game, index: uint256, low_proof: DynArray[bytes32, 6], high: bytes32,
           high_proof: DynArray[bytes32, 6], transaction: Bytes[MAX_TX_BYTES], proof: DynArray[bytes32, 6],
           state_root: bytes32, delta_root: bytes32, accesses: DynArray[Access, MAX_ACCESSES]):
-    """Stage two: the challenger runs one transaction from a state that it agrees with to one that it denies."""
+    """Stage two: run one transaction between two of the sequencer's states. Anyone may show a wrong step."""
     self._move(id, game, FIND_STEP, False)
     assert index < game.hi, "no such transaction"
     self._check_end(game, index, game.hi, self._vm(state_root, delta_root, index), low_proof)
@@ -589,6 +604,7 @@ def prove(id: uint256, game: Game, index: uint256, low_proof: DynArray[bytes32, 
     found: bytes32 = self._climbs_to(keccak256(transaction), index, self.batches[game.x].size, proof)
     assert found == self.batches[game.x].tx_root, "transaction is not in the batch"
     if self._step(transaction, game.pre, state_root, delta_root, index, accesses) == high:
+        assert msg.sender == game.challenger, "the step is right"
         self._sequencer_wins(id, game)
     else:
         self._challenger_wins(id, game)

@@ -61,7 +61,9 @@ def expand(sources: Sequence[str]) -> list[str]:
     for source in sources:
         found = _remote(source) if is_remote(source) else _local(source)
         if not found:
-            raise InputError(f"{source} names no file")
+            raise InputError(
+                f"{source} names no file: check the path, or the pattern, and that the folder holds files"
+            )
         out |= dict.fromkeys(found)
     return list(out)
 
@@ -126,7 +128,9 @@ def read_bytes(path: str) -> bytes:
         with _open(path) as stream:
             return stream.read()
     except _WRONG as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(
+            f"{path} cannot be read: {error}; if it is cut short or damaged, copy or write it again"
+        ) from error
 
 
 def _open(path: str) -> Any:
@@ -308,7 +312,9 @@ def table(path: str) -> Table | None:
                 lines = b"".join(islice(stream, 1000))
             names = pl.read_ndjson(io.BytesIO(lines), infer_schema_length=None).columns if lines else []
     except _WRONG as error:
-        raise InputError(f"{path} cannot be read: {str(error)[:300]}") from error
+        raise InputError(
+            f"{path} cannot be read: {str(error)[:300]}; if it is cut short or damaged, copy or write it again"
+        ) from error
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise InputError(f"{path}: column {', '.join(double)} is there twice")
@@ -330,6 +336,6 @@ def _header(path: str) -> tuple[list[str], str]:
         top = stream.read(1 << 16).decode("utf-8-sig", errors="replace")
     line = top.splitlines()[0] if top.strip() else ""
     if not line:
-        raise InputError(f"{path} is empty")
+        raise InputError(f"{path} is empty: it has not even a header; write it again")
     separator = max(_SEPARATORS, key=line.count)
     return next(csv.reader([line], delimiter=separator)), separator

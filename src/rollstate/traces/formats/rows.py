@@ -74,7 +74,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Source:
-    """A recognised source.
+    """A file whose format was recognised.
 
     Attributes
     ----------
