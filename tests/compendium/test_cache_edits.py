@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ALL = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
 DISPUTE, DIFF = {"fraud_proof"}, {"verifier_memory"}
 COMPILED = {
-    "execution_state", "flat_kv", "fraud_proof", "proving", "reuse", "survival", "tiering", "verifier_memory",
+    "execution_state", "fraud_proof", "proving", "reuse", "survival", "tiering", "verifier_memory",
 }  # fmt: skip
 """Chapters that run machine code."""
 
@@ -140,8 +140,13 @@ EDITS = [
     ("module constant", f"{SRC}/execution/replay.py", constant, {"execution"}),
     ("module constant", f"{SRC}/execution/caches.py", constant, {"execution_state"}),
     ("constant that machine code uses", f"{SRC}/worlddiff/columnar_kernel.py", constant, DIFF),
-    ("constant that machine code uses", f"{SRC}/dispute/keccak.py", constant, {"flat_kv", "fraud_proof"}),
-    ("constant that machine code uses", f"{SRC}/dispute/trie_shape.py", constant, {"execution", "flat_kv"}),
+    ("constant that machine code uses", f"{SRC}/dispute/keccak.py", constant, DISPUTE),
+    (
+        "constant that machine code uses",
+        f"{SRC}/dispute/trie_shape.py",
+        constant,
+        {"execution", "execution_state", "flat_kv"},
+    ),
     ("constant that machine code uses", f"{SRC}/survival/parametric.py", constant, {"survival", "tiering"}),
     ("function", f"{SRC}/proving/closed_form.py", returned, {"proving"}),
     ("function", f"{SRC}/coverage.py", returned, {"execution_state", "traces"}),
