@@ -76,17 +76,12 @@ def main() -> None:
     slot = np.unique(slot, return_inverse=True)[1].astype(np.int32)
     accesses = capacity.Accesses(slot, np.arange(ACCESSES) // 500, int(slot.max()) + 1, ACCESSES // 500 + 1)
     small = capacity.Accesses(slot[:1_000], accesses.block[:1_000], accesses.slots, accesses.end)
-    (
-        capacity.by_recency(small, capacity=10),
-        capacity.by_priority(small, capacity.frequency(small), capacity=10),
-    )
-    count, room = capacity.frequency(accesses), accesses.slots // 20
+    capacity.by_recency(small, capacity=10)
+    room = accesses.slots // 20
     print(f"\n{ACCESSES:,} accesses, {accesses.slots:,} slots, RAM for {room:,}")
     for name, action in {
         "LRU": lambda: capacity.by_recency(accesses, capacity=room),
         "LRU with a window": lambda: capacity.by_recency(accesses, capacity=room, window=500),
-        "LFU": lambda: capacity.by_priority(accesses, count, capacity=room),
-        "GDSF": lambda: capacity.by_priority(accesses, count, capacity=room, aging=True),
     }.items():
         print(f"{name:20}{ACCESSES / timed(action) / 1e6:8.1f} million accesses/s")
 

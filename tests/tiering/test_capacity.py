@@ -76,74 +76,11 @@ def test_least_recently_used_is_that_of_an_ordered_dictionary(rows, room):
     assert capacity.by_recency(seen, capacity=room).misses == misses
 
 
-def by_hand(seen, priority, room, aging, admission):
-    cache, known, misses, age = {}, set(), 0, 0.0
-    for i, s in enumerate(seen.slot.tolist()):
-        value = priority[i] + age
-        if s in cache:
-            cache[s] = value
-            continue
-        misses += s in known
-        known.add(s)
-        if len(cache) == room:
-            gone = min(cache, key=lambda k: (cache[k], k))
-            if admission and value < cache[gone]:
-                continue
-            if aging:
-                age = cache[gone]
-                value = priority[i] + age
-            del cache[gone]
-        cache[s] = value
-    return misses
-
-
-@given(pairs, st.integers(1, 8), st.booleans(), st.booleans())
-def test_priority_caches_are_those_of_a_dictionary(rows, room, aging, admission):
-    seen = seen_of(rows)
-    priority = capacity.frequency(seen)
-    found = capacity.by_priority(seen, priority, capacity=room, aging=aging, admission=admission)
-    assert found.misses == by_hand(seen, priority, min(room, seen.slots), aging, admission)
-
-
-@given(pairs, st.integers(1, 8))
-def test_belady_misses_least(rows, room):
-    seen = seen_of(rows)
-    best = capacity.by_priority(seen, capacity.next_use(seen), capacity=room, admission=True).misses
-    assert best <= capacity.by_recency(seen, capacity=room).misses
-    for aging in (False, True):
-        assert best <= capacity.by_priority(seen, capacity.frequency(seen), capacity=room, aging=aging).misses
-
-
-@given(pairs)
-def test_room_for_all_misses_nothing_and_holds_the_same(rows):
-    seen = seen_of(rows)
-    found = capacity.by_priority(seen, capacity.frequency(seen), capacity=seen.slots)
-    assert found == capacity.by_recency(seen)
-
-
-@given(pairs)
-def test_counts_and_next_uses_are_those_of_a_walk(rows):
-    seen = seen_of(rows)
-    count, following = {}, {}
-    wanted = []
-    for s in seen.slot.tolist():
-        count[s] = count.get(s, 0) + 1
-        wanted.append(count[s])
-    assert capacity.frequency(seen).tolist() == wanted
-    later = [0.0] * len(seen.slot)
-    for i in range(len(seen.slot) - 1, -1, -1):
-        later[i] = -float(following.get(seen.slot[i], 2 * len(seen.slot)))
-        following[seen.slot[i]] = i
-    assert capacity.next_use(seen).tolist() == later
-
-
 @pytest.mark.parametrize("room", [0, -1, float("nan")])
 def test_no_room_is_refused(room):
     seen = seen_of([(1, 1)])
     with pytest.raises(InputError, match="at least 1 slot"):
         capacity.by_recency(seen, capacity=room)
-    with pytest.raises(InputError, match="at least 1 slot"):
-        capacity.by_priority(seen, np.ones(1), capacity=room)
 
 
 def test_other_bad_input_is_named():
@@ -152,11 +89,4 @@ def test_other_bad_input_is_named():
         seen_of([])
     with pytest.raises(InputError, match="at least 0 idle blocks"):
         capacity.by_recency(seen, window=-1)
-    with pytest.raises(InputError, match="finite number for each"):
-        capacity.by_priority(seen, np.ones(2), capacity=1)
     assert windows.ski_rental(c.two_tiers(5.0)) == 5.0
-
-
-def test_the_first_access_of_a_slot_is_its_earliest_block():
-    seen = capacity.accesses(pl.DataFrame({"block_number": [5, 7, 7, 9], "slot_id": [3, 3, 8, 8]}), end=10)
-    assert capacity.first_access(seen).tolist() == [5, 5, 7, 7]

@@ -13,9 +13,11 @@ import click
 import rollstate
 from rollstate.compendium import (
     check_command,
+    export_command,
     import_command,
     options,
     plan_command,
+    policy_commands,
     profile_commands,
     publishing,
     replay_command,
@@ -267,8 +269,10 @@ def lint() -> None:
 for _command in (
     *publishing.COMMANDS,
     *profile_commands.COMMANDS,
+    *policy_commands.COMMANDS,
     check_command.check,
     import_command.import_,
+    export_command.export,
     replay_command.replay,
     plan_command.plan,
 ):

@@ -77,8 +77,8 @@ class Stored:
 def save(stored: Stored, path: Path) -> None:
     """Write a model; the file is whole or not there, and an old one stays until then."""
     body = {
-        "model": _packed(stored.model),
-        "calibrator": _packed(stored.calibrator),
+        "model": packed(stored.model),
+        "calibrator": packed(stored.calibrator),
         "capability": stored.capability.as_dict(),
     }
     text = json.dumps(
@@ -116,25 +116,26 @@ def load(path: Path) -> Stored:
             f"{path} is damaged: its content does not have the SHA-256 it states; fit the model again"
         )
     capability = Capability.from_dict(data["capability"])
-    return Stored(_unpacked(body["model"]), _unpacked(body["calibrator"]), capability)
+    return Stored(unpacked(body["model"]), unpacked(body["calibrator"]), capability)
 
 
 def _digest(body: Any) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _packed(value: Any) -> Any:
+def packed(value: Any) -> Any:
+    """Return a model, an array or a number as plain JSON types; `unpacked` reads it back."""
     if dataclasses.is_dataclass(value):
         kind = type(value).__name__
         if kind not in KINDS:
             raise InputError(f"a {kind} cannot be kept in a model file; it can keep {', '.join(KINDS)}")
-        fields = {field.name: _packed(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: packed(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"kind": kind, "fields": fields}
     if isinstance(value, np.ndarray):
         values = [_number(item) for item in value.ravel().tolist()]
         return {"dtype": value.dtype.str, "shape": list(value.shape), "values": values}
     if isinstance(value, tuple | list):
-        return {"items": [_packed(item) for item in value]}
+        return {"items": [packed(item) for item in value]}
     if isinstance(value, float | np.floating):
         return _number(float(value))
     if value is None or isinstance(value, str | int | bool):
@@ -149,16 +150,17 @@ def _number(value: Any) -> Any:
     return value if not isinstance(value, float) or np.isfinite(value) else {"special": repr(value)}
 
 
-def _unpacked(value: Any) -> Any:
+def unpacked(value: Any) -> Any:
+    """Read what `packed` gave."""
     if not isinstance(value, dict):
         return value
     if "special" in value:
         return float(value["special"])
     if "items" in value:
-        return tuple(_unpacked(item) for item in value["items"])
+        return tuple(unpacked(item) for item in value["items"])
     if "dtype" in value:
-        numbers = [_unpacked(item) for item in value["values"]]
+        numbers = [unpacked(item) for item in value["values"]]
         return np.array(numbers, np.dtype(value["dtype"])).reshape(value["shape"])
     kind = KINDS[value["kind"]]
     hints = typing.get_type_hints(kind)
-    return kind(**{name: _unpacked(item) for name, item in value["fields"].items() if name in hints})
+    return kind(**{name: unpacked(item) for name, item in value["fields"].items() if name in hints})

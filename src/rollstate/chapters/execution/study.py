@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -328,7 +327,7 @@ def remedy_table(
         named.append(("replayed blocks", pl.concat([replay.touches(one) for one in found.replays])))
     for name, other in (("rollup", rollup), ("a month, thinned", month)):
         named.append((_name(other, name), remedies.rows_of(other.trace)))
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple] = []
     pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, touched in named:
         for remedy, (total, path) in remedies.limits(touched, hot=p.hot_keys, threads=p.quote).items():

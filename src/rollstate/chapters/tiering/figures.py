@@ -327,17 +327,17 @@ def capacity(frame: pl.DataFrame) -> Drawing:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_ylim(0, 1)
     style.percent(ax, "x", "y")
-    ax.set(xlabel="RAM, share of all slots", ylabel="hit ratio, repeated accesses")
+    ax.set(xlabel="memory, share of the bytes of all slots", ylabel="hit ratio, repeated accesses")
     handles, labels = ax.get_legend_handles_labels()
     ax.get_legend().remove()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     middle = frame["share"].unique().sort().to_list()[frame["share"].n_unique() // 2]
     at = dict(frame.filter(pl.col("share") == middle).select("policy", "hits").iter_rows())
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())
-    style.title(figure, f"With RAM for {style.share(middle)} of slots LRU hits {style.share(at['LRU'])}")
+    style.title(figure, f"With memory for {style.share(middle)} of slots LRU hits {style.share(at['LRU'])}")
     return Drawing(
         figure,
-        caption="Hit ratio among repeated accesses by RAM size, access by access; first accesses miss under every policy and are "
-        "left out. Belady's rule knows the future. Exact for these blocks.",
+        caption="Hit ratio among repeated accesses by memory, metadata of each cache included; first accesses miss under every "
+        "policy and are left out. Belady's rule knows the future. Exact for these blocks.",
         alt=f"Rising lines. With RAM for {style.share(middle)} of the slots: {numbers}.",
     )

@@ -25,9 +25,9 @@ _FOLDS = "tests/chapters/tiering/test_study.py::test_folds_train_on_what_lies_be
 _SHEET = "tests/tiering/test_replay.py::test_the_worksheet_is_prices_times_time"
 _PAIR = "tests/tiering/test_windows.py::test_two_windows_are_the_best_pair"
 _LITERAL = "tests/tiering/test_windows.py::test_the_published_placement_is_the_argmin_over_three_tiers"
-_LRU = "tests/tiering/test_capacity.py::test_least_recently_used_is_that_of_an_ordered_dictionary"
-_PRIORITY = "tests/tiering/test_capacity.py::test_priority_caches_are_those_of_a_dictionary"
-_BELADY = "tests/tiering/test_capacity.py::test_belady_misses_least"
+_LRU = "tests/caching/test_policies.py::test_a_cache_is_that_of_its_paper"
+_PRIORITY = "tests/caching/test_curves.py::test_equal_memory_is_kept"
+_BELADY = "tests/caching/test_policies.py::test_no_cache_hits_more_than_belady"
 
 
 def _count(meaning: str, guard: str = _JUDGED, **options: Any) -> Any:
@@ -201,8 +201,8 @@ class TieringResults(Results):
     three_published: float = result(
         "cost of the published placement over that of the cheapest single tier", fmt=".3f", guard=_LITERAL
     )
-    capacity: float = _share("RAM that the text quotes, as a share of all slots", _LRU)
+    capacity: float = _share("memory that the text quotes, as a share of the bytes of all slots", _LRU)
     lru: float = _share("hit ratio among repeated accesses, LRU", _LRU)
     belady: float = _share("hit ratio among repeated accesses, the best possible", _BELADY)
-    best_online: str = result("best cache without knowledge of the future at that size", guard=_PRIORITY)
+    best_online: str = result("best cache without knowledge of the future in as much memory", guard=_PRIORITY)
     best_online_hits: float = _share("its hit ratio among repeated accesses", _PRIORITY)

@@ -11,13 +11,14 @@ import polars as pl
 
 from rollstate import intervals
 from rollstate.bootstrap import Resampling, resampling
+from rollstate.caching import curves, streams
 from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.compendium.provenance import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.scalars import real
 from rollstate.survival import landmarks, peer
-from rollstate.tiering import capacity, costs, evaluation, policies, published, replay, trial, windows
+from rollstate.tiering import costs, evaluation, policies, published, replay, trial, windows
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
 from rollstate.traces import datasets
 from rollstate.traces.schema import Trace
@@ -514,31 +515,21 @@ def three(frame: pl.DataFrame, p: Tiering, policy: str, column: str) -> float:
 
 # RAM with a limit.
 
-BELADY = "Belady"
-CACHES = ("LRU", "LFU", "TinyLFU admission", "GDSF", "benefit density", BELADY)
+BELADY = curves.BELADY
+CACHES = (curves.LRU, curves.LFU, curves.LIRS, curves.S3FIFO, curves.WTINYLFU, curves.GDSF, BELADY)
 
 
 def cache_hits(found: Study, p: Tiering) -> pl.DataFrame:
-    """Return hits among repeated accesses by cache and RAM size: ``policy``, ``share``, ``hits``."""
-    seen = capacity.accesses(found.trace.accesses, found.trace.capability.window_stop - 1)
-    repeated = len(seen.slot) - seen.slots
-    if not repeated:
-        raise InputError("no slot of the trace is accessed twice: no cache can hit")
-    count = capacity.frequency(seen)
-    density = found.trial.mixture.posterior_rate(count - 1, seen.block - capacity.first_access(seen) + 1)
-    rows = []
-    for share in sorted(p.capacities):
-        room = max(1, round(share * seen.slots))
-        results = (
-            capacity.by_recency(seen, capacity=room),
-            capacity.by_priority(seen, count, capacity=room),
-            capacity.by_priority(seen, count, capacity=room, admission=True),
-            capacity.by_priority(seen, count, capacity=room, aging=True),
-            capacity.by_priority(seen, density, capacity=room),
-            capacity.by_priority(seen, capacity.next_use(seen), capacity=room, admission=True),
-        )
-        rows += [(name, share, 1 - one.misses / repeated) for name, one in zip(CACHES, results, strict=True)]
-    return pl.DataFrame(rows, schema=["policy", "share", "hits"], orient="row")
+    """Return hits among repeated accesses by cache and share of the footprint's bytes: ``policy``, ``share``, ``hits``.
+
+    Every cache has the same bytes, its metadata included; see `rollstate.caching.curves`.
+    """
+    seen = streams.accesses(found.trace)
+    caches = {name: curves.FIXED[name] for name in CACHES}
+    ratios = curves.hit_ratios(
+        seen, caches, sorted(p.capacities), border=0, slot_bytes=p.slot_bytes, draws=20, seed=p.seed
+    )
+    return ratios.select("policy", "share", "hits")
 
 
 def quoted_hits(hits: pl.DataFrame, p: Tiering) -> dict[str, Any]:

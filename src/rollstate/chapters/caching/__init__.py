@@ -1,0 +1,1 @@
+"""The chapter ``caching``: what it asks, records, draws and computes."""

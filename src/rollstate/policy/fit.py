@@ -1,0 +1,403 @@
+r"""Fit a policy: how long slots of each class of access count stay in RAM.
+
+Classes are those of `rollstate.profile.classes`: 0, 1, 2, 3-4, 5-8, ... accesses so far, as many as hold at least
+`FEWEST` spells; a smaller class joins the one below. The window of a class is the one that was best for its spells, or
+none where the blocks cannot tell (`rollstate.tiering.windows.tuned` with an open end), so that one class is the
+simple rule of a tuned window. A profile gives the same from its counts, with windows on its grid.
+
+The expected saving is out of time: the same fit on the first `EARLIER` of the blocks, judged on the rest.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from rollstate import intervals
+from rollstate.bootstrap import Resampling, resampling
+from rollstate.errors import InputError
+from rollstate.policy.format import COX, MODELS, TABLE, Clock, Cox, Policy, Saving, Training
+from rollstate.profile import Profile
+from rollstate.profile.classes import access_bounds
+from rollstate.profile.costs import window_table_where
+from rollstate.profile.grid import GAPS
+from rollstate.profile.plan import seconds_per_block
+from rollstate.profile.rows import between
+from rollstate.survival import forecasts, frailty, landmarks
+from rollstate.survival.spells import add_covariates
+from rollstate.tiering import policies, windows
+from rollstate.tiering.costs import two_tiers
+from rollstate.tiering.replay import after, gaps, paid
+from rollstate.tiering.trial import EARLIER, FEWEST, POINTS, REACH
+from rollstate.traces.schema import Capability, Trace
+
+CLASSES = 12
+"""Classes of access count at most; the last is open."""
+TOLERANCE = 0.05
+"""How much more than the policy fitted for it a policy may cost at another penalty on the spells it was fitted on."""
+FACTORS = 2.0 ** (np.arange(-20, 21) / 4)
+"""Penalties at which that is looked at, as multiples of the one fitted for."""
+DRAWS, SEED = 300, 20_261_121
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Spells of one class.
+
+    Attributes
+    ----------
+    spells : int
+    candidates : array of float64, ascending from 0 to infinity
+        Windows of which one is the best at any penalty.
+    cost : callable
+        Windows and a penalty to the total cost of each in slot-blocks.
+    """
+
+    spells: int
+    candidates: np.ndarray
+    cost: Callable[[np.ndarray, float], np.ndarray]
+
+    def tuned(self, penalty: float) -> float:
+        """Return the window that was best, the longest of equals, or infinity where the spells cannot tell."""
+        cost = self.cost(self.candidates, penalty)
+        best = int(np.flatnonzero(cost <= cost.min() * (1 + 1e-12))[-1])
+        return float(self.candidates[-1 if cost[-1] - cost[best] <= penalty else best])
+
+
+Pools = Callable[[int, int], Pool]
+"""First and last class of access count, both included, to the pool of their spells."""
+
+
+def edges(spells: np.ndarray) -> list[int]:
+    """Return the first class of each row of the table, from 0.
+
+    Parameters
+    ----------
+    spells : array of int, shape (classes,)
+        Spells of each class.
+    """
+    first, held = [], 0
+    for number in range(len(spells) - 1, 0, -1):
+        held += spells[number]
+        if held >= FEWEST:
+            first.append(number)
+            held = 0
+    if first and held + spells[0] < FEWEST:
+        first.pop()
+    return [0, *reversed(first)]
+
+
+def table(pools: Pools, first: list[int], penalty: float) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return the least number of accesses and the window of each row."""
+    ends = [*(number - 1 for number in first[1:]), CLASSES - 1]
+    tuned = [pools(low, high).tuned(penalty) for low, high in zip(first, ends, strict=True)]
+    least = (int(access_bounds(np.array(number))[0]) for number in first)
+    return tuple(least), tuple(tuned)
+
+
+def valid_range(pools: Pools, first: list[int], penalty: float) -> tuple[float, float]:
+    """Return the penalties around one at which its table costs at most `TOLERANCE` more than the table fitted there."""
+    ends = [*(number - 1 for number in first[1:]), CLASSES - 1]
+    rows = [pools(low, high) for low, high in zip(first, ends, strict=True)]
+    own = [np.array([row.tuned(penalty)]) for row in rows]
+    fits = []
+    for other in penalty * FACTORS:
+        kept = sum(row.cost(window, other)[0] for row, window in zip(rows, own, strict=True))
+        best = sum(row.cost(np.array([row.tuned(other)]), other)[0] for row in rows)
+        fits.append(kept <= (1 + TOLERANCE) * best)
+    middle = len(FACTORS) // 2
+    low, high = middle, middle
+    while low > 0 and fits[low - 1]:
+        low -= 1
+    while high < len(FACTORS) - 1 and fits[high + 1]:
+        high += 1
+    return float(penalty * FACTORS[low]), float(penalty * FACTORS[high])
+
+
+def spell_pools(spells: pl.DataFrame) -> tuple[Pools, np.ndarray]:
+    """Return the pools of a frame of spells, and the number of spells of each class."""
+    starts = access_bounds(np.arange(CLASSES))[0]
+    code = np.searchsorted(starts, spells["n_accesses"].to_numpy(), "right") - 1
+    seen = gaps(spells)
+
+    @functools.cache
+    def pool(low: int, high: int) -> Pool:
+        rows = np.flatnonzero((code >= low) & (code <= high))
+        if not len(rows):
+            return Pool(0, np.array([0.0, np.inf]), lambda at, penalty: np.zeros(len(at)))
+        known = windows.profile(seen.take(rows))
+        return Pool(
+            len(rows),
+            known.candidates,
+            lambda at, penalty: windows.window_costs(known, at, two_tiers(penalty)),
+        )
+
+    return pool, np.bincount(code, minlength=CLASSES)
+
+
+def profile_pools(
+    profile: Profile, start: int | None = None, stop: int | None = None
+) -> tuple[Pools, np.ndarray]:
+    """Return the pools of a profile between two cuts, and the number of spells of each class."""
+    rows = between(profile, start, stop, where=pl.col("accesses") < 255)
+    code = np.minimum(rows["accesses"].to_numpy(), CLASSES - 1)
+    spells = np.bincount(code, rows["rows"].to_numpy(), CLASSES).astype(np.int64)
+
+    @functools.cache
+    def pool(low: int, high: int) -> Pool:
+        inside = pl.col("accesses") >= low
+        if high < CLASSES - 1:
+            inside &= pl.col("accesses") <= high
+        found = window_table_where(profile, inside, start, stop)
+        hits = np.flatnonzero(np.diff(found.missed) < 0) + 1
+        return Pool(
+            int(spells[low : high + 1].sum()),
+            np.r_[0.0, found.windows[hits], np.inf],
+            lambda at, penalty: found.costs(at, ram=1.0, cold=0.0, penalty=penalty),
+        )
+
+    return pool, spells
+
+
+def _clock(stamp: Capability, block_s: float | None) -> Clock:
+    return Clock(stamp.chain_id, None if block_s is None else float(block_s), stamp.observed_every)
+
+
+def clock_of(trace: Trace, block_s: float | None = None) -> Clock:
+    """Return the clock of a trace; `block_s` states the seconds per block where the trace does not know them."""
+    known = seconds_per_block(trace.capability, trace.blocks)
+    return _clock(trace.capability, block_s if known is None else known)
+
+
+def _checked(model: str, penalty: float, stamp: Capability) -> None:
+    if model not in MODELS:
+        raise InputError(f"model {model!r} is not one of {', '.join(MODELS)}")
+    if not (np.isfinite(penalty) and penalty > 0):
+        raise InputError(f"penalty must be above 0 slot-blocks, not {penalty!r}")
+    stamp.require("every_block", "a tiering policy")
+
+
+def fit_trace(
+    trace: Trace,
+    *,
+    model: str = TABLE,
+    penalty: float,
+    until: int | None = None,
+    name: str = "trace",
+    sha256: str | None = None,
+    block_s: float | None = None,
+    usd_per_slot_block: float | None = None,
+) -> Policy:
+    """Fit a policy on a trace.
+
+    Parameters
+    ----------
+    trace : Trace
+    model : {"table", "window", "cox"}
+    penalty : float
+        Cost of a miss in slot-blocks of RAM.
+    until : int, optional
+        The last block that the fit may see; the trace's last if not given.
+    name, sha256 : str, optional
+        What names the trace in the file.
+    block_s : float, optional
+        Seconds per block, where the trace does not know them.
+    usd_per_slot_block : float, optional
+        For the file.
+
+    Raises
+    ------
+    InputError
+        If the source left blocks out, no spell ended in an access, or an argument is out of range.
+    """
+    stamp = trace.capability
+    _checked(model, penalty, stamp)
+    last = stamp.window_stop - 1 if until is None else until
+    if not stamp.window_start <= last < stamp.window_stop:
+        raise InputError(
+            f"block {last} lies outside of the trace's [{stamp.window_start}, {stamp.window_stop}); name one inside"
+        )
+    spells = landmarks.as_of(intervals.build(trace), last)
+    if not len(spells) or not spells["event"].any():
+        raise InputError(f"no slot is accessed twice up to block {last}: fit on a longer trace")
+    pools, counts = spell_pools(spells)
+    first = edges(counts) if model == TABLE else [0]
+    least, tuned = table(pools, first, penalty)
+    horizon = int(spells["duration"].max())
+    low, high = (0.0, float(horizon)) if model == COX else valid_range(pools, first, penalty)
+    border = stamp.window_start + round(EARLIER * (last - stamp.window_start))
+    return Policy(
+        model=model,
+        penalty=float(penalty),
+        penalty_low=low,
+        penalty_high=max(high, float(penalty)),
+        accesses=least,
+        windows=tuned,
+        tuned=pools(0, CLASSES - 1).tuned(penalty),
+        horizon=horizon,
+        told=penalty <= horizon,
+        clock=clock_of(trace, block_s),
+        trained=Training(
+            Path(name).name,
+            sha256,
+            stamp,
+            stamp.window_start,
+            last,
+            spells.height,
+            int(spells["event"].sum()),
+        ),
+        saving=expected_saving(spells, border, model, penalty),
+        usd_per_slot_block=usd_per_slot_block,
+        cox=fit_cox(spells) if model == COX else None,
+    )
+
+
+def fit_cox(past: pl.DataFrame) -> Cox:
+    """Fit the Cox model of the chapter ``tiering`` on spells before a border; see `rollstate.tiering.trial`."""
+    mixture = frailty.fit_spells(past)
+    rows = add_covariates(frailty.add_frailty(past, mixture))
+    covariates = forecasts.affordable(rows, forecasts.COVARIATES)
+    longest = rows["duration"].max()
+    spread = [np.geomspace(1, longest, POINTS), np.geomspace(longest, REACH * longest, POINTS // 4)]
+    grid = np.unique(np.round(np.r_[0, *spread]))
+    return Cox(forecasts.fit_cox(rows, covariates, ("activity",)), mixture, grid)
+
+
+def cox_windows(cox: Cox, spells: pl.DataFrame, penalty: float) -> np.ndarray:
+    """Return the window of each spell of least expected cost on its own curve, shape (n,)."""
+    rows = add_covariates(frailty.add_frailty(spells, cox.mixture))
+    curves, row = cox.forecast.curves(rows, cox.grid)
+    return windows.exact(curves, cox.grid, two_tiers(penalty))[row]
+
+
+def spell_windows(least: tuple[int, ...], tuned: tuple[float, ...], spells: pl.DataFrame) -> np.ndarray:
+    """Return the window of each spell by a table, shape (n,)."""
+    return np.array(tuned)[np.searchsorted(least, spells["n_accesses"].to_numpy(), "right") - 1]
+
+
+def expected_saving(spells: pl.DataFrame, border: int, model: str, penalty: float) -> Saving | None:
+    """Fit on the blocks up to a border and return the saving on those behind it; None where either side is empty."""
+    past, future = landmarks.as_of(spells, border), after(spells, border)
+    if not len(past) or not len(future) or not past["event"].any():
+        return None
+    pools, counts = spell_pools(past)
+    costs, test = two_tiers(penalty), gaps(future)
+    if model == COX:
+        window = cox_windows(fit_cox(past), future, penalty)
+    else:
+        window = spell_windows(*table(pools, edges(counts) if model == TABLE else [0], penalty), future)
+    simple = {
+        policies.TUNED: pools(0, CLASSES - 1).tuned(penalty),
+        policies.NEVER: np.inf,
+        policies.ALWAYS: 0.0,
+        policies.SKI: windows.ski_rental(costs),
+    }
+    samples = resampling(future["contract_id"].to_numpy(), DRAWS, SEED)
+    paid_by = {name: paid(test, at, costs) for name, at in simple.items()}
+    ends = (
+        int((future["start"] + future["entry"]).min()) + 1,
+        int((future["start"] + future["duration"]).max()),
+    )
+    return _saving(paid(test, window, costs), paid_by, samples, ends)
+
+
+def _saving(
+    own: np.ndarray, simple: dict[str, np.ndarray], samples: Resampling, ends: tuple[int, int]
+) -> Saving:
+    """Compare with the cheapest simple rule, which is looked up in every sample."""
+    total = {name: float(cost.sum()) for name, cost in simple.items()}
+    against = min(total, key=lambda name: total[name])
+    if not total[against]:
+        return Saving(0.0, None, None, against, *ends)
+    least = np.min([samples.sums(cost) for cost in simple.values()], axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = 1 - samples.sums(own) / least
+    found = samples.estimate(1 - own.sum() / total[against], drawn)
+    return Saving(found.value, found.low, found.high, against, *ends)
+
+
+def fit_profile(
+    profile: Profile,
+    *,
+    model: str = TABLE,
+    penalty: float,
+    name: str = "profile",
+    usd_per_slot_block: float | None = None,
+) -> Policy:
+    """Fit a policy on a profile: windows on its grid, the expected saving without an interval.
+
+    Parameters
+    ----------
+    profile : Profile
+    model : {"table", "window"}
+        A Cox model needs the trace.
+    penalty, name, usd_per_slot_block
+        As in `fit_trace`.
+    """
+    stamp, plan = profile.capability, profile.plan
+    _checked(model, penalty, stamp)
+    if model == COX:
+        raise InputError(
+            "a Cox policy needs continuous covariates, which a profile does not hold; fit it on the trace"
+        )
+    pools, counts = profile_pools(profile)
+    sums = between(profile, table="sums")
+    ended = int(sums.filter("event")["rows"].sum())
+    if not ended:
+        raise InputError("no slot of the profile is accessed twice: take the profile of a longer trace")
+    # A spell ends in an access, or is open in the last fold; between, its pieces go on from fold to fold.
+    still = sums.filter(~pl.col("event") & (pl.col("fold") == sums["fold"].max()))["rows"]
+    first = edges(counts) if model == TABLE else [0]
+    least, tuned = table(pools, first, penalty)
+    low, high = valid_range(pools, first, penalty)
+    horizon = int(GAPS.high(np.array(sums["duration"].max())))
+    return Policy(
+        model=model,
+        penalty=float(penalty),
+        penalty_low=low,
+        penalty_high=high,
+        accesses=least,
+        windows=tuned,
+        tuned=pools(0, CLASSES - 1).tuned(penalty),
+        horizon=max(1, min(horizon, stamp.n_blocks)),
+        told=penalty <= stamp.n_blocks,
+        clock=_clock(stamp, plan.block_s),
+        trained=Training(
+            Path(name).name, profile.trace_sha256, stamp, stamp.window_start, stamp.window_stop - 1,
+            ended + int(still.sum()), ended,
+        ),
+        saving=_profile_saving(profile, model, penalty),
+        usd_per_slot_block=usd_per_slot_block,
+    )  # fmt: skip
+
+
+def _profile_saving(profile: Profile, model: str, penalty: float) -> Saving | None:
+    plan = profile.plan
+    if not plan.borders:
+        return None
+    border = min(plan.borders, key=lambda at: abs(at - plan.start - EARLIER * plan.n_blocks))
+    (known, counts), (later, _) = profile_pools(profile, None, border), profile_pools(profile, border, None)
+    first = edges(counts) if model == TABLE else [0]
+    ends = [*(number - 1 for number in first[1:]), CLASSES - 1]
+    _, tuned = table(known, first, penalty)
+    cost = sum(
+        later(low, high).cost(np.array([window]), penalty)[0]
+        for low, high, window in zip(first, ends, tuned, strict=True)
+    )
+    whole = later(0, CLASSES - 1)
+    simple = {
+        policies.TUNED: known(0, CLASSES - 1).tuned(penalty),
+        policies.NEVER: np.inf,
+        policies.ALWAYS: 0.0,
+        policies.SKI: penalty,
+    }
+    total = {rule: float(whole.cost(np.array([at]), penalty)[0]) for rule, at in simple.items()}
+    against = min(total, key=lambda rule: total[rule])
+    if not total[against]:
+        return None
+    return Saving(1 - cost / total[against], None, None, against, border, plan.stop - 1)
