@@ -1,7 +1,13 @@
-"""What a partition of a stored trace costs in time and memory, and what a billion accesses would (docs/scale.md)."""
+"""What chapters cost by the number of accesses: seconds and peak memory of what they compute, figures left out.
+
+``python benchmarks/scale.py [ACCESSES] [few|many|long ...] [traces|eda|survival|tiering ...]``; the shapes are those of
+``benchmarks/profile.py``. Each chapter is measured in a process of its own, after one on a small trace has compiled
+what is compiled.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import subprocess
@@ -9,59 +15,88 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from profile import SHAPES, make_trace
 
-from intervals import N_ACCESSES, PARTS, make
-
-BILLION = 1_000_000_000
-
-
-def work(kind: str, folder: Path) -> None:
-    """Do one piece of work in this process and print its seconds and peak memory in GB."""
-    from rollstate import intervals
-    from rollstate.traces import store
-
-    begin = time.perf_counter()
-    if kind == "context":
-        intervals.context(store.partitions(folder))
-    else:
-        shared = intervals.context([store.read_part(folder, 0)])
-        begin = time.perf_counter()
-        intervals.build(store.read_part(folder, 0), shared=shared)
-    seconds = time.perf_counter() - begin
-    print(json.dumps((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)))
+CHAPTERS = ("traces", "eda", "survival", "tiering")
 
 
-def measured(kind: str, folder: Path) -> tuple[float, float]:
-    """Return seconds and peak GB of a piece of work, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, kind, str(folder)], capture_output=True, text=True, check=True
-    )
-    return tuple(json.loads(done.stdout))
+def traces(folder: str) -> None:
+    """Compute what the chapter on the trace shows."""
+    from rollstate import coverage
+    from rollstate.chapters.traces import study
+    from rollstate.chapters.traces.parameters import Traces
+    from rollstate.traces import summary
+
+    p = Traces(trace=folder)
+    seen = study.window(p)
+    study.counts(seen), summary.quality(seen.trace), study.write_shares(seen, p)
+    study.concentrations(study.concentration(seen, p))
+    study.unseen_late(seen, coverage.discovery(seen.trace, orders=p.draws, seed=p.seed))
+
+
+def eda(folder: str) -> None:
+    """Compute what the chapter on gaps shows."""
+    from rollstate.chapters.eda import study
+    from rollstate.chapters.eda.parameters import Eda
+
+    p = Eda(trace=folder)
+    seen = study.window(p)
+    for section in (study.frequency, study.gaps, study.hazard, study.tail, study.reuse, study.co_access):
+        section(seen, p)
+    study.autocorrelation(seen, p)
+
+
+def survival(folder: str) -> None:
+    """Compute what the chapter on forecasts shows of its trace."""
+    from rollstate.chapters.survival import study
+    from rollstate.chapters.survival.parameters import Survival
+
+    p = Survival(trace=folder)
+    found = study.study(study.window(p), p)
+    study.curves(found)
+    if (fit := study.proportional(found)) is not None:
+        study.effects(fit)
+    compared = study.compare(found)
+    study.score_table(found, compared), study.by_range(found, compared)
+    study.reliability(found, compared, study.calibrate(found, compared))
+    study.bounds(found, compared), study.demotion(found, compared)
+    study.simultaneous_coverage(found, compared)
+
+
+def tiering(folder: str) -> None:
+    """Compute what the chapter on tiers shows of its trace."""
+    from rollstate.chapters.tiering import study
+    from rollstate.chapters.tiering.parameters import Tiering
+
+    p = dataclasses.replace(Tiering(), trace=folder)
+    found = study.study(study.window(p), p)
+    study.headline(found)
+    for section in (study.measured, study.horizons, study.misjudged, study.folds, study.three_tiers):
+        section(found, p)
+    study.cache_hits(found, p)
 
 
 def main() -> None:
-    """Print what was measured, and what it comes to."""
-    if len(sys.argv) == 3:
-        return work(sys.argv[1], Path(sys.argv[2]))
-    with tempfile.TemporaryDirectory() as name:
-        make(Path(name))
-        folder = Path(name) / "trace"
-        size = sum(file.stat().st_size for file in (folder / "accesses").glob("*"))
-        context_s, context_gb = measured("context", folder)
-        part_s, part_gb = measured("part", folder)
-    per_part = N_ACCESSES / PARTS
-    parts = BILLION / per_part
-    print(f"{N_ACCESSES:,} accesses in {PARTS} parts, {size / N_ACCESSES:.1f} bytes per access stored")
-    print(
-        f"one part of {per_part:,.0f} accesses: {part_s:.2f} s, {part_gb:.2f} GB with libraries and context"
-    )
-    print(f"context of all parts: {context_s:.1f} s, {context_gb:.2f} GB")
-    print(
-        f"\n{BILLION:,} accesses: {parts:,.0f} such parts, {size / N_ACCESSES * BILLION / 1e9:.0f} GB stored"
-    )
-    print(f"context, one process: {context_s * BILLION / N_ACCESSES / 60:.0f} min")
-    print(f"spells: {part_s * parts / 60:.0f} CPU minutes; {part_s * parts / 32 / 60:.1f} min on 32 workers")
-    return None
+    """Print a line for each shape and chapter."""
+    if sys.argv[1:2] == ["measure"]:
+        begun = time.perf_counter()
+        globals()[sys.argv[2]](sys.argv[3])
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        seconds = time.perf_counter() - begun
+        print(json.dumps((seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)))
+        return
+    size = int(float(sys.argv[1])) if len(sys.argv) > 1 else 1_000_000
+    for shape in [name for name in sys.argv if name in SHAPES] or SHAPES:
+        for chapter in [name for name in sys.argv if name in CHAPTERS] or CHAPTERS:
+            with tempfile.TemporaryDirectory() as name:
+                for rows, folder in ((20_000, Path(name) / "small"), (size, Path(name) / "trace")):
+                    make_trace(rows, shape, folder)
+                    command = [sys.executable, __file__, "measure", chapter, str(folder)]
+                    done = subprocess.run(command, capture_output=True, text=True, check=True)
+            seconds, processor, memory = json.loads(done.stdout.splitlines()[-1])
+            print(
+                f"{shape:<5} {chapter:<9} {seconds:6.1f} s ({processor:.1f} s of processor), peak {memory:.2f} GiB"
+            )
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ Roles
     ``{between}`chapter.key|format` `` the interval of a registered result.
     ``{lit}`12 s` ``               a constant or a figure quoted from a source: typed on purpose.
 Directives
-    ``{result-figure} chapter/name``, ``{result-table} chapter/name``, ``{run-provenance} chapter``,
-    ``{figure-list}``, ``{number-list}``, ``{parameter-list}``, ``{parameter-table} chapter``, ``{gate-list}``,
-    ``{citation-list}``, ``{release-changes}``, ``{data-banner}``.
+    ``{result-figure} chapter/name``, ``{result-table} chapter/name``, ``{run-provenance} chapter``, ``{data-banner}``;
+    `rollstate_lists` has those that list.
 
 An unknown key is a warning, and the book is built with warnings as errors.
 """
@@ -17,17 +16,18 @@ from __future__ import annotations
 import csv
 import html
 import json
+import math
+import re
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from rollstate.compendium import comparison, gates, releases, results, snapshots
-from rollstate.compendium.bundles import anchor, bibtex
+from rollstate.compendium import citation, gates, releases, results, runner
+from rollstate.compendium.bundles import anchor
 from rollstate.compendium.by_name import gates_of, parameter_class
 from rollstate.errors import InputError
 
@@ -53,13 +53,14 @@ class Registry:
         return gates.judge(expected, self.results, self.runs, published)
 
     def figures(self) -> list[str]:
-        """Return ``chapter/name`` of every figure, in the order in which the cells drew them."""
-        stamps = [
-            (chapter, self.stamp(f"{chapter}/{path.parent.name}")["cell"], path.parent.name)
-            for chapter in self.runs
-            for path in (self.folder / chapter / "figures").glob("*/provenance.json")
+        """Return ``chapter/name`` of every figure, in the order in which a reader meets them."""
+        pages = [
+            self.folder.parent / "notebooks" / f"{name}.ipynb" for name in runner.chapters(self.folder.parent)
         ]
-        return [f"{chapter}/{name}" for chapter, _, name in sorted(stamps)]
+        texts = [page.read_text(encoding="utf-8") for page in pages if page.stem in self.runs]
+        return [
+            ref for text in texts for ref in re.findall(r"\{result-figure\} ([a-z0-9_]+/[a-z0-9-]+)", text)
+        ]
 
     def bundle(self, ref: str) -> Path:
         """Return the folder of a figure's bundle."""
@@ -133,7 +134,6 @@ def visit_number_html(self: Any, node: number) -> None:
     """Write the number as a link to its cell, with a tooltip for mouse, keyboard and screen reader."""
     result = registry(self.builder.env).results[node["key"]]
     chapter = result.key.split(".")[0]
-    page = self.builder.get_relative_uri(self.builder.current_docname, f"notebooks/{chapter}")
     stamp = registry(self.builder.env).runs[chapter]
     rows = [("value", f"{result.value:,}" if not isinstance(result.value, str) else result.value)]
     if result.unit:
@@ -150,14 +150,23 @@ def visit_number_html(self: Any, node: number) -> None:
     # Numbers do not break over lines, sentences do.
     kind = " rs-text" if isinstance(result.value, str) else ""
     kind += " rs-published" if result.published else ""
-    fragment = "" if result.published else f"#{anchor('cell', chapter, result.cell)}"
     body = "".join(f"<span><b>{name}</b> {html.escape(str(value))}</span>" for name, value in rows)
     self.body.append(
-        f'<span class="rs-num{kind}"><a href="{page}{fragment}" aria-describedby="{tip}">'
+        f'<span class="rs-num{kind}"><a href="{_address(self.builder, result)}" aria-describedby="{tip}">'
         f"{html.escape(node.astext())}</a>"
-        f'<span class="rs-tip" role="tooltip" id="{tip}"><em>{html.escape(result.meaning)}</em>{body}</span></span>'
+        f'<span class="rs-tip" role="tooltip" id="{tip}"><em>{html.escape(result.meaning)}</em>{body}'
+        f"<span><b>follow it</b> for all releases, data and citation: n/{result.key}/</span></span></span>"
     )
     raise nodes.SkipNode
+
+
+def _address(builder: Any, result: results.Result) -> str:
+    """Return the link of a number: its own page, or on paper, which has none, the cell that computed it."""
+    chapter = result.key.split(".")[0]
+    if builder.name != "singlehtml":
+        return "../" * builder.current_docname.count("/") + f"n/{result.key}/index.html"
+    page = builder.get_relative_uri(builder.current_docname, f"notebooks/{chapter}")
+    return page if result.published else f"{page}#{anchor('cell', chapter, result.cell)}"
 
 
 def visit_number_plain(self: Any, node: number) -> None:
@@ -173,7 +182,8 @@ def _trace_line(source: dict[str, Any]) -> str:
     return f"{source['source']}, blocks [{source['window_start']}, {source['window_stop']})"
 
 
-def _raw(text: str) -> nodes.raw:
+def raw(text: str) -> nodes.raw:
+    """Return a node of HTML."""
     return nodes.raw("", text, format="html")
 
 
@@ -200,7 +210,7 @@ class ResultFigure(SphinxDirective):
         )
         figure += image
         figure += nodes.caption("", known.text(ref, "caption.txt"))
-        figure += nodes.legend("", _raw(self._links(ref, stamp)))
+        figure += nodes.legend("", raw(self._links(ref, stamp)))
         self.state.document.note_explicit_target(figure)
         self.set_source_info(figure)
         self.set_source_info(image)
@@ -216,7 +226,7 @@ class ResultFigure(SphinxDirective):
                 (kind.upper(), f"{name}.{kind}") for kind in ("pdf", "svg", "png", "csv", "zip")
             ]
         )
-        entry = html.escape(bibtex(name, stamp, stamp["content_sha256"]))
+        entry = html.escape(citation.figure(name, stamp, stamp["content_sha256"]).bibtex())
         source = stamp["source"].get("description") or _trace_line(stamp["source"])
         made = (
             f"<span class='rs-published'>published in {stamp['published']['version']}, not computed here"
@@ -227,6 +237,7 @@ class ResultFigure(SphinxDirective):
         return (
             f'<div class="rs-figure-links">{downloads}{made}'
             f'<a href="{base}/provenance.json">provenance</a>'
+            f'<a href="{up}f/{ref}/index.html">data, releases, citation</a>'
             f"<details><summary>cite this figure</summary><pre>{entry}</pre></details></div>"
         )
 
@@ -247,20 +258,54 @@ class ResultTable(SphinxDirective):
         caption = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
         return [
             table(
-                head, [[_number(cell) for cell in row] for row in body], caption, anchor("tab", chapter, name)
+                [heading(cell) for cell in head],
+                [[self._cell(cell) for cell in row] for row in body],
+                caption,
+                anchor("tab", chapter, name),
             )
         ]
+
+    def _cell(self, text: str) -> str | list[nodes.Node]:
+        """Return a cell for a reader: the name of a number or figure is a link to its page."""
+        known, up = registry(self.env), "../" * self.env.docname.count("/")
+        for letter, there in (
+            ("n", text in known.results),
+            ("f", "/" in text and known.bundle(text).is_dir()),
+        ):
+            if there:
+                return [
+                    nodes.reference("", "", nodes.literal("", text), refuri=f"{up}{letter}/{text}/index.html")
+                ]
+        return _number(text)
+
+
+_UNITS = {"s": "(s)", "kb": "(kB)", "kw": "(kW)", "usd": "$", "kwh": "kWh"}
+
+
+def heading(name: str) -> str:
+    """Return the name of a column as words: what a script calls ``final_p99_s`` is "final p99 (s)" to a reader."""
+    if "_" not in name:
+        return name
+    words = name.split("_")
+    return " ".join(_UNITS.get(word, word) for word in words)
 
 
 def _number(text: str) -> str:
     """Return a CSV cell as a reader wants it: four significant digits where it is a long decimal."""
+    if text in ("true", "false"):
+        return "yes" if text == "true" else "no"
     try:
         value = float(text)
     except ValueError:
         return text
+    if not math.isfinite(value):
+        return "not defined" if math.isnan(value) else "\u2212\u221e" if value < 0 else "\u221e"
     if value.is_integer() and abs(value) < 1e15:
         return f"{int(value):,}" if "." in text or abs(value) >= 10_000 else text
-    return f"{value:,.4g}" if abs(value) >= 1e-4 else f"{value:.3g}"
+    size = abs(value)
+    spec = ",.4g" if 1e-4 <= size < 1e4 else ",.0f" if 1e4 <= size < 1e15 else ".3g"
+    shown = f"{value:{spec}}"
+    return re.sub(r"e([+-])0*(\d+)", lambda found: f"\u00d710^{found[1].strip('+')}{found[2]}", shown)
 
 
 def table(head: list[str], body: list[list[Any]], caption: str = "", name: str = "") -> nodes.table:
@@ -307,179 +352,11 @@ class RunProvenance(SphinxDirective):
             for k, v in rows
         )
         return [
-            _raw(
+            raw(
                 "<details class='rs-provenance'><summary>Where these results come from</summary>"
                 f"<table>{body}</table></details>"
             )
         ]
-
-
-def permalink(content: str) -> str:
-    """Return an anchor named by content: the same address as long as a figure or number says the same."""
-    name = f"sha256-{content[:16]}"
-    return f'<a id="{name}" href="#{name}" class="rs-permalink"><code>{content[:16]}</code></a>'
-
-
-class FigureList(SphinxDirective):
-    """List every figure: number, anchor, citation, downloads and provenance."""
-
-    def run(self) -> list[nodes.Node]:
-        """Return one block per figure."""
-        known = registry(self.env)
-        out: list[nodes.Node] = []
-        for ref in known.figures():
-            chapter, _, name = ref.partition("/")
-            stamp = known.stamp(ref)
-            target = anchor("fig", chapter, name)
-            link = addnodes.pending_xref(
-                "", refdomain="std", reftype="numref", reftarget=target, refexplicit=False, refwarn=True
-            )
-            link["refdoc"] = self.env.docname
-            link += nodes.inline("", target, classes=["std", "std-numref"])
-            base = "../" * self.env.docname.count("/") + f"_static/figures/{chapter}/{name}"
-            files = " ".join(
-                f'<a href="{base}/{file}" download>{file}</a>'
-                for file in [*(f"{name}.{kind}" for kind in ("pdf", "svg", "png", "csv", "zip")), "cite.bib"]
-            )
-            data = ", ".join(f"{k} {v[:12]}" for k, v in stamp["inputs"]["data"].items()) or "no data set"
-            entry = html.escape(bibtex(name, stamp, stamp["content_sha256"]))
-            out += [
-                nodes.paragraph("", "", link, nodes.Text(f". {known.text(ref, 'caption.txt')}")),
-                _raw(
-                    f'<div class="rs-figure-links">{files} <a href="{base}/provenance.json">provenance</a>'
-                    f"<span>anchor <code>{target}</code></span>"
-                    f"<span>content {permalink(stamp['content_sha256'])}</span>"
-                    f"<span>data <code>{html.escape(data)}</code></span>"
-                    f"<span>lock <code>{stamp['inputs']['lock'][:12]}</code></span>"
-                    f"<span>commit <code>{str(stamp['git']['commit'])[:12]}</code></span>"
-                    f"<details><summary>cite this figure</summary><pre>{entry}</pre></details></div>"
-                ),
-            ]
-        return out
-
-
-class NumberList(SphinxDirective):
-    """List every registered result."""
-
-    def run(self) -> list[nodes.Node]:
-        """Return one table per chapter."""
-        known = registry(self.env)
-        out: list[nodes.Node] = []
-        for chapter in known.runs:
-            rows = [
-                [
-                    [nodes.literal("", result.key)],
-                    [number("", result.text(), key=result.key, interval=result.interval_text())]
-                    if result.value is not None
-                    else "not available",
-                    result.interval_text()
-                    or ("exact for its data" if result.value is not None else result.absent),
-                    result.meaning,
-                    [_raw(permalink(result.content))],
-                ]
-                for result in known.results.values()
-                if result.key.startswith(f"{chapter}.")
-            ]
-            if rows:
-                head = ["key", "value", "interval", "meaning", "content"]
-                out.append(table(head, rows, f"Results of {chapter}"))
-        return out
-
-
-class ParameterList(SphinxDirective):
-    """List the pages of parameters, one per chapter."""
-
-    def run(self) -> list[nodes.Node]:
-        """Return a list of links."""
-        out = nodes.bullet_list()
-        for chapter in registry(self.env).runs:
-            link = addnodes.pending_xref(
-                "", refdomain="std", reftype="doc", reftarget=f"/book/parameters/{chapter}", refexplicit=True
-            )
-            link["refdoc"] = self.env.docname
-            link += nodes.inline("", chapter)
-            about = (parameter_class(chapter).__doc__ or "").splitlines()[0]
-            out += nodes.list_item("", nodes.paragraph("", "", link, nodes.Text(f": {about}")))
-        return [out]
-
-
-class ParameterTable(SphinxDirective):
-    """Show the parameters of one chapter, and the command that sets them."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """Return the table and the commands."""
-        chapter = self.arguments[0]
-        cls = parameter_class(chapter)
-        rows = [
-            [[nodes.literal("", row["name"])], row["default"], row["unit"], row["range"], row["meaning"]]
-            for row in cls.describe()
-        ]
-        head = ["parameter", "default", "unit", "range", "meaning"]
-        commands = [f"rollstate run {chapter} -p {name} VALUE" for name in cls.names()[:1]]
-        commands.append(f"papermill notebooks/{chapter}.ipynb out.ipynb -p {cls.names()[0]} VALUE")
-        return [table(head, rows), nodes.literal_block("", "\n".join(commands), language="bash")]
-
-
-class GateList(SphinxDirective):
-    """Show the gates: what a headline number must be, how far off it may be, why, and how it stands."""
-
-    def run(self) -> list[nodes.Node]:
-        """Return one table."""
-        rows = []
-        for verdict in registry(self.env).verdicts():
-            mark = {"green": "\u2713 holds", "red": "\u2717 fails", "not judged": "not judged"}[verdict.state]
-            state = nodes.inline(
-                "", f"{mark}: {verdict.why}", classes=[f"rs-{verdict.state.replace(' ', '-')}"]
-            )
-            rows.append([[nodes.literal("", verdict.key)], [state], verdict.gate.reason])
-        if not rows:
-            return [nodes.paragraph("", "This project sets no gates.")]
-        return [table(["number", "this build", "why this tolerance"], rows)]
-
-
-class CitationList(SphinxDirective):
-    """Show the BibTeX entries of the book and of its chapters."""
-
-    def run(self) -> list[nodes.Node]:
-        """Return one literal block per entry."""
-        return [
-            nodes.literal_block("", entry, language="bibtex")
-            for entry in registry(self.env).citations.values()
-        ]
-
-
-class ReleaseChanges(SphinxDirective):
-    """Say which numbers changed since the release before this one, and what differs in what made them."""
-
-    def run(self) -> list[nodes.Node]:
-        """Return a list of reasons and a table of changes."""
-        known = registry(self.env)
-        version = next(iter(known.runs.values()))["inputs"]["version"]
-        release = releases.latest(known.folder / "releases", before=version)
-        if release is None:
-            return [nodes.paragraph("", "This is the first release.")]
-        before = release.snapshot
-        after = snapshots.Snapshot(f"This build, version {version}", known.results, known.runs, {})
-        out: list[nodes.Node] = [nodes.paragraph("", f"{after.label}, beside {before.label}.")]
-        reasons = nodes.bullet_list()
-        for chapter, lines in comparison.reasons(before, after).items():
-            said = "; ".join(lines) or "nothing differs"
-            reasons += nodes.list_item("", nodes.paragraph("", f"{chapter}: {_shortened(said)}"))
-        out.append(reasons)
-        changes = [change for change in comparison.compare(before, after) if change.state != "same"]
-        shared = [change for change in changes if change.before and change.after]
-        new, gone = (sum(change.state == state for change in changes) for state in ("only in B", "only in A"))
-        out.append(nodes.paragraph("", f"{new} numbers are new, {gone} are gone, {len(shared)} differ."))
-        if shared:
-            rows = [[[nodes.literal("", cells[0])], *cells[1:]] for cells in map(comparison.cells, shared)]
-            out.append(table(["number", before.label, "this build", "difference", "verdict"], rows))
-        return out
-
-
-def _shortened(text: str, most: int = 400) -> str:
-    return text if len(text) <= most else text[:most].rsplit("; ", 1)[0] + "; and more"
 
 
 class DataBanner(SphinxDirective):
@@ -520,15 +397,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "result-figure": ResultFigure,
         "result-table": ResultTable,
         "run-provenance": RunProvenance,
-        "figure-list": FigureList,
-        "number-list": NumberList,
-        "parameter-list": ParameterList,
-        "parameter-table": ParameterTable,
-        "gate-list": GateList,
-        "citation-list": CitationList,
-        "release-changes": ReleaseChanges,
         "data-banner": DataBanner,
     }.items():
         app.add_directive(name, directive)
     app.add_css_file("rollstate.css")
+    app.add_js_file("tables.js", loading_method="defer")
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

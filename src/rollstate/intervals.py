@@ -139,14 +139,15 @@ def build(
     Raises
     ------
     InputError
-        If the window is empty or does not lie in the trace, an access does not fit its stamp or its slots, or
-        `history` is not history.
+        If the window is empty or does not lie in the trace, an access does not fit its stamp or its slots,
+        `history` is not history, or the source did not observe every block: what ended a gap may then be unseen.
 
     Notes
     -----
     Slot, block, transaction and kind of an access are packed into one integer, so that one sort of a plain column
     orders the trace; what is left are shifts. ``benchmarks/intervals.py`` has it beside a bare sort of the frame.
     """
+    trace.capability.require("every_block", "a gap between accesses")
     a, b = check_window(trace.capability, window)
     seen = visits(trace, b, history)
     at = np.flatnonzero(seen.begins)

@@ -27,12 +27,29 @@ def html(root) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pages(html) -> list[Path]:
-    """Every page a reader can reach; the redirect at the root is not one."""
+def addresses(html) -> list[Path]:
+    """The pages of single numbers and figures."""
+    return sorted(path for kind in ("n", "f") for path in (html / kind).rglob("*.html"))
+
+
+@pytest.fixture(scope="session")
+def address_samples(html, addresses) -> list[Path]:
+    """A few of them, of each kind: the same template makes them all."""
+    gone = [path for path in addresses if "class='gone'" in path.read_text(encoding="utf-8")]
+    numbers = [path for path in addresses if path.is_relative_to(html / "n") and path not in gone]
+    figures = [path for path in addresses if path.is_relative_to(html / "f") and path not in gone]
+    return [*gone[:1], *numbers[:: len(numbers) // 3], *figures[:: len(figures) // 3]]
+
+
+@pytest.fixture(scope="session")
+def pages(html, addresses) -> list[Path]:
+    """Every page of the book itself; the redirect at the root is not one."""
     found = sorted(
         path
         for path in html.rglob("*.html")
-        if "_static" not in path.parts and 'http-equiv="Refresh"' not in path.read_text(encoding="utf-8")
+        if "_static" not in path.parts
+        and path not in set(addresses)
+        and 'http-equiv="Refresh"' not in path.read_text(encoding="utf-8")
     )
     assert len(found) > 5
     return found

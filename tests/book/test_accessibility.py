@@ -18,10 +18,10 @@ SERIOUS = {"serious", "critical"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(chromium, pages, html, scheme):
+def test_axe_finds_nothing_serious(chromium, pages, address_samples, html, scheme):
     page = chromium.new_page(viewport={"width": 1200, "height": 900}, color_scheme=scheme)
     found = {}
-    for path in pages:
+    for path in [*pages, *address_samples]:
         page.goto(path.as_uri())
         page.wait_for_load_state("load")
         violations = Axe().run(page).response["violations"]

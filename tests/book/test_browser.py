@@ -24,8 +24,8 @@ def view(request, chromium):
     page.close()
 
 
-def test_every_page_opens_without_an_error_and_fits_the_screen(view, pages, html):
-    for path in pages:
+def test_every_page_opens_without_an_error_and_fits_the_screen(view, pages, address_samples, html):
+    for path in [*pages, *address_samples]:
         view.goto(path.as_uri())
         view.wait_for_load_state("load")
         # Figures load lazily: go through the page as a reader does.
@@ -84,3 +84,55 @@ def test_dark_mode_follows_the_reader(chromium, html):
         colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         page.close()
     assert len(colours) == 2
+
+
+def test_a_number_leads_to_its_own_page(view, html):
+    view.goto((html / "book" / "index.html").as_uri())
+    number = view.locator(".bd-article .rs-num > a").first
+    said = number.inner_text()
+    number.click()
+    view.wait_for_selector("p.value")
+    assert "/n/" in view.url
+    assert view.locator("p.value").inner_text().startswith(said.split("\u2020")[0])
+    assert view.problems == []
+
+
+def test_lists_are_filtered_as_one_types(view, html):
+    for page, item in (("numbers", "table.rs-table > tbody > tr"), ("figures", ".rs-figure-item")):
+        view.goto((html / "book" / f"{page}.html").as_uri())
+        view.wait_for_selector(".rs-filter input")
+        everything = view.locator(f".rs-list {item}:visible").count()
+        view.fill(".rs-filter input", "reuse hot")
+        shown = view.locator(f".rs-list {item}:visible")
+        assert 0 < shown.count() < everything
+        assert all("hot" in text.lower() for text in shown.all_inner_texts())
+        view.fill(".rs-filter input", "no such thing")
+        assert view.locator(f".rs-list {item}:visible").count() == 0
+        view.fill(".rs-filter input", "")
+        assert view.locator(f".rs-list {item}:visible").count() == everything
+
+
+def test_a_table_sorts_by_number_both_ways_by_keyboard(view, html):
+    view.goto((html / "n" / "traces.slots" / "index.html").as_uri())
+    head = view.locator("th", has_text="version").first
+    column = "table.rs-table tbody tr td:first-child"
+    view.wait_for_selector("th .rs-sort")
+    before = view.locator(column).all_inner_texts()
+    head.locator("button").focus()
+    view.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    rising = view.locator(column).all_inner_texts()
+    assert rising[:2] == ["0.1.0", "0.2.0"]
+    view.keyboard.press("Enter")
+    falling = view.locator(column).all_inner_texts()
+    assert falling[0] == "this build"
+    assert sorted(falling) == sorted(before)
+
+
+def test_an_anchor_of_old_content_unfolds_the_list_that_has_it(view, html):
+    page = html / "book" / "numbers.html"
+    view.goto(page.as_uri())
+    anchor = view.evaluate("document.querySelector('.rs-tombstones li').id")
+    view.goto("about:blank")
+    view.goto(f"{page.as_uri()}#{anchor}")
+    assert view.locator(f"#{anchor}").is_visible()

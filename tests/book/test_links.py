@@ -33,8 +33,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def parsed(pages):
-    return {path.resolve(): Page(path) for path in pages}
+def parsed(pages, addresses):
+    return {path.resolve(): Page(path) for path in [*pages, *addresses]}
 
 
 def test_every_internal_link_leads_somewhere(parsed):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rocrate.rocrate import ROCrate
 
-from rollstate.compendium import bundles, style
+from rollstate.compendium import bundles, citation, style
 from rollstate.compendium.files import sha256
 from rollstate.errors import InputError
 
@@ -109,11 +109,11 @@ def test_citation_names_version_commit_and_content(tmp_path):
     ],
 )
 def test_citation_does_not_pretend_to_a_commit(git, said):
-    assert said in bundles.bibtex("squares", {**PROVENANCE, "git": git}, "f" * 64)
+    assert said in citation.figure("squares", {**PROVENANCE, "git": git}, "f" * 64).bibtex()
 
 
 def test_citation_of_a_published_figure_names_its_release():
-    entry = bundles.bibtex("squares", {**PROVENANCE, "published": {"version": "0.0.9"}}, "f" * 64)
+    entry = citation.figure("squares", {**PROVENANCE, "published": {"version": "0.0.9"}}, "f" * 64).bibtex()
     assert "0.0.9" in entry
     assert "0.1.0" not in entry
 

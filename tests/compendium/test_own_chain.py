@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from tests.traces.stub_endpoint import Chain, Running, Stub
 
+from rollstate import profile
 from rollstate.chapters.traces.parameters import Traces
 from rollstate.compendium import book as pages
 from rollstate.compendium import by_name, own_chain, runner
@@ -88,6 +89,17 @@ def test_a_chapter_that_fails_says_so_and_the_others_are_built(project, own, tmp
     assert [work.chapter for work in done.works] == ["observability"]
     assert "ZeroDivisionError division by zero" in done.skipped["traces"]
     assert "notebook traces failed in cell" in done.failed["traces"]
+
+
+def test_a_profile_is_taken_where_counts_carry_the_chapter(project, tmp_path, monkeypatch):
+    project.write(SETUP, TAKE, RECORD)
+    path = profile.save(profile.make(datasets.load_trace("sample")), tmp_path / "chain.profile")
+    planned = own_chain.plan(project.root, tmp_path / "runs", str(path))
+    assert planned.skipped == {"traces": own_chain.NEEDS_ACCESSES}
+    monkeypatch.setattr(Traces, "takes_profile", True)
+    planned = own_chain.plan(project.root, tmp_path / "runs", str(path))
+    assert planned.works[0].parameters.trace == str(path)
+    assert "synthetic" in own_chain.banner(str(path), own_chain.stamp_of(str(path)))
 
 
 @pytest.mark.parametrize(

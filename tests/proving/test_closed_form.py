@@ -204,3 +204,8 @@ def simulated_wait(rho, servers, ca2, cs2, n=300_000):
 def test_kimuras_wait_is_that_of_a_simulated_queue(rho, servers, ca2, cs2):
     formula = cf.wait_ggc(rho * servers, 1.0, servers, ca2, cs2)
     assert formula == pytest.approx(simulated_wait(rho, servers, ca2, cs2), rel=0.08)
+
+
+@pytest.mark.parametrize("cs2", [0.0, 0.3, 1.0])
+def test_thousands_of_idle_servers_mean_no_wait(cs2):
+    assert cf.wait_ggc(0.1, 120, 10_000, 1.0, cs2) == 0

@@ -181,3 +181,12 @@ def test_a_calibrated_curve_is_the_true_one_under_censoring_and_late_entry():
 def test_forecasts_that_are_none_are_refused(p, y):
     with pytest.raises(InputError):
         scores.check_forecast(np.array(p), np.array(y))
+
+
+def test_refits_by_weight_are_the_fits_one_by_one():
+    rng = np.random.default_rng(5)
+    p, y = rng.random(200).round(1), (rng.random(200) < 0.4).astype(float)
+    weights = [rng.integers(0, 3, 200).astype(float) for _ in range(4)]
+    at = np.linspace(0, 1, 21)
+    for one, weight in zip(calibration.refit_isotonic(p, y, weights), weights, strict=True):
+        assert np.array_equal(one.predict(at), calibration.fit_isotonic(p, y, weight).predict(at))

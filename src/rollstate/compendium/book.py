@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from rollstate.compendium import bundles, citation, crate, results
+from rollstate.compendium import addresses, bundles, citation, crate, machine, results
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
 from rollstate.compendium.marks import MIME
@@ -136,7 +136,10 @@ def stage(
         title = citation.heading(root / "notebooks" / f"{chapter}.ipynb")
         page_text = f"# {title}\n\n:::{{admonition}} Skipped\n:class: warning\n{_plain(why)}\n:::\n"
         write_text(folder / "notebooks" / f"{chapter}.md", page_text)
-    cited = {"book": citation.book(root), **{w.chapter: citation.chapter(w.chapter, root) for w in works}}
+    cited = {
+        "book": citation.book(root).bibtex(),
+        **{work.chapter: citation.chapter(work.chapter, root).bibtex() for work in works},
+    }
     write_text(folder / "_registry" / "citations.json", json.dumps(cited))
     write_text(folder / "_registry" / "skipped.json", json.dumps(skipped))
     results.save(list(registry.values()), folder / "_registry" / "results.json")
@@ -148,6 +151,8 @@ def _configure(root: Path, folder: Path, chapters: list[str], banner: str) -> No
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     if banner:
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = html_escape(banner)
+        # Not the published book: its pages are at no address of that.
+        config["html"].pop("baseurl", None)
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     for part in toc["parts"]:
         for entry in part["chapters"]:
@@ -202,6 +207,8 @@ def build(
         runs = {work.chapter: json.loads((work.folder / "run.json").read_text("utf-8")) for work in works}
         with replaced_folder(target) as folder:
             shutil.copytree(html, folder, dirs_exist_ok=True)
+            own = addresses.write(folder, source / "_registry", runs, root, banner=banner)
+            machine.mark(folder, root, pages, own, published=not banner)
             write_text(folder / crate.NAME, crate.of_book(runs, pages))
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True

@@ -15,7 +15,7 @@ import pandas as pd
 import polars as pl
 from matplotlib.figure import Figure
 
-from rollstate.compendium import crate
+from rollstate.compendium import citation, crate
 from rollstate.compendium.drawing import Drawing
 from rollstate.compendium.files import sha256, write_bytes, write_text
 from rollstate.errors import InputError
@@ -119,7 +119,7 @@ def write_figure(folder: Path, name: str, drawing: Drawing, csv: bytes, provenan
         "size_in": [float(width), float(height)],
     }
     write_text(target / "provenance.json", json.dumps(stamp, indent=1, sort_keys=True) + "\n")
-    write_text(target / "cite.bib", bibtex(name, provenance, content))
+    write_text(target / "cite.bib", citation.figure(name, provenance, content).bibtex())
     write_text(target / crate.NAME, crate.of_figure(stamp, drawing.caption, hashes))
     return target
 
@@ -154,13 +154,6 @@ def read_provenance(bundle: Path) -> dict[str, Any]:
     return stamp
 
 
-def _commit(git: Mapping[str, Any]) -> str:
-    """Say which commit a bundle was made from, and whether the checkout held anything else."""
-    if git["commit"] is None:
-        return "commit unknown"
-    return f"commit {git['commit'][:12]}" + (" with uncommitted changes" if git["dirty"] else "")
-
-
 def archive(bundle: Path) -> bytes:
     """Return a bundle as one ZIP archive, the same bytes for the same files."""
     buffer = io.BytesIO()
@@ -172,20 +165,3 @@ def archive(bundle: Path) -> bytes:
             entry.external_attr = 0o644 << 16
             out.writestr(entry, file.read_bytes())
     return buffer.getvalue()
-
-
-def bibtex(name: str, provenance: dict[str, Any], content: str) -> str:
-    """Return a BibTeX entry for one figure: version, commit and content hash make it permanent."""
-    citation = provenance["citation"]
-    chapter = provenance["chapter"]
-    version = provenance.get("published", {}).get("version", provenance["inputs"]["version"])
-    return (
-        f"@misc{{rollstate-{chapter}-{name},\n"
-        f"  author       = {{{citation['author']}}},\n"
-        f"  title        = {{{{{citation['title']}: figure {chapter}/{name}}}}},\n"
-        f"  year         = {{{citation['year']}}},\n"
-        f"  version      = {{{version}}},\n"
-        f"  howpublished = {{{citation['url']}}},\n"
-        f"  note         = {{content SHA-256 {content[:16]}, {_commit(provenance['git'])}}},\n"
-        "}\n"
-    )

@@ -60,6 +60,7 @@ class Chapter:
         self._values: Parameters | None = None
         self._stamp: Stamp | None = None
         self._results: dict[str, results.Result] = {}
+        self._refused = ""
 
     def parameters(self) -> Any:
         """Return the resolved parameters; an unknown injected name or a bad value is an `InputError`."""
@@ -101,6 +102,34 @@ class Chapter:
         for name in names:
             self._keep(name, value=None, interval=None, absent=why)
 
+    def attempt(self, work: Callable[..., Any], *given: Any) -> Any:
+        """Return ``work(*given)``, or None where the data cannot carry it; the page then says why, in a sentence.
+
+        What rests on a part that could not be had, None among `given`, cannot be had either. `record_rest` gives the
+        reason to the results.
+        """
+        if any(one is None for one in given):
+            return None
+        try:
+            return work(*given)
+        except InputError as error:
+            why = _sentence(f"this data cannot show what follows: {error}")
+            self._refused = self._refused or why
+            display({"text/plain": why, "text/markdown": why}, raw=True)
+            return None
+
+    def record_rest(self, *elsewhere: str) -> None:
+        """Say of every declared result that is not recorded why `attempt` could not have it, if it ever failed.
+
+        Parameters
+        ----------
+        *elsewhere : str
+            Beginnings of names that rest on other data than what was attempted.
+        """
+        if self._refused:
+            rest = (name for name in self._declared.declared() if not name.startswith(elsewhere))
+            self.absent(self._refused, *(name for name in rest if f"{self.name}.{name}" not in self._results))
+
     def _keep(self, name: str, **what: Any) -> None:
         """Write one result beside the earlier ones."""
         one = self._declared.about(name)
@@ -133,11 +162,13 @@ class Chapter:
         ----------
         draw : callable
             A function of the chapter's ``figures`` module. Its name, with hyphens, names the figure.
-        frame : DataFrame
-            The tidy data, Polars or pandas, without nested columns.
+        frame : DataFrame or None
+            The tidy data, Polars or pandas, without nested columns; None, from an `attempt` that failed, draws nothing.
         **facts : float, int, bool or str
             What else the function wants to know.
         """
+        if frame is None:
+            return
         name = draw.__name__.replace("_", "-")
         bundles.check_name(name)
         csv = bundles.to_csv(frame)
@@ -151,7 +182,9 @@ class Chapter:
         self._show({"figure": name}, {"image/png": png, "text/plain": f"{drawing.caption}\n{drawing.alt}"})
 
     def table(self, name: str, data: Any, *, caption: str) -> None:
-        """Write a table as CSV with its caption and show it."""
+        """Write a table as CSV with its caption and show it; None, from an `attempt` that failed, is no table."""
+        if data is None:
+            return
         bundles.check_name(name)
         bundles.check_text(name, "caption", caption)
         csv = bundles.to_csv(data)
@@ -187,3 +220,7 @@ class Chapter:
 
     def _show(self, mark: dict[str, str], bundle: dict[str, Any]) -> None:
         display({MIME: mark, **bundle}, raw=True)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")

@@ -12,6 +12,7 @@ import click
 
 import rollstate
 from rollstate.compendium import (
+    advise_command,
     check_command,
     export_command,
     import_command,
@@ -48,7 +49,16 @@ def main() -> None:
 @options.JOBS
 @options.out("Folder of the run (one notebook).")
 @click.option("--force", is_flag=True, help="Run even what is fresh.")
-def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path | None, force: bool) -> None:
+@click.option("--quiet", is_flag=True, help="Do not say each step of a notebook.")
+def run(
+    notebooks: tuple[str, ...],
+    pairs: Any,
+    file: Any,
+    jobs: int,
+    out: Path | None,
+    force: bool,
+    quiet: bool,
+) -> None:
     """Run NOTEBOOKS (all by default), only those whose inputs changed."""
     from rollstate.compendium import runner
 
@@ -57,7 +67,7 @@ def run(notebooks: tuple[str, ...], pairs: Any, file: Any, jobs: int, out: Path 
     if (given or out) and len(names) != 1:
         raise InputError("parameters and --out belong to one notebook: name exactly one")
     works = [runner.plan(name, given, root, out=out.resolve() if out else None) for name in names]
-    runner.run_all(works, root, jobs=jobs, say=click.echo, force=force)
+    runner.run_all(works, root, jobs=jobs, say=click.echo, force=force, quiet=quiet)
     for work in works:
         click.echo(f"  {work.chapter:<18} {os.path.relpath(work.folder)}")
 
@@ -252,12 +262,13 @@ def extract(
 
 @main.command()
 def lint() -> None:
-    """Fail on typed result numbers in prose, long notebooks, and results whose guarding test does not exist."""
-    from rollstate.compendium import by_name, runner
+    """Fail on typed numbers in prose, undefined terms, long notebooks, and results without their guarding test."""
+    from rollstate.compendium import by_name, glossary, runner
     from rollstate.compendium import lint as rules
 
     root = options.root()
     lines = [str(finding) for finding in rules.lint_prose(root)] + rules.long_code(root)
+    lines += glossary.findings(glossary.terms(root), glossary.prose(root))
     for name in runner.chapters(root):
         lines += rules.missing_guards(by_name.result_class(name).guards(), root)
     for line in lines:
@@ -275,5 +286,6 @@ for _command in (
     export_command.export,
     replay_command.replay,
     plan_command.plan,
+    advise_command.advise,
 ):
     main.add_command(_command)

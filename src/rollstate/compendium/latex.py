@@ -71,10 +71,11 @@ def export(snapshot: Snapshot, root: Path, target: Path) -> None:
     with replaced_folder(target) as folder:
         write_text(folder / "numbers.tex", macros(snapshot))
         (folder / "figures").mkdir()
-        entries = [citation.book(root), *(citation.chapter(name, root) for name in snapshot.runs)]
+        cited = [citation.book(root), *(citation.chapter(name, root) for name in snapshot.runs)]
+        base = citation.base_url(root)
         for ref, bundle in sorted(snapshot.figures.items()):
             chapter, _, name = ref.partition("/")
             shutil.copyfile(bundle / f"{name}.pdf", folder / "figures" / f"{chapter}-{name}.pdf")
             stamp = bundles.read_provenance(bundle)
-            entries.append(bundles.bibtex(name, stamp, stamp["content_sha256"]))
-        write_text(folder / "rollstate.bib", "\n".join(entries))
+            cited.append(citation.figure(name, stamp, stamp["content_sha256"], base))
+        write_text(folder / "rollstate.bib", "\n".join(reference.bibtex() for reference in cited))

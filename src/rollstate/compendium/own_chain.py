@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rollstate import profile
 from rollstate.compendium import releases, runner
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.runner import NotebookError, Plan
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import datasets
+from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Capability
 
 TRACE = "trace"
+NEEDS_ACCESSES = (
+    "A profile holds counts, not accesses, and this chapter needs the accesses: build the book on the trace that the "
+    "profile was made from."
+)
 # What a chapter raises when its input cannot carry the analysis; anything else is a fault of ours.
 _REFUSAL = InputError.__name__
 
@@ -40,7 +46,7 @@ def plan(
     root, folder : Path
         The project's folder, and the one that the runs go to.
     trace : str
-        Data set by name, or path of a trace.
+        Data set by name, or path of a trace or of a profile.
     given : mapping, optional
         Other parameters, by chapter.
 
@@ -53,13 +59,16 @@ def plan(
     known = runner.chapters(root)
     for chapter in given.keys() - set(known):
         raise InputError(f"there is no chapter {chapter!r}; there are {', '.join(known)}")
-    stamp = datasets.load_trace(trace).capability
+    reduced, stamp = is_profile(datasets.locate(trace)), stamp_of(trace)
     release = releases.latest(root / "releases")
     made = OwnBook()
     for chapter in known:
         cls = parameter_class(chapter)
         parameters = dict(given.get(chapter, {}))
         if TRACE in cls.names():
+            if reduced and not cls.takes_profile:
+                made.skipped[chapter] = NEEDS_ACCESSES
+                continue
             if lacking := stamp.lacks(cls.needs):
                 made.skipped[chapter] = f"The trace cannot support this chapter: {'; '.join(lacking)}."
                 continue
@@ -103,6 +112,12 @@ def run(book: OwnBook, root: Path, *, jobs: int, say: Callable[[str], None]) -> 
     if not done.works:
         raise RollstateError("no chapter can be run on this trace: " + "; ".join(done.skipped.values()))
     return done
+
+
+def stamp_of(trace: str) -> Capability:
+    """Return the stamp of a trace or of a profile."""
+    path = datasets.locate(trace)
+    return profile.load_file(path).capability if is_profile(path) else datasets.load_trace(trace).capability
 
 
 def banner(trace: str, stamp: Capability) -> str:

@@ -48,10 +48,12 @@ def parameter(
 class Parameters:
     """Base of every chapter's parameters: validates on construction, refuses unknown names.
 
-    ``needs`` names what the chapter must know of its trace, from `rollstate.traces.schema.NEEDS`.
+    ``needs`` names what the chapter must know of its trace, from `rollstate.traces.schema.NEEDS`; ``takes_profile``
+    says whether a profile can take the trace's place.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    takes_profile: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))

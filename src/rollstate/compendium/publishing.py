@@ -54,7 +54,6 @@ def book(
     """
     from rollstate.compendium import book as pages
     from rollstate.compendium import own_chain
-    from rollstate.traces import datasets
 
     sources = [source for source in (trace, bal_dir, dataset, blocks) if source]
     if len(sources) != 1 or bool(blocks) > bool(rpc):
@@ -65,7 +64,7 @@ def book(
     click.echo("notebooks")
     done = own_chain.run(planned, root, jobs=jobs, say=click.echo)
     click.echo("book")
-    banner = own_chain.banner(source, datasets.load_trace(source).capability)
+    banner = own_chain.banner(source, own_chain.stamp_of(source))
     pages.build(done.works, root, folder / "html", skipped=done.skipped, banner=banner)
     click.echo(f"  open {os.path.relpath(folder / 'html' / 'index.html')}")
     if done.failed:
@@ -148,35 +147,30 @@ def gates(folder: Path | None, strict: bool) -> None:
 
 @click.command()
 @click.argument("what", required=False)
-def cite(what: str | None) -> None:
-    """Print the BibTeX entry of the book, or of WHAT: CHAPTER, CHAPTER/FIGURE, or a number CHAPTER.KEY."""
-    from rollstate.compendium import bundles, citation, runner, snapshots
+@click.option(
+    "--style",
+    type=click.Choice(["bibtex", "ris", "csl"]),
+    default="bibtex",
+    show_default=True,
+    help="BibTeX, RIS or CSL-JSON.",
+)
+def cite(what: str | None, style: str) -> None:
+    """Print the reference to the book, or to WHAT.
+
+    WHAT is CHAPTER, CHAPTER/FIGURE, a number CHAPTER.KEY, or an anchor or address that the book shows:
+    fig-CHAPTER-NAME, sha256-..., f/CHAPTER/FIGURE/, n/CHAPTER.KEY/.
+    """
+    from rollstate.compendium import citation, cited, runner, snapshots
+    from rollstate.compendium.references import FORMS
 
     root = options.root()
-    chapters = runner.chapters(root)
     if what is None:
-        click.echo(citation.book(root), nl=False)
-    elif what in chapters:
-        click.echo(citation.chapter(what, root), nl=False)
-    elif "/" in what:
-        figures = snapshots.read(root / _RUNS).figures
-        if what not in figures:
-            raise InputError(f"no run drew {what!r}; there are {', '.join(figures)}")
-        stamp = bundles.read_provenance(figures[what])
-        click.echo(bundles.bibtex(what.partition("/")[2], stamp, stamp["content_sha256"]), nl=False)
+        reference = citation.book(root)
+    elif what in runner.chapters(root):
+        reference = citation.chapter(what, root)
     else:
-        registry = snapshots.read(root / _RUNS).results
-        if what not in registry:
-            raise InputError(
-                f"{what!r} is no chapter ({', '.join(chapters)}), no figure (`rollstate figures`) and no number "
-                "(the list of numbers in the book)"
-            )
-        result = registry[what]
-        interval = f", interval {result.interval_text()}" if result.interval else ""
-        click.echo(
-            f"% {what}: {result.text()}{interval}: {result.meaning}; content SHA-256 {result.content[:16]}"
-        )
-        click.echo(citation.chapter(what.split(".")[0], root), nl=False)
+        reference = cited.resolve(what, snapshots.read(root / _RUNS), root)
+    click.echo(FORMS[style](reference), nl=False)
 
 
 @click.command()

@@ -95,6 +95,18 @@ def is_release(path: Path) -> bool:
     return path.suffix == ".json" or (path / "release.json").is_file()
 
 
+def _versions(folder: Path) -> dict[Version, Path]:
+    """Return where each release of a folder lies."""
+    found = {}
+    for path in [*folder.glob("*.json"), *(file.parent for file in folder.glob("*/release.json"))]:
+        name = path.name.removesuffix(".json")
+        try:
+            found[Version(name)] = path
+        except InvalidVersion as error:
+            raise InputError(f"{path} is not named after a version: {error}") from error
+    return found
+
+
 def latest(folder: Path, *, before: str | None = None) -> Release | None:
     """Return the newest release of a folder, or the newest one below a version; None if there is none.
 
@@ -103,16 +115,15 @@ def latest(folder: Path, *, before: str | None = None) -> Release | None:
     InputError
         If something in the folder is not named after a version.
     """
-    found = {}
-    for path in [*folder.glob("*.json"), *(file.parent for file in folder.glob("*/release.json"))]:
-        name = path.name.removesuffix(".json")
-        try:
-            found[Version(name)] = path
-        except InvalidVersion as error:
-            raise InputError(f"{path} is not named after a version: {error}") from error
+    found = _versions(folder)
     if before is not None:
         found = {version: path for version, path in found.items() if version < Version(before)}
     return read(found[max(found)]) if found else None
+
+
+def every(folder: Path) -> list[Release]:
+    """Return all releases of a folder, the newest first; errors as in `latest`."""
+    return [read(path) for _, path in sorted(_versions(folder).items(), reverse=True)]
 
 
 def write(snapshot: Snapshot, version: str, root: Path) -> Path:

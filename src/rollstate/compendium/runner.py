@@ -208,6 +208,8 @@ def _inputs(work: Plan, root: Path) -> dict[str, Any]:
 def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> float:
     """Execute one notebook and put its results in place; return the wall time in seconds.
 
+    Steps are said as `rollstate.compendium.progress` does, but for ``progress=False``.
+
     Raises
     ------
     NotebookError
@@ -257,6 +259,8 @@ def _execute(
     # papermill costs a second: only a real run pays it.
     import papermill
 
+    from rollstate.compendium import progress as steps
+
     # The names are checked against the chapter's class; papermill would look for typed defaults in the cell.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     environment = {
@@ -273,6 +277,8 @@ def _execute(
             parameters=work.parameters.as_dict(),
             kernel_name="python3",
             progress_bar=progress,
+            engine_name=steps.register(),
+            chapter=work.chapter if progress else "",
             start_timeout=120,
             # The reader's folder: a path of their own data may be relative to it.
             cwd=str(Path.cwd()),
@@ -321,9 +327,15 @@ def _check_recorded(work: Plan, folder: Path, root: Path) -> None:
 
 
 def run_all(
-    works: list[Plan], root: Path, *, jobs: int, say: Callable[[str], None], force: bool = False
+    works: list[Plan],
+    root: Path,
+    *,
+    jobs: int,
+    say: Callable[[str], None],
+    force: bool = False,
+    quiet: bool = False,
 ) -> list[Plan]:
-    """Run what is due, `jobs` notebooks at a time, and return what was run.
+    """Run what is due, `jobs` notebooks at a time, and return what was run; `quiet` leaves out the steps of each.
 
     Raises
     ------
@@ -336,22 +348,25 @@ def run_all(
         say(f"  {work.chapter:<18} " + ("fresh" if not why else "due: " + _shorten(why)))
         if why:
             due.append(work)
-    failures = [str(error) for _, error in execute(due, root, jobs=jobs, say=say) if error]
+    ended = execute(due, root, jobs=jobs, say=say, quiet=quiet)
+    failures = [str(error) for _, error in ended if error]
     if failures:
         raise NotebookError("\n\n".join(failures))
     return due
 
 
 def execute(
-    works: list[Plan], root: Path, *, jobs: int, say: Callable[[str], None]
+    works: list[Plan], root: Path, *, jobs: int, say: Callable[[str], None], quiet: bool = False
 ) -> Iterator[tuple[Plan, RollstateError | None]]:
     """Run notebooks, `jobs` at a time, and yield each with its error or None as it ends."""
-    # A bar per notebook on a terminal; a log gets one line per notebook.
+    # A bar per notebook on a terminal; a log gets one line per step.
     bar = {"leave": False, "ascii": True, "disable": not sys.stderr.isatty()}
     workers = max(1, min(jobs, len(works)))
     with ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),)) as pool:
         futures = {
-            pool.submit(run, work, root, progress={**bar, "position": i, "desc": work.chapter}): work
+            pool.submit(
+                run, work, root, progress=not quiet and {**bar, "position": i, "desc": work.chapter}
+            ): work
             for i, work in enumerate(works)
         }
         for done, future in enumerate(as_completed(futures), start=1):

@@ -112,7 +112,8 @@ def permute(a):
 
 
 @compiled(nogil=True)
-def _absorb(data):
+def absorb(data):
+    """Return the Keccak-256 hash of ``uint8[n]`` as ``uint64[4]``, for compiled callers."""
     lanes = np.zeros(25, np.uint64)
     size = data.size
     padded = np.zeros((size // RATE + 1) * RATE, np.uint8)
@@ -133,7 +134,7 @@ def keccak256(data: bytes) -> bytes:
     >>> keccak256(b"").hex()[:16]
     'c5d2460186f7233c'
     """
-    return _absorb(np.frombuffer(data, np.uint8)).tobytes()
+    return absorb(np.frombuffer(data, np.uint8)).tobytes()
 
 
 @compiled(nogil=True)

@@ -19,8 +19,9 @@ import contextlib
 import copy
 import io
 import re
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -111,13 +112,14 @@ class TransactionReplay:
 
 @dataclass(frozen=True)
 class BlockReplay:
-    """A block's transactions, in order, beside what its header says."""
+    """A block's transactions, in order, beside what its header says; ``evm_seconds`` is the CPU time inside revm."""
 
     number: int
     fork: str
     fee_recipient: str
     header_gas: int
     transactions: tuple[TransactionReplay, ...]
+    evm_seconds: float = field(default=0.0, compare=False)
 
     @property
     def gas_used(self) -> int:
@@ -166,7 +168,12 @@ def _changes(one: TransactionReplay) -> Iterator[tuple[tuple[str, str, str | Non
 
 
 def replay(
-    block: dict[str, Any], state: State, *, fork: str | None = None, with_opcodes: bool = False
+    block: dict[str, Any],
+    state: State,
+    *,
+    fork: str | None = None,
+    with_opcodes: bool = False,
+    with_balance_reads: bool = True,
 ) -> BlockReplay:
     """Run all transactions of a block.
 
@@ -180,6 +187,9 @@ def replay(
         Rules, in revm's words; those of Ethereum mainnet at that block if not given.
     with_opcodes : bool
         Trace every opcode: gas by class, and what failed calls looked at. A hundred times slower, for small blocks.
+    with_balance_reads : bool
+        Run calls again to see which balances decide what they do; without it `balance_reads` is empty, and every call
+        runs once.
 
     Returns
     -------
@@ -192,14 +202,19 @@ def replay(
         Naming the transaction that could not run, or the field that is missing.
     """
     rules = fork or block_inputs.fork_of(block)
-    return _Replayer(block, copy.deepcopy(state), rules, opcodes=with_opcodes).run()
+    return _Replayer(
+        block, copy.deepcopy(state), rules, opcodes=with_opcodes, balances=with_balance_reads
+    ).run()
 
 
 class _Replayer:
     """One EVM, and the state that passes from each transaction to the next."""
 
-    def __init__(self, block: dict[str, Any], state: State, fork: str, *, opcodes: bool) -> None:
-        self.block, self.state, self.fork, self.opcodes = block, state, fork, opcodes
+    def __init__(
+        self, block: dict[str, Any], state: State, fork: str, *, opcodes: bool, balances: bool
+    ) -> None:
+        self.block, self.state, self.fork = block, state, fork
+        self.opcodes, self.balances, self.seconds = opcodes, balances, 0.0
         self.number = self.quantity("number")
         self.recipient = "0x" + octets(block.get("miner"), "block, miner", 20).hex()
         self.base_fee = self.quantity("baseFeePerGas", 256) if "baseFeePerGas" in block else 0
@@ -235,7 +250,9 @@ class _Replayer:
     def run(self) -> BlockReplay:
         listed = sequence(self.block.get("transactions"), f"block {self.number}, transactions")
         done = tuple(self.transaction(i, mapping(tx, f"transaction {i}")) for i, tx in enumerate(listed))
-        return BlockReplay(self.number, self.fork, self.recipient, self.quantity("gasUsed"), done)
+        return BlockReplay(
+            self.number, self.fork, self.recipient, self.quantity("gasUsed"), done, self.seconds
+        )
 
     def transaction(self, index: int, tx: dict[str, Any]) -> TransactionReplay:
         call = self.call(index, tx)
@@ -330,6 +347,7 @@ class _Replayer:
         said = ""
         how: dict[str, Any] = {"value": call.value, "gas": call.gas, "gas_price": call.price}
         with contextlib.redirect_stdout(seen):
+            started = time.thread_time()
             # A call that is reverted raises, and leaves its result.
             try:
                 if call.create:
@@ -338,6 +356,7 @@ class _Replayer:
                     evm.message_call(call.sender, call.to, call.data, **how)
             except (RuntimeError, OverflowError, ValueError) as error:
                 said = str(error)
+            self.seconds += time.thread_time() - started
         result = evm.result
         if result is None:
             raise InputError(
@@ -356,7 +375,7 @@ class _Replayer:
         """Return the accounts whose balance decides what a call does: with one wei more it does something else."""
         if call.to in run.journal and run.journal[call.to].code_hash == _EMPTY_CODE and not call.create:
             return frozenset()
-        if not self.differs(evm, call, run, sorted(run.journal)):
+        if not self.balances or not self.differs(evm, call, run, sorted(run.journal)):
             return frozenset()
         return frozenset(one for one in sorted(run.journal) if self.differs(evm, call, run, [one]))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rollstate.profile.grid import GAPS, LAGS
+from rollstate.profile.grid import GAPS, LAGS, Grid
 from rollstate.profile.plan import GROUPS
 from rollstate.profile.rows import between
 from rollstate.profile.tables import Profile
@@ -70,7 +70,7 @@ def window_table(
     """
     profile.capability.require("every_block", "the cost of a window")
     rows = between(profile, start, stop, inside=inside, table="sums")
-    held, missed = _tables(rows, rows["sum_duration"].to_numpy(), rows["sum_entry"].to_numpy(), GAPS)
+    held, missed = held_and_missed(rows, rows["sum_duration"].to_numpy(), rows["sum_entry"].to_numpy(), GAPS)
     exposure = float((rows["sum_duration"] - rows["sum_entry"]).sum())
     return WindowTable(GAPS.high(np.arange(held.shape[1])), held[0], missed[0], exposure)
 
@@ -87,7 +87,7 @@ def window_table_where(
     profile.capability.require("every_block", "the cost of a window")
     rows = between(profile, start, stop, inside=inside, where=where)
     ends, begins = _middle_sums(rows, GAPS)
-    held, missed = _tables(rows, ends, begins, GAPS)
+    held, missed = held_and_missed(rows, ends, begins, GAPS)
     return WindowTable(GAPS.high(np.arange(held.shape[1])), held[0], missed[0], float((ends - begins).sum()))
 
 
@@ -98,7 +98,9 @@ def window_tables_by_group(
     profile.capability.require("every_block", "the cost of a window")
     rows = between(profile, start, stop, table="pieces_by_group")
     ends, begins = _middle_sums(rows, LAGS)
-    held, missed = _tables(rows, ends, begins, LAGS, rows["group"].to_numpy().astype(np.int64), GROUPS)
+    held, missed = held_and_missed(
+        rows, ends, begins, LAGS, rows["group"].to_numpy().astype(np.int64), GROUPS
+    )
     exposure = np.bincount(rows["group"].to_numpy(), ends - begins, GROUPS)
     return LAGS.high(np.arange(held.shape[1])), held, missed, exposure
 
@@ -125,15 +127,32 @@ def _middle_sums(rows: pl.DataFrame, grid: Any) -> tuple[np.ndarray, np.ndarray]
     return n * ends, n * np.where(rows["entry"].to_numpy() == 0, 0.0, begins)
 
 
-def _tables(
+def held_and_missed(
     rows: pl.DataFrame,
     ends: np.ndarray,
     begins: np.ndarray,
-    grid: Any,
+    grid: Grid = GAPS,
     code: np.ndarray | None = None,
     groups: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return held and missed at the greatest gap of every bin, shape (groups, bins)."""
+    """Return the slot-blocks held and the accesses missed by a window of the greatest gap of every bin.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Pieces: ``duration``, ``entry`` (bins of `grid`), ``event``, ``rows``.
+    ends, begins : array, shape (n,)
+        Total of the durations and of the entries of each row's pieces, in blocks.
+    code : array of int64, shape (n,), optional
+        Group of each row, from 0; all in one if not given.
+    groups : int
+        How many groups there are.
+
+    Returns
+    -------
+    held : array of float64, shape (groups, bins)
+    missed : array of int64, shape (groups, bins)
+    """
     duration, entry = (rows[name].to_numpy().astype(np.int64) for name in ("duration", "entry"))
     n, event = rows["rows"].to_numpy(), rows["event"].to_numpy()
     code = np.zeros(len(rows), np.int64) if code is None else code

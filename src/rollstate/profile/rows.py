@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from rollstate.profile.classes import access_bounds, octave_bounds
+from rollstate.profile.classes import access_bounds, activity, octave_bounds
 from rollstate.profile.grid import GAPS, LAGS
 from rollstate.profile.tables import Profile
 
@@ -99,6 +99,46 @@ def regression_rows(profile: Profile, start: int | None = None, stop: int | None
 def _log_octave(index: np.ndarray) -> np.ndarray:
     low, high = octave_bounds(index)
     return np.where(index > 0, np.log(np.maximum((low + high) / 2, 1)), 0.0)
+
+
+def whole_spells(profile: Profile, *, by_group: bool = False) -> pl.DataFrame:
+    """Return the spells of the whole window, their pieces put together again.
+
+    A piece that ends at a cut without an access goes on behind it, in the same group and class and at the same idle
+    time; the two cancel, and what is left are spells from their start.
+
+    Parameters
+    ----------
+    profile : Profile
+    by_group : bool
+        On the coarser grid of ``pieces_by_group``, for intervals.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``group`` (0 without groups), ``activity`` (0 first, 1 few, 2 many), ``duration`` (middle of the bin, whole
+        blocks), ``event``, ``count``, in that order.
+    """
+    if by_group:
+        rows, grid = profile.pieces_by_group, LAGS
+    else:
+        profile.require("pieces", "accesses")
+        classes = activity(pl.col("accesses")).cast(pl.UInt8)
+        rows, grid = profile.pieces.with_columns(activity=classes, group=pl.lit(0, pl.UInt8)), GAPS
+    cell = ["group", "activity", "duration", "event"]
+    ended = rows.group_by(cell).agg(pl.col("rows").sum())
+    resumed = rows.filter(pl.col("entry") > 0).select(
+        "group", "activity", pl.col("entry").alias("duration"), event=pl.lit(False), rows=-pl.col("rows")
+    )
+    whole = (
+        pl.concat([ended, resumed])
+        .group_by(cell)
+        .agg(pl.col("rows").sum().alias("count"))
+        .filter(pl.col("count") > 0)
+        .sort(cell)
+    )
+    middle = grid.middle(whole["duration"].to_numpy()).astype(np.int64)
+    return whole.with_columns(pl.Series("duration", middle))
 
 
 def risk(rows: pl.DataFrame, by: str | None = None, groups: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,8 @@ import numpy as np
 
 from rollstate.errors import InputError
 
+_NO_WAIT_S = 1e-290
+
 
 def _positive(**values: float) -> None:
     for name, value in values.items():
@@ -233,7 +235,8 @@ def wait_ggc(
     if method not in ("kimura", "ac", "klb"):
         raise InputError(f"method {method!r} is not one of 'kimura', 'ac', 'klb'")
     exponential = wait_mmc(rate_per_s, service_s, servers)
-    if ca2 + cs2 == 0:
+    # With thousands of idle servers the wait is below what a float divides by.
+    if ca2 + cs2 == 0 or exponential < _NO_WAIT_S:
         return 0.0
     if method == "kimura":
         inside = min(ca2, 1.0), min(cs2, 1.0)

@@ -16,7 +16,7 @@ https://arxiv.org/abs/1511.00213.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +88,17 @@ def fit_isotonic(p: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None)
     """Fit a non-decreasing step; rows with the same forecast are pooled first, so their order cannot matter."""
     x, mean, total = _pooled(p, y, weight)
     return Isotonic(x, optimize.isotonic_regression(mean, weights=total).x)
+
+
+def refit_isotonic(p: np.ndarray, y: np.ndarray, weights: Iterable[np.ndarray]) -> Iterator[Isotonic]:
+    """Yield `fit_isotonic` of the same rows for each of many weights, shape (n,): forecasts are sorted once."""
+    x, code = np.unique(np.asarray(p, float), return_inverse=True)
+    y = np.asarray(y, float)
+    for weight in weights:
+        total = np.bincount(code, weight, len(x))
+        kept = total > 0
+        mean = np.bincount(code, weight * y, len(x))[kept] / total[kept]
+        yield Isotonic(x[kept], optimize.isotonic_regression(mean, weights=total[kept]).x)
 
 
 def fit_logistic(p: np.ndarray, y: np.ndarray) -> Logistic:

@@ -212,7 +212,7 @@ def fit_cox(spells: pl.DataFrame, covariates: Sequence[str], strata: Sequence[st
     return CoxForecast(model, tuple(strata), model.strata[int(events.argmax())])
 
 
-MOST_SPELLS = 150_000
+MOST_SPELLS = 40_000
 """Spells that models with covariates are fitted on; of more, whole slots are sampled."""
 
 
@@ -220,7 +220,7 @@ def sample_slots(spells: pl.DataFrame, seed: int, most: int = MOST_SPELLS) -> pl
     """Return all spells of a random sample of slots with about `most` spells; everything if there are not more.
 
     Coefficients then vary by a further ``sqrt(1 / sampled - 1 / all)`` of what they would vary by on one spell: with
-    150,000 spells by less than the standard error that the model itself reports. Sums and curves are never taken from
+    40,000 spells by less than the standard error that the model itself reports. Sums and curves are never taken from
     samples.
     """
     if spells.height <= most:

@@ -287,6 +287,10 @@ def _summed_leaves(
     return out
 
 
+MANY_PIECES = 100_000
+"""Pieces of spells from which on trees are grown by several threads."""
+
+
 def fit_boosted(
     spells: Spells,
     cuts: np.ndarray,
@@ -311,6 +315,7 @@ def fit_boosted(
         Trees, their step, leaves of each, and least pieces in a leaf.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     pieces, middle = _cut_checked(spells, cuts)
     booster = HistGradientBoostingRegressor(
@@ -322,12 +327,15 @@ def fit_boosted(
         early_stopping=False,
         random_state=seed,
     )
+    # Threads that wait for each other cost more than they save on few pieces, above all on a busy machine.
+    threads = 1 if len(pieces.row) < MANY_PIECES else None
     # The Poisson likelihood of a count with an exposure is that of a rate with the exposure as weight.
-    booster.fit(
-        np.c_[spells.x[pieces.row], middle[pieces.piece]],
-        pieces.event / pieces.exposure,
-        sample_weight=pieces.exposure,
-    )
+    with threadpool_limits(threads, user_api="openmp"):
+        booster.fit(
+            np.c_[spells.x[pieces.row], middle[pieces.piece]],
+            pieces.event / pieces.exposure,
+            sample_weight=pieces.exposure,
+        )
     return BoostedModel(spells.names, check_cuts(cuts), middle, **_plain_trees(booster))
 
 

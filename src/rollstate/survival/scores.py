@@ -20,7 +20,7 @@ from scipy import special, stats
 from rollstate.bootstrap import Resampling
 from rollstate.errors import InputError
 from rollstate.product_limit import kaplan_meier, survival_at
-from rollstate.survival.calibration import FLOOR, fit_isotonic, logistic_line
+from rollstate.survival.calibration import FLOOR, fit_isotonic, logistic_line, refit_isotonic
 from rollstate.survival.spells import Spells
 
 
@@ -104,7 +104,7 @@ def reliability(
     """
     p, y = check_forecast(p, y)
     at = np.asarray(at, float)
-    drawn = [fit_isotonic(p, y, weight).predict(at) for weight in resampled.weights()]
+    drawn = [one.predict(at) for one in refit_isotonic(p, y, resampled.weights())]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pl.DataFrame(
         {"forecast": at, "frequency": fit_isotonic(p, y).predict(at), "low": low, "high": high}

@@ -179,8 +179,10 @@ def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
         )
     mixture = frailty.fit_spells(past)
     past, future = (add_covariates(frailty.add_frailty(frame, mixture)) for frame in (past, future))
-    covariates = forecasts.affordable(past, forecasts.COVARIATES)
-    by_curve, by_cox = forecasts.fit_curve(past), forecasts.fit_cox(past, covariates, ("activity",))
+    # The curve is of all spells; coefficients, of many spells, of a sample of slots, as in the chapter on survival.
+    fitted_on = forecasts.sample_slots(past, seed)
+    covariates = forecasts.affordable(fitted_on, forecasts.COVARIATES)
+    by_curve, by_cox = forecasts.fit_curve(past), forecasts.fit_cox(fitted_on, covariates, ("activity",))
     longest = scalars.whole(past["duration"].max())
     spread = [np.geomspace(1, longest, POINTS), np.geomspace(longest, REACH * longest, POINTS // 4)]
     grid = np.unique(np.round(np.r_[0, *spread]))

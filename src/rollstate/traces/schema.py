@@ -83,6 +83,11 @@ NEEDS = {
 }
 """What an analysis may need of a source, and how to say that a source lacks it."""
 
+REMEDIES = {
+    "every_block": "take a window whose blocks were all observed, or extract the blocks that are missing",
+}
+"""What a reader can do where a source lacks a need, as far as anything can be done."""
+
 
 CHAINS = {
     1: "Ethereum mainnet",
@@ -180,9 +185,10 @@ class Capability:
         return self.observed_every == 1 and self.unobserved_blocks == 0
 
     def require(self, need: str, what: str) -> None:
-        """Raise `InputError` where the source cannot meet a need of `NEEDS`; `what` names the analysis."""
+        """Raise `InputError` with the remedy where the source lacks a need of `NEEDS`; `what` names the analysis."""
         if lacking := self.lacks([need]):
-            raise InputError(f"{what} cannot be had from the source {self.source!r}: {lacking[0]}")
+            remedy = f"; {REMEDIES[need]}" if need in REMEDIES else ""
+            raise InputError(f"{what} cannot be had from the source {self.source!r}: {lacking[0]}{remedy}")
 
     @property
     def n_blocks(self) -> int:

@@ -8,13 +8,13 @@ import pytest
 from lifelines import NelsonAalenFitter
 from tests.strategies import make_trace
 
-from rollstate import intervals
+from rollstate import intervals, profile
 from rollstate.chapters.eda import bands, figures, rules, study
 from rollstate.chapters.eda.parameters import Eda
 from rollstate.compendium import bundles
 from rollstate.errors import InputError
 from rollstate.product_limit import cumulative_hazard
-from rollstate.traces import datasets
+from rollstate.traces import datasets, thinning
 from rollstate.traces.thinning import unobserve
 
 P = Eda(draws=30, permutations=100, min_active=2, min_visits=5)
@@ -32,7 +32,7 @@ def sample():
 @pytest.fixture(scope="module")
 def spells(sample):
     """The spells of the sample, one by one."""
-    return intervals.build(sample.trace)
+    return intervals.build(sample.data)
 
 
 def test_frequencies_are_counted_by_hand():
@@ -166,10 +166,75 @@ def test_each_section_answers_or_says_why_not(name):
             assert len(bundles.render(drawing.figure, "svg")) > 1_000
 
 
-def test_a_window_without_spells_is_refused(monkeypatch):
-    monkeypatch.setattr(datasets, "load_trace", lambda name: make_trace([(129, 0, 1, 0, True)]))
-    with pytest.raises(InputError, match="no spell"):
-        study.window(P)
+def test_a_window_without_spells_says_so():
+    alone = window([(129, 0, 1, 0, True)])
+    for found in (study.gaps(alone, P), study.hazard(alone, P), study.tail(alone, P)[0]):
+        assert "no spell" in found.why
+        assert found.missing
+
+
+# A profile in the place of the trace.
+
+
+@pytest.fixture(scope="module")
+def reduced(sample):
+    return study.Window.of_profile(profile.make(sample.data, block_s=12.0))
+
+
+def test_pieces_of_a_profile_are_put_together_to_the_spells_of_the_trace(reduced, spells):
+    assert reduced.spells["count"].sum() == spells.height
+    by = spells.group_by(pl.col("activity").cast(pl.String)).agg(pl.col("event").sum(), pl.len())
+    events = pl.col("count").filter("event").sum()
+    mine = reduced.spells.group_by("activity").agg(events, pl.col("count").sum().alias("len"))
+    assert dict(by.select("activity", "event").iter_rows()) == dict(
+        mine.select("activity", "count").iter_rows()
+    )
+    assert dict(by.select("activity", "len").iter_rows()) == dict(mine.select("activity", "len").iter_rows())
+
+
+def test_a_profile_gives_what_its_trace_gives_within_the_grid(sample, reduced):
+    exact, mine = (study.frequency(one, P) for one in (sample, reduced))
+    assert mine.frame["share"].equals(exact.frame["share"])
+    exact, mine = (study.gaps(one, P) for one in (sample, reduced))
+    for name in ("spells", "censored_share"):
+        assert mine.numbers[name] == pytest.approx(exact.numbers[name])
+    assert mine.numbers["open_share"].value == pytest.approx(exact.numbers["open_share"].value, abs=0.02)
+    short = pl.col("gap") < 16
+    for name, part in exact.frame.filter(short).group_by("stratum"):
+        same = mine.frame.filter(short, pl.col("stratum") == name[0])
+        beside = part.join(same, on="gap")
+        assert beside.height
+        assert beside["survival"].to_list() == pytest.approx(beside["survival_right"].to_list())
+    exact, mine = (study.hazard(one, P).numbers for one in (sample, reduced))
+    assert mine["hazard_first"].value == pytest.approx(exact["hazard_first"].value)
+    assert mine["hazard_late"].value == pytest.approx(exact["hazard_late"].value, rel=0.15)
+    exact, mine = (study.tail(one, P)[0].numbers for one in (sample, reduced))
+    assert mine["naive_alpha_large_k"] == pytest.approx(exact["naive_alpha_large_k"], rel=0.1)
+
+
+def test_what_needs_the_accesses_says_so_of_a_profile(reduced):
+    for section in (study.reuse, study.co_access, study.autocorrelation):
+        found = section(reduced, P)
+        assert found.missing
+        assert not found.numbers
+        assert "take the trace" in found.why
+
+
+def test_a_thinned_trace_keeps_its_frequencies_and_says_that_it_has_no_gaps(sample):
+    thin = study.Window.of(thinning.thin(sample.data, 5))
+    assert study.frequency(thin, P).numbers
+    for found in (study.gaps(thin, P), study.hazard(thin, P), study.tail(thin, P)[0]):
+        assert not found.numbers
+        assert "did not observe every block; take a window" in found.why
+    for section in (study.reuse, study.autocorrelation):
+        assert section(thin, P).missing
+
+
+def test_a_profile_has_no_other_window(sample, tmp_path):
+    path = profile.save(profile.make(sample.data), tmp_path / "chain.profile")
+    assert study.window(dataclasses.replace(P, trace=str(path))).all
+    with pytest.raises(InputError, match="leave window_start"):
+        study.window(dataclasses.replace(P, trace=str(path), window_start=1))
 
 
 @pytest.mark.parametrize(

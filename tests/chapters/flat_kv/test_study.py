@@ -66,5 +66,65 @@ def test_merged_runs_weigh_by_their_work_as_in_the_chapter_on_conflicts():
 
 def test_a_depth_that_was_not_asked_for_has_no_count(counted):
     found = study.hash_results(study.hashing(counted[0], P))
-    assert set(found) == {"delta_32", "delta_list"}
+    assert set(found) == {"delta_32", "delta_list", "delta_collapsed"}
+    assert found["delta_collapsed"] == pytest.approx(2 - 1 / P.batch)
     assert found["delta_32"] > found["delta_list"]
+
+
+E = FlatKv(evm_sizes=(1_000, 3_000), evm_blocks=2, evm_transactions=12)
+
+
+@pytest.fixture(scope="module")
+def compared():
+    return study.compared(study.executed_embedded(E), "embedded", E)
+
+
+def test_executed_blocks_are_compared_at_every_size_and_without_clocks(compared):
+    assert compared["keys"].unique().sort().to_list() == [1_000, 3_000]
+    assert compared.height == 2 * 2 * 2
+    assert not [name for name in compared.columns if "seconds" in name]
+    found = study.compared_results(compared)
+    rows = compared.filter(keys=3_000)
+    sums = {
+        world: sum(rows.filter(world=world).select("reads", "writes").sum().row(0))
+        for world in ("flat", "trie")
+    }
+    assert found["embedded_operations"] == pytest.approx(sums["trie"] / sums["flat"])
+    assert found["embedded_operations"] > found["embedded_operations_first"] > 1
+    assert found["embedded_blocks"] == 2
+    each = study.operations(compared)
+    assert (each["low"] <= each["mean"]).all()
+    assert (each["mean"] <= each["high"]).all()
+
+
+def test_times_are_ratios_of_means_and_span_the_blocks():
+    frame = pl.DataFrame(
+        [
+            {"keys": 10, "block": block, "world": world, "read_seconds": a, "write_seconds": a,
+             "hash_seconds": a, "evm_seconds": 1.0, "state_seconds": 9 * a}
+            for block, world, a in ((1, "flat", 1.0), (1, "trie", 2.0), (2, "flat", 1.0), (2, "trie", 6.0))
+        ]
+    )  # fmt: skip
+    found = study.time_results(study.time_ratios(frame))
+    assert found["time_database"] == Estimate(4.0, 2.0, 6.0)
+    assert found["time_compiled"] == Estimate((7 + 19) / 8, 7 / 4, 19 / 4)
+    assert found["time_whole"] == Estimate((19 + 55) / 20, 1.9, 5.5)
+    assert found["time_database"] == found["time_database_first"]
+
+
+def test_the_recorded_times_are_complete():
+    found = study.recorded_times()
+    assert found["machine"].n_unique() == 1
+    per_run = found.group_by("keys", "block").len()
+    assert (per_run["len"] == 2).all()
+    assert set(study.time_results(study.time_ratios(found))) >= {
+        "time_database",
+        "time_compiled",
+        "time_whole",
+    }
+
+
+@pytest.mark.real_data
+def test_published_blocks_are_chosen_by_their_size():
+    chosen = study.executed_published(FlatKv(evm_transactions=40, evm_blocks=5))
+    assert [one.transactions for one in chosen] == [37, 24]

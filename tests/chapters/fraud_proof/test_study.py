@@ -91,3 +91,22 @@ def test_a_budget_is_spent_alike_on_every_design():
 def test_impatience_is_refused():
     with pytest.raises(InputError, match="patience 100 s"):
         FraudProof(patience=100)
+
+
+def test_a_false_instruction_is_found_in_its_transaction_and_refuted(node):
+    p = replace(SMALL, instructions=6)
+    ran = study.execution(p)
+    assert ran.ends == sorted(set(ran.ends))
+    assert len(ran.ends) == p.m + 1
+    found = study.instruction_dispute(ran, p, node)
+    assert found["found_transaction"] == p.fault_transaction
+    assert found["found_instruction"] == found["false_instruction"]
+    assert found["transaction_rounds"] == 2
+    assert found["instruction_rounds"] <= found["transaction_steps"].bit_length()
+    assert found["instruction_refuted"]
+    checked = study.instruction_gas(ran, p, node)
+    assert checked.height == 6
+    assert (checked.filter(kind="end")["gas"] > 21_000).all()
+    assert checked["gas"].max() < 500_000
+    drawing = figures.instructions(checked, limit=500_000)
+    assert f"{checked['gas'].max():,}" in drawing.alt

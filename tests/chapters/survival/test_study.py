@@ -17,7 +17,7 @@ P = Survival(trace="sample", peer="sample", draws=30, trees=10)
 
 @pytest.fixture(scope="module")
 def found():
-    return study.study(P)
+    return study.study(study.window(P), P)
 
 
 @pytest.fixture(scope="module")

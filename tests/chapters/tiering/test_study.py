@@ -15,7 +15,7 @@ P = Tiering(trace="sample", peer="sample", misses=(1.0, 30.0, 1_000.0, 1e6), dra
 
 @pytest.fixture(scope="module")
 def found():
-    return study.study("sample", P)
+    return study.study(study.window(P), P)
 
 
 def judged(rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rollstate.compendium.parameters import Parameters, parameter
 
@@ -11,7 +12,9 @@ from rollstate.compendium.parameters import Parameters, parameter
 class Eda(Parameters):
     """How often slots are touched, how long the gaps are, and what a window can tell of both."""
 
-    trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace")
+    takes_profile: ClassVar[bool] = True
+
+    trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace or profile")
     window_start: int | None = parameter(
         None, unit="block", low=0, doc="first block of the window; all if not given"
     )

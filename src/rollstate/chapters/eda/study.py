@@ -16,14 +16,29 @@ from rollstate.chapters.eda import bands
 from rollstate.chapters.eda.bands import Spells
 from rollstate.chapters.eda.parameters import Eda
 from rollstate.errors import InputError
-from rollstate.product_limit import cumulative_hazard
-from rollstate.risk_table import ClusteredRiskTable, RiskTable
+from rollstate.intervals import ACTIVITY
+from rollstate.product_limit import cumulative_hazard, survival_of
+from rollstate.profile import Profile, load_file
+from rollstate.profile import counts as profile_counts
+from rollstate.profile.rows import whole_spells
+from rollstate.risk_table import RiskTable
 from rollstate.traces import datasets, dependence, summary, working_set
-from rollstate.traces.schema import Trace
+from rollstate.traces.marks import is_profile
+from rollstate.traces.schema import Capability, Trace
 
 ALL, COMPLETED = "all spells", "completed gaps alone"
+MERGED = "merged"
 MOST_STRATA = 5
-_ACTIVITY = {"first": "1st access", "few": "2nd to 4th access", "many": "5th access or later"}
+_ACTIVITY = {
+    "first": "1st access",
+    "few": "2nd to 4th access",
+    "many": "5th access or later",
+    MERGED: "all accesses",
+}
+COUNTS_ALONE = (
+    "A profile counts slots one by one and does not hold {what}: take the trace that it was made from."
+)
+"""What a section says that needs the accesses themselves."""
 
 
 @dataclass(frozen=True)
@@ -51,30 +66,59 @@ class Answer:
 
 @dataclass(frozen=True)
 class Window:
-    """The window of a trace and its spells.
+    """The window of a trace, or the whole of a profile, and its spells.
 
     Attributes
     ----------
-    trace : Trace
-        The accesses.
+    data : Trace or Profile
+        The accesses, or counts of them.
     spells : polars.DataFrame
         Distinct spells by contract: ``contract_id``, ``duration``, ``event``, ``entry``, ``activity``, the label of the
         strata, and ``count``, how often each occurs.
+    no_spells : str
+        Why there is none, in a sentence; empty where there are some.
+    clustered : polars.DataFrame or None
+        What intervals are drawn from, where `spells` do not know it: those of a profile by random group.
     """
 
-    trace: Trace
+    data: Trace | Profile
     spells: pl.DataFrame
+    no_spells: str = ""
+    clustered: pl.DataFrame | None = None
+
+    @property
+    def capability(self) -> Capability:
+        """The stamp of the data."""
+        return self.data.capability
 
     @classmethod
     def of(cls, trace: Trace, label: str = "activity") -> Window:
-        """Build the spells of a trace and count them; an `InputError` says so where there is none."""
-        spells = intervals.build(trace)
+        """Build the spells of a trace and count them."""
+        try:
+            spells = intervals.build(trace)
+        except InputError as error:
+            if trace.capability.sees_every_block:
+                raise
+            return cls(trace, pl.DataFrame(), _sentence(f"{error}."))
         if spells.is_empty():
-            raise InputError(
-                "the window holds no spell: it needs two blocks and an access before the last of them"
+            return cls(
+                trace,
+                spells,
+                "The window holds no spell: it needs two blocks and an access before the last of them.",
             )
         names = list(dict.fromkeys(("contract_id", "duration", "event", "entry", "activity", label)))
         return cls(trace, spells.select(names).group_by(names).len("count").sort(names))
+
+    @classmethod
+    def of_profile(cls, profile: Profile) -> Window:
+        """Take the spells of a profile; intervals rest on its random groups, on a coarser grid."""
+        if not profile.capability.sees_every_block:
+            try:
+                profile.capability.require("every_block", "a gap between accesses")
+            except InputError as error:
+                return cls(profile, pl.DataFrame(), _sentence(f"{error}."))
+        fine, coarse = (_of_groups(whole_spells(profile, by_group=by_group)) for by_group in (False, True))
+        return cls(profile, fine, "The profile holds no spell." if fine.is_empty() else "", coarse)
 
     @cached_property
     def all(self) -> Spells:
@@ -82,15 +126,35 @@ class Window:
         return Spells.of(self.spells)
 
 
+def _of_groups(spells: pl.DataFrame) -> pl.DataFrame:
+    """Return the spells of a profile in the columns of `Window`."""
+    names = dict(enumerate(ACTIVITY))
+    return spells.select(
+        pl.col("group").alias("contract_id"),
+        "duration",
+        "event",
+        pl.lit(0, pl.Int64).alias("entry"),
+        pl.col("activity").replace_strict(names, default=MERGED, return_dtype=pl.String),
+        "count",
+    )
+
+
 def window(p: Eda) -> Window:
-    """Return the window that the parameters name."""
+    """Return the window, or the profile, that the parameters name."""
+    if is_profile(datasets.locate(p.trace)):
+        if p.window_start is not None or p.window_stop is not None:
+            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
+        return Window.of_profile(load_file(datasets.locate(p.trace)))
     return Window.of(summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop), p.strata)
 
 
 def frequency(seen: Window, p: Eda) -> Answer:
     """Return the share of touched slots that at least so many blocks touch: ``visits``, ``share``, ``low``, ``high``."""
-    touched = summary.visits(seen.trace).filter(pl.col("visits") > 0)
-    visits, contract = touched["visits"].to_numpy(), touched["contract_id"].to_numpy()
+    if isinstance(seen.data, Profile):
+        visits, contract = profile_counts.touches(seen.data)
+    else:
+        touched = summary.visits(seen.data).filter(pl.col("visits") > 0)
+        visits, contract = touched["visits"].to_numpy(), touched["contract_id"].to_numpy()
     levels = np.unique(np.append(np.geomspace(1, visits.max(), 30).astype(int), 2))
     # Slots of each contract by their highest level, then at each level or a higher one.
     _, code = np.unique(contract, return_inverse=True)
@@ -116,7 +180,7 @@ def strata(spells: pl.DataFrame, wanted: str) -> tuple[pl.DataFrame, str]:
     Activity takes the place of a label that the trace does not give to every spell. Of many labels the most frequent
     ones are kept, the others are one stratum.
     """
-    if wanted == "activity" or spells[wanted].null_count():
+    if wanted not in spells.columns or wanted == "activity" or spells[wanted].null_count():
         order = list(_ACTIVITY.values())
         named = pl.col("activity").cast(pl.String).replace_strict(_ACTIVITY)
         wanted = "activity"
@@ -139,18 +203,21 @@ def gaps(seen: Window, p: Eda) -> Answer:
         Its frame has ``stratum``, ``gap`` from 0 on, ``survival``, ``low``, ``high``, and the spells ``at_risk`` after
         that gap, and the ``events`` and ``censored`` ones up to it. The stratum `COMPLETED` has the survival alone.
     """
+    if seen.no_spells:
+        names = ("spells", "censored_share", "horizon", "open_share", "naive_open_share")
+        return Answer(missing=names, why=seen.no_spells)
     spells, by = strata(seen.spells, p.strata)
     whole, longest = seen.all, int(seen.all.duration.max())
-    grid, options = _grid(longest), {"draws": p.draws, "seed": p.seed}
+    grid = _grid(longest)
     parts = []
     for (name,), part in spells.group_by("stratum", maintain_order=True):
         one = Spells.of(part)
         fit = KaplanMeierFitter().fit(**bands.begun(one).rows)
-        low, high = bands.survival(one, grid, **options)
+        low, high = _band(seen, str(name), one, grid, p)
         curve = {"stratum": [str(name)] * len(grid), "gap": grid, "survival": fit.predict(grid).to_numpy()}
         parts.append(bands.frame({**curve, "low": low, "high": high, **_counts(fit.event_table, grid)}))
     horizon = longest // 2
-    low, high = bands.survival(whole, np.array([horizon]), **options)
+    low, high = _band(seen, ALL, whole, np.array([horizon]), p)
     still_open = KaplanMeierFitter().fit(**bands.begun(whole).rows).predict(horizon)
     numbers = {
         "spells": int(whole.count.sum()),
@@ -198,6 +265,8 @@ def hazard(seen: Window, p: Eda) -> Answer:
         Its frame has ``stratum``, ``above`` and ``to`` (gap times), ``hazard``, ``low``, ``high``; runs without a spell
         at risk throughout are left out, and nothing is drawn where no gap ends.
     """
+    if seen.no_spells:
+        return Answer(missing=("hazard_first", "hazard_late"), why=seen.no_spells)
     longest = int(seen.all.duration.max())
     edges = np.append(2 ** np.arange(longest.bit_length()) - 1, longest)
     spells, _ = strata(seen.spells, p.strata)
@@ -209,14 +278,14 @@ def hazard(seen: Window, p: Eda) -> Answer:
             continue
         fit = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(**one.rows)
         rate = np.diff(fit.cumulative_hazard_at_times(until).to_numpy()) / np.diff(until)
-        low, high = _rates(one.table, until, p)
+        low, high = _rates(seen, name, one, until, p)
         runs = {"above": until[:-1], "to": until[1:], "hazard": rate, "low": low, "high": high}
         parts.append(bands.frame({"stratum": [name] * len(rate), **runs}))
     late = np.array([longest // 2, longest])
     if not parts or late[0] < 1:
         names = ("hazard_first", "hazard_late")
         return Answer(missing=names, why="The window is too short for a gap to be followed.")
-    low, high = _rates(seen.all.table, late, p)
+    low, high = _rates(seen, ALL, seen.all, late, p)
     first = parts[0].row(0, named=True)
     numbers = {
         "hazard_first": bands.estimate(first["hazard"], first["low"], first["high"]),
@@ -225,9 +294,38 @@ def hazard(seen: Window, p: Eda) -> Answer:
     return Answer(numbers, pl.concat(parts) if seen.all.event.any() else None)
 
 
-def _rates(table: ClusteredRiskTable, until: np.ndarray, p: Eda) -> tuple[np.ndarray, np.ndarray]:
-    drawn = (_rate(one, until) for one in table.draws(p.draws, p.seed))
-    return bands.ends(drawn, table.clusters, (len(until) - 1,))
+def _clustered(seen: Window, stratum: str, p: Eda) -> Spells | None:
+    """Return what intervals of a profile's stratum are drawn from; None where its spells know their clusters."""
+    if seen.clustered is None:
+        return None
+    part = seen.clustered
+    if stratum != ALL:
+        part = strata(part, p.strata)[0].filter(pl.col("stratum").cast(pl.String) == stratum)
+    return Spells.of(part) if part.height else None
+
+
+def _band(seen: Window, stratum: str, one: Spells, grid: np.ndarray, p: Eda) -> tuple[np.ndarray, np.ndarray]:
+    """Return the band of a curve; that of a profile has the width of the coarser grid, about the curve of the finer."""
+    coarse = _clustered(seen, stratum, p)
+    low, high = bands.survival(coarse or one, grid, draws=p.draws, seed=p.seed)
+    if coarse is None:
+        return low, high
+    shift = survival_of(one.table.whole, grid) - survival_of(coarse.table.whole, grid)
+    return np.clip(low + shift, 0, 1), np.clip(high + shift, 0, 1)
+
+
+def _rates(
+    seen: Window, stratum: str, one: Spells, until: np.ndarray, p: Eda
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the interval of `_rate`, as `_band` does."""
+    coarse = _clustered(seen, stratum, p)
+    table = (coarse or one).table
+    drawn = (_rate(part, until) for part in table.draws(p.draws, p.seed))
+    low, high = bands.ends(drawn, table.clusters, (len(until) - 1,))
+    if coarse is None:
+        return low, high
+    shift = _rate(one.table.whole, until) - _rate(table.whole, until)
+    return np.maximum(low + shift, 0), high + shift
 
 
 def _rate(table: RiskTable, until: np.ndarray) -> np.ndarray:
@@ -236,6 +334,9 @@ def _rate(table: RiskTable, until: np.ndarray) -> np.ndarray:
 
 def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
     """Return the Hill plot and the verdict on a power-law tail, and the comparison with other tails."""
+    if seen.no_spells:
+        names = ("tail_verdict", "tail_reasons", "naive_alpha_small_k", "naive_alpha_large_k")
+        return Answer(missing=names, why=seen.no_spells), None
     spells = seen.all
     completed = np.repeat(spells.duration[spells.event], spells.count[spells.event])
     naive: dict[str, Any] = {}
@@ -250,8 +351,9 @@ def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
     lacks = tuple({"naive_alpha_small_k", "naive_alpha_large_k"} - set(naive))
     why = "The window holds too few completed gaps of different lengths for a Hill estimate."
     try:
-        plot = tails.hill_plot_of(spells.table)
-        found = tails.assess_of(spells.table, k=p.k_rule, seed=p.seed, draws=min(p.draws, 40))
+        table = (_clustered(seen, ALL, p) or spells).table
+        plot = tails.hill_plot_of(table)
+        found = tails.assess_of(table, k=p.k_rule, seed=p.seed, draws=min(p.draws, 40))
     except InputError as error:
         said = {"tail_verdict": tails.UNIDENTIFIED, "tail_reasons": _sentence(str(error))}
         return Answer({**said, **naive}, missing=lacks, why=why), None
@@ -268,9 +370,11 @@ def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
 def reuse(seen: Window, p: Eda) -> Answer:
     """Return the share of a block's slots that the blocks before it touched: ``lag``, ``share``, ends, ``touches``."""
     names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
-    lags = working_set.usable_lags(seen.trace, p.lags)
+    if isinstance(seen.data, Profile):
+        return Answer(missing=names, why=COUNTS_ALONE.format(what="which slots a block touches"))
+    lags = working_set.usable_lags(seen.data, p.lags)
     if not lags:
-        if lacking := seen.trace.capability.lacks(["every_block"]):
+        if lacking := seen.capability.lacks(["every_block"]):
             why = (
                 f"What the last blocks hold of a block's slots cannot be told from this source: {lacking[0]}."
             )
@@ -280,7 +384,7 @@ def reuse(seen: Window, p: Eda) -> Answer:
     shares = pl.concat(
         [
             working_set.reuse_share(
-                working_set.reuse(seen.trace, lags, writes_only=only), seed=p.seed, draws=p.draws
+                working_set.reuse(seen.data, lags, writes_only=only), seed=p.seed, draws=p.draws
             ).with_columns(touches=pl.lit(name))
             for name, only in (("all touches", False), ("writes alone", True))
         ]
@@ -308,7 +412,10 @@ def co_access(seen: Window, p: Eda) -> Answer:
         Its frame has ``active`` (class in words), ``contracts``, ``quantile`` ("median" or "90th percentile"),
         ``value``, ``low``, ``high``.
     """
-    pairs = dependence.co_access(seen.trace, min_active=p.min_active)
+    if isinstance(seen.data, Profile):
+        names = ("co_access_contracts", "co_access_lift", "co_access_upper")
+        return Answer(missing=names, why=COUNTS_ALONE.format(what="which slots are touched together"))
+    pairs = dependence.co_access(seen.data, min_active=p.min_active)
     numbers: dict[str, Any] = {"co_access_contracts": pairs.height}
     if pairs.height < 2:
         return Answer(
@@ -349,8 +456,14 @@ def autocorrelation(seen: Window, p: Eda) -> Answer:
 
     A long window is read in runs of blocks: shuffling each block of each contract would say no more.
     """
-    width = -(-seen.trace.capability.n_blocks // 1_000)
-    _, series = dependence.activity(seen.trace, p.min_visits, width)
+    names = ("periodic_contracts", "periodic_share", "lags_outside", "lags_tried")
+    if isinstance(seen.data, Profile):
+        return Answer(missing=names, why=COUNTS_ALONE.format(what="the visits of a contract block by block"))
+    if not seen.capability.sees_every_block:
+        why = "Blocks that were not observed would count as blocks without a visit, which makes a rhythm of its own."
+        return Answer(missing=names, why=why)
+    width = -(-seen.capability.n_blocks // 1_000)
+    _, series = dependence.activity(seen.data, p.min_visits, width)
     max_lag = min(p.max_lag, series.shape[1] // 3)
     numbers: dict[str, Any] = {"periodic_contracts": len(series)}
     if not len(series) or max_lag < 1:

@@ -111,12 +111,13 @@ def hashing(frame: pl.DataFrame, *, batch: int, keys: int) -> Drawing:
     most = trees["permutations"].max()
     style.title(
         figure,
-        f"A plain tree over the difference hashes up to {most / trie:.0f} times what a root per batch does",
+        f"A plain tree over the difference hashes up to {most / trie:.0f} times what a root per batch does, "
+        f"a collapsed one a {trie / at['h(Δ), collapsed tree']:.0f}th",
     )
     return Drawing(
         figure,
         caption=f"Keccak permutations (136 bytes each) per update: the state trie of {keys:,} keys, and the difference of a "
-        f"batch of {batch:,} updates as a sparse tree or as a sorted list.",
+        f"batch of {batch:,} updates as a sparse tree, a tree with collapsed paths, or a sorted list.",
         alt="Points on a log scale: "
         + "; ".join(f"{what} {number:.1f}" for what, number in at.items())
         + ".",
@@ -161,5 +162,95 @@ def merging(frame: pl.DataFrame) -> Drawing:
             for k, what, saved in kept.filter(pl.col("blocks").is_in([10, blocks]))
             .select("blocks", "what", "saved")
             .iter_rows()
+        ),
+    )
+
+
+def embedded(frame: pl.DataFrame, *, transactions: int) -> Drawing:
+    """Draw database operations per touched key, blocks of the embedded chain: see `_operations`."""
+    return _operations(frame, f"{transactions} transactions of the embedded chain's workload")
+
+
+def mainnet(frame: pl.DataFrame, *, transactions: int) -> Drawing:
+    """Draw database operations per touched key, mainnet blocks: see `_operations`."""
+    return _operations(frame, f"{transactions} transactions of mainnet blocks")
+
+
+def _operations(frame: pl.DataFrame, whose: str) -> Drawing:
+    """Draw operations per key: ``world``, ``keys``, ``mean``, ``low``, ``high``."""
+    figure, ax = style.subplots(height=2.8)
+    worlds = ("trie", "flat")
+    colours = style.palette(worlds)
+    sns.lineplot(
+        frame.to_pandas(), x="keys", y="mean", hue="world", hue_order=worlds, palette=colours, style="world",
+        style_order=worlds, markers=list(style.MARKERS[:2]), dashes=False, legend=False, ax=ax,
+    )  # fmt: skip
+    for world in worlds:
+        part = frame.filter(world=world).sort("keys")
+        style.band(ax, part["keys"], part["low"], part["high"], color=colours[world])
+        ax.annotate(
+            world, (part["keys"][-1], part["mean"][-1]), xytext=(-4, 6), textcoords="offset points", ha="right",
+            fontsize=7, color=colours[world],
+        )  # fmt: skip
+    style.log_axis(ax, "x")
+    ax.set(xlabel="accounts and slots in the state", ylabel="database operations per key")
+    ax.set_ylim(0, frame["high"].max() * 1.15)
+    at = {(world, keys): mean for world, keys, mean in frame.select("world", "keys", "mean").iter_rows()}
+    small, large = frame["keys"].min(), frame["keys"].max()
+    ratios = [at["trie", keys] / at["flat", keys] for keys in (small, large)]
+    style.title(
+        figure,
+        f"Real transactions: a trie takes {ratios[0]:.1f} to {ratios[1]:.1f} times the operations of a flat store",
+    )
+    return Drawing(
+        figure,
+        caption=f"Database reads and writes per account or slot that a block reads or changes: {whose}, executed on a flat "
+        "store and on a trie of tries in LMDB, root renewed once per block, each node or value fetched once per block. Mean over "
+        "blocks; the band spans them. Exact counts.",
+        alt="Operations per key against the size of the state. "
+        + " ".join(
+            f"{world} at {keys:,} keys: {mean:.2f} ({low:.2f} to {high:.2f})."
+            for world, keys, mean, low, high in frame.select(
+                "world", "keys", "mean", "low", "high"
+            ).iter_rows()
+        ),
+    )
+
+
+def times(frame: pl.DataFrame, *, machine: str) -> Drawing:
+    """Draw ratios of time: ``keys``, ``what``, ``ratio``, ``low``, ``high``."""
+    figure, ax = style.subplots(height=3.2)
+    names = {
+        "database": "inside the database",
+        "compiled": "database, hashing, EVM",
+        "whole": "with Python's bookkeeping",
+    }
+    shown = frame.with_columns(
+        row=pl.col("what").replace(names),
+        size=pl.col("keys").map_elements(lambda n: f"{n:,} keys", pl.String),
+    )
+    sizes = shown["size"].unique(maintain_order=True).to_list()
+    style.ranges(
+        shown.to_pandas(), ax, value="ratio", low="low", high="high", row="row", colour="size",
+        rows=list(names.values()), colours=sizes,
+    )  # fmt: skip
+    style.log_axis(ax, "x")
+    ax.axvline(2, color="0.5", linewidth=0.8, linestyle=":")
+    ax.set_xlabel("time, trie over flat")
+    style.key(figure, sizes, ncols=3)
+    large = frame.filter(keys=frame["keys"].max())
+    at = dict(large.select("what", "ratio").iter_rows())
+    style.title(
+        figure,
+        f"{at['database']:.1f} times in the database, {at['compiled']:.1f} times end to end in compiled code",
+    )
+    return Drawing(
+        figure,
+        caption="CPU time per block, trie over flat, of the same mainnet transactions, reads included, at several sizes of "
+        "the state, files in memory. Dots: ratio of means over blocks; lines: least and largest block. Dotted: the "
+        f"source's two times. Recorded by the project's benchmark on {machine}.",
+        alt=" ".join(
+            f"{row['row']}, {row['size']}: {row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})."
+            for row in shown.iter_rows(named=True)
         ),
     )

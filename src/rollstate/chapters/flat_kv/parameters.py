@@ -26,4 +26,20 @@ class FlatKv(Parameters):
     depths: tuple[int, ...] = parameter(
         (32, 64, 256), unit="levels", low=8, high=256, doc="depths of the tree of the difference"
     )
+    evm: str = parameter("pevm-blocks", doc="data set of blocks with the state before them, to execute")
+    evm_sizes: tuple[int, ...] = parameter(
+        (10_000, 100_000, 1_000_000),
+        unit="keys",
+        low=1_000,
+        high=10_000_000,
+        doc="sizes of the state that blocks are executed on",
+    )
+    evm_blocks: int = parameter(3, unit="blocks", low=1, high=100, doc="blocks executed, of each source")
+    evm_transactions: int = parameter(
+        200, unit="transactions", low=4, high=10_000, doc="most transactions of an executed block"
+    )
     seed: int = parameter(1, low=0, doc="seed of keys and choices")
+
+    def data_sets(self) -> tuple[str, ...]:
+        """Return the trace and the blocks that are executed."""
+        return (self.trace, self.evm)

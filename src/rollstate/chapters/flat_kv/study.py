@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from rollstate.chapters.flat_kv.parameters import FlatKv
 from rollstate.dispute import trie_shape
+from rollstate.dispute.collapsed_tree import CollapsedTree
+from rollstate.dispute.stores import LmdbStore
 from rollstate.estimate import Estimate
 from rollstate.execution import commitment_cost
+from rollstate.flat_evm import blocks as runs
+from rollstate.flat_evm import comparison
+from rollstate.flat_evm.blocks import ExecutedBlock
 from rollstate.scalars import real, whole
+from rollstate.traces import datasets
+from rollstate.traces.live.workload import Workload
 from rollstate.traces.schema import Trace
 
 UPDATE, BATCH, MERGED, FLAT = "root per update", "root per batch", "root per checkpoint", "flat"
@@ -132,9 +142,20 @@ def hashing(frame: pl.DataFrame, p: FlatKv) -> pl.DataFrame:
     for depth in p.depths:
         hashes = trie_shape.difference_hashes(p.batch, depth, rng) / p.batch
         rows.append((f"h(Δ), tree of depth {depth}", hashes, "in memory"))
+    rows.append(("h(Δ), collapsed tree", collapsed_hashes(p)[0], "in memory"))
     listed = float(trie_shape.permutations(np.array([64 * p.batch]))[0]) / p.batch
     rows.append(("h(Δ), sorted list", listed, "in memory"))
     return pl.DataFrame(rows, schema=["what", "permutations", "kind"], orient="row")
+
+
+def collapsed_hashes(p: FlatKv) -> tuple[float, float]:
+    """Build a batch's difference over 256-bit keys; return hashes per entry, and hashes to check a path of it."""
+    rng = np.random.default_rng((p.seed, 4))
+    delta = {int.from_bytes(rng.bytes(32), "big"): 2 for _ in range(p.batch)}
+    tree = CollapsedTree()
+    root = tree.build(delta)
+    paths = [1 + len(tree.prove(root, key).bits) for key in delta]
+    return tree.hashes / len(delta), float(np.mean(paths))
 
 
 def hash_results(frame: pl.DataFrame) -> dict[str, float]:
@@ -142,6 +163,7 @@ def hash_results(frame: pl.DataFrame) -> dict[str, float]:
     at = dict(frame.select("what", "permutations").iter_rows())
     names = {f"h(Δ), tree of depth {depth}": f"delta_{depth}" for depth in (32, 64, 256)}
     names["h(Δ), sorted list"] = "delta_list"
+    names["h(Δ), collapsed tree"] = "delta_collapsed"
     return {name: at[what] for what, name in names.items() if what in at}
 
 
@@ -170,4 +192,140 @@ def merge_results(frame: pl.DataFrame) -> dict[str, Estimate]:
     for what, blocks, *found in frame.select("what", "blocks", "ratio", "low", "high").iter_rows():
         out |= {f"merge_{what}": Estimate(*found)} if blocks == most else {}
         out |= {f"merge_{what}_10": Estimate(*found)} if blocks == 10 else {}
+    return out
+
+
+_MEASURED = "measured.csv"
+
+
+def executed_embedded(p: FlatKv) -> list[ExecutedBlock]:
+    """Run blocks of the embedded chain's workload."""
+    rate = float(p.evm_transactions) * 0.75
+    return runs.embedded(Workload(blocks=p.evm_blocks, rate=rate, burst=rate))
+
+
+def executed_published(p: FlatKv) -> list[ExecutedBlock]:
+    """Run the published blocks that have no more transactions than asked for."""
+    return runs.published(
+        datasets.locate(p.evm), most_transactions=p.evm_transactions, most_blocks=p.evm_blocks
+    )
+
+
+def compared(listed: list[ExecutedBlock], source: str, p: FlatKv) -> pl.DataFrame:
+    """Count what the same blocks ask of a flat store and of a trie, for each size of the state that holds them.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``source``, ``keys``, and for each block and world the counts of `comparison.measure`; no times.
+    """
+    frames = []
+    for keys in p.evm_sizes:
+        with tempfile.TemporaryDirectory() as name:
+            stores = [LmdbStore(Path(tempfile.mkdtemp(dir=name))) for _ in comparison.WORLDS]
+            root = comparison.load(listed, keys, *stores, np.random.default_rng((p.seed, 3)))
+            frame, _ = comparison.measure(listed, *stores, root)
+            for store in stores:
+                store.close()
+        frames.append(frame.with_columns(source=pl.lit(source), keys=pl.lit(keys)))
+    counted = pl.concat(frames)
+    return counted.select(pl.exclude("^.*_seconds$"))
+
+
+def operations(counted: pl.DataFrame) -> pl.DataFrame:
+    """Return database operations per touched key: ``source``, ``world``, ``keys``, ``mean``, ``low``, ``high``.
+
+    A touched key is an account or slot that a block reads, and once more if it changes it; ``mean`` is that of all blocks
+    together, ``low`` and ``high`` are the least and the largest block.
+    """
+    done = pl.col("reads") + pl.col("writes")
+    touched = pl.col("read_keys") + pl.col("written_keys")
+    return counted.group_by("source", "world", "keys", maintain_order=True).agg(
+        mean=done.sum() / touched.sum(), low=(done / touched).min(), high=(done / touched).max()
+    )
+
+
+def compared_results(counted: pl.DataFrame) -> dict[str, float | int]:
+    """Return what the chapter records of `compared`, by name, for one source."""
+    (source,) = counted["source"].unique()
+    total = counted.group_by("world", "keys").agg(pl.exclude("source", "block").sum())
+    large, small = counted["keys"].max(), counted["keys"].min()
+
+    def ratio(keys: int, *columns: str) -> float:
+        sums = {
+            world: sum(total.filter(world=world, keys=keys)[column][0] for column in columns)
+            for world in comparison.WORLDS
+        }
+        return sums["trie"] / sums["flat"]
+
+    one = counted.filter(world="flat", keys=large)
+    return {
+        f"{source}_blocks": one.height,
+        f"{source}_transactions": int(one["transactions"].sum()),
+        f"{source}_read_share": float(
+            one["read_keys"].sum() / (one["read_keys"] + one["written_keys"]).sum()
+        ),
+        f"{source}_operations": ratio(large, "reads", "writes"),
+        f"{source}_operations_first": ratio(small, "reads", "writes"),
+        f"{source}_reads": ratio(large, "reads"),
+        f"{source}_writes": ratio(large, "writes"),
+        f"{source}_bytes": ratio(large, "bytes_read", "bytes_written"),
+        f"{source}_permutations": ratio(large, "permutations"),
+    }
+
+
+def recorded_times() -> pl.DataFrame:
+    """Return the CPU times that ``benchmarks/flat_evm.py --record`` wrote, with the machine they are from."""
+    return pl.read_csv(resources.files(__package__).joinpath(_MEASURED).read_bytes())
+
+
+def time_ratios(measured: pl.DataFrame) -> pl.DataFrame:
+    """Return time over the trie by that over flat storage.
+
+    Parameters
+    ----------
+    measured : polars.DataFrame
+        `comparison.measure` with ``keys``.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``keys``, ``what`` ("database": inside the database; "compiled": that, hashing and the EVM; "whole":
+        all, with the bookkeeping of Python), ``flat`` and ``trie`` (seconds per block, mean), ``ratio`` of these, and
+        ``low`` and ``high`` over blocks.
+    """
+    database = pl.col("read_seconds") + pl.col("write_seconds")
+    parts = {
+        "database": database,
+        "compiled": database + pl.col("hash_seconds") + pl.col("evm_seconds"),
+        "whole": pl.col("state_seconds") + pl.col("evm_seconds"),
+    }
+    rows = []
+    for what, seconds in parts.items():
+        wide = measured.with_columns(seconds=seconds).pivot(
+            "world", index=["keys", "block"], values="seconds"
+        )
+        rows.append(
+            wide.group_by("keys", maintain_order=True)
+            .agg(
+                flat=pl.col("flat").mean(),
+                trie=pl.col("trie").mean(),
+                low=(pl.col("trie") / pl.col("flat")).min(),
+                high=(pl.col("trie") / pl.col("flat")).max(),
+            )
+            .with_columns(what=pl.lit(what), ratio=pl.col("trie") / pl.col("flat"))
+        )
+    ordered = pl.concat(rows).select("keys", "what", "flat", "trie", "ratio", "low", "high")
+    return ordered.sort("keys", maintain_order=True)
+
+
+def time_results(ratios: pl.DataFrame) -> dict[str, Estimate | int]:
+    """Return what the chapter records of `time_ratios`: the largest and the smallest state."""
+    large, small = ratios["keys"].max(), ratios["keys"].min()
+    out: dict[str, Estimate | int] = {"time_keys": large, "time_keys_first": small}
+    for what, keys, *found in ratios.select("what", "keys", "ratio", "low", "high").iter_rows():
+        if keys == large:
+            out[f"time_{what}"] = Estimate(*found)
+        if keys == small:
+            out[f"time_{what}_first"] = Estimate(*found)
     return out

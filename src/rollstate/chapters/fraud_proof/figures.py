@@ -171,3 +171,35 @@ def kills(frame: pl.DataFrame) -> Drawing:
         "random plays after which a promise was broken; an open one at the number of plays that all went well.",
         alt=f"Dot plot on a log scale. {said}.",
     )
+
+
+def instructions(frame: pl.DataFrame, *, limit: int) -> Drawing:
+    """Draw what checking an instruction costs: ``kind``, ``gas``."""
+    figure, ax = style.subplots(width="page", height=2.2)
+    means = frame.group_by("kind").agg(pl.col("gas").mean(), n=pl.len()).sort("gas")
+    order = means["kind"].to_list()
+    shown = frame.with_columns(thousands=pl.col("gas") / 1e3).to_pandas()
+    sns.stripplot(
+        shown,
+        x="thousands",
+        y="kind",
+        order=order,
+        jitter=False,
+        size=5,
+        alpha=0.5,
+        color=style.COLOURS[0],
+        ax=ax,
+    )
+    most = frame["gas"].max()
+    ax.set(xlabel="gas of one step (thousands)", ylabel="", xlim=(0, most / 1e3 * 1.15))
+    style.title(figure, f"Checking one instruction on chain costs {most:,} gas at most")
+    return Drawing(
+        figure,
+        caption=f"Gas, by receipt, of checking {frame.height} instructions of a batch, drawn at random and the last one: the "
+        "state, the instruction's path in the memory, and for a load or store the path of its data.",
+        alt=" ".join(
+            f"{kind}: {n} checked, mean {gas:,.0f} gas."
+            for kind, gas, n in means.select("kind", "gas", "n").iter_rows()
+        )
+        + f" The most is {most:,} gas; the bound is {limit:,}.",
+    )

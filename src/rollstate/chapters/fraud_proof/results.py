@@ -20,6 +20,8 @@ _BUDGET = (
     "tests/dispute/test_economics.py::test_a_budget_buys_games_side_by_side_and_losses_one_after_the_other"
 )
 _PRICE = "tests/dispute/test_crowds.py::test_delays_cost_what_the_rules_say"
+_INSTRUCTION = "tests/riscv/test_guest.py::test_a_false_instruction_anywhere_is_found_and_refuted_on_chain"
+_INSTRUCTION_GAS = "tests/riscv/test_verifier.py::test_the_costliest_step_stays_below_half_a_million_gas"
 
 
 class FraudProofResults(Results):
@@ -110,6 +112,30 @@ class FraudProofResults(Results):
     )
     loss_delay: float = result(
         "delay that one ETH buys a sequencer that loses on purpose", unit="s", fmt=",.0f", guard=_PRICE
+    )
+
+    run_steps: int = result("instructions of a batch on the machine", fmt=",", guard=_INSTRUCTION)
+    transaction_steps: int = result("instructions of the disputed transaction", fmt=",", guard=_INSTRUCTION)
+    found_transaction: int = result("transaction, from 0, that the dispute finds", guard=_INSTRUCTION)
+    found_instruction: int = result(
+        "instruction, from 0, that the dispute finds", fmt=",", guard=_INSTRUCTION
+    )
+    false_instruction: int = result(
+        "instruction, from 0, that was executed falsely", fmt=",", guard=_INSTRUCTION
+    )
+    transaction_rounds: int = result("rounds until the transaction is found", guard=_INSTRUCTION)
+    instruction_rounds: int = result("rounds from there until the instruction is found", guard=_INSTRUCTION)
+    instruction_gas: int = result(
+        "gas of checking the disputed instruction", unit="gas", fmt=",", guard=_INSTRUCTION_GAS
+    )
+    instruction_gas_most: int = result(
+        "gas of the costliest instruction that was checked", unit="gas", fmt=",", guard=_INSTRUCTION_GAS
+    )
+    instruction_refuted: bool = result(
+        "whether the contract refutes the false instruction", guard=_INSTRUCTION
+    )
+    step_code_bytes: int = result(
+        "code of the contract that checks an instruction", unit="bytes", fmt=",", guard=_INSTRUCTION_GAS
     )
 
     budget: float = result("budget of the adversary in the comparison", unit="ETH", fmt=",.0f", guard=_BUDGET)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rollstate.compendium import style
@@ -215,4 +216,157 @@ def tails(frame: pl.DataFrame) -> Drawing:
         f"the gap lies between {real(gaps.min()):.2g} and {real(gaps.max()):.2g}."
         if len(gaps)
         else f"Three panels with one line for each trace. On {names[0]} the index ranges over: {said}.",
+    )
+
+
+_RULES = {
+    "30 days": "30 days", "90 days": "90 days", "fixed window, tuned": "tuned window", "never demote": "never demote",
+    "always demote": "always demote", "ski rental": "ski rental", "window per class": "window per class",
+    "re-tuned on change": "re-tuned on change", "window per slot": "window per slot",
+}  # fmt: skip
+_COLOURS = dict(
+    zip(
+        _RULES.values(),
+        (*(style.COLOURS[i] for i in (4, 5, 0, 7, 3, 2, 1, 6)), "#999999"),
+        strict=True,
+    )
+)
+_TOP, _NEAR = 12.0, 1.35
+"""Costs over hindsight above this are drawn at the edge, in all and near one: by how much a rule is hopeless is in the
+table."""
+
+
+def _panels(
+    traces: list[str], height: float, rows: int = 1, **options: object
+) -> tuple[Figure, list[list[Axes]]]:
+    figure, axes = style.subplots(
+        rows, len(traces), width="page", height=height, sharey="row", squeeze=False, **options
+    )
+    return figure, [list(row) for row in axes]
+
+
+def over_months(frame: pl.DataFrame) -> Drawing:
+    """Draw what rules cost on the second half: ``trace``, ``penalty`` (days), ``policy``, ``to_hindsight``."""
+    shown = frame.filter(pl.col("policy").is_in(list(_RULES))).with_columns(
+        pl.col("policy").replace_strict(_RULES)
+    )
+    traces = shown["trace"].unique(maintain_order=True).to_list()
+    names = [name for name in _RULES.values() if name in set(shown["policy"])]
+    figure, (near, all_) = _panels(traces, 4.6, 2, sharex="col")
+    for axes, top in ((near, _NEAR), (all_, _TOP)):
+        for ax, trace in zip(axes, traces, strict=True):
+            part = shown.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=top))
+            sns.lineplot(
+                part.to_pandas(), x="penalty", y="to_hindsight", hue="policy", hue_order=names, palette=_COLOURS,
+                style="policy", style_order=names, markers=[*style.MARKERS, "h"][: len(names)], dashes=False,
+                errorbar=None, legend=ax is all_[-1], ax=ax,
+            )  # fmt: skip
+            style.log_axis(ax, "x", *("y" if axes is all_ else ""))
+            ax.set_ylim(0.8, top)
+            ax.set(title=trace if axes is near else "", xlabel="cost of a miss (RAM-days)", ylabel="")
+            ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
+    figure.supylabel("cost / best fixed window in hindsight", fontsize=8)
+    axes = all_
+    handles, labels = axes[-1].get_legend_handles_labels()
+    axes[-1].get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    day = frame.filter(pl.col("penalty") >= 1)
+    worst = {
+        _RULES[policy]: part["to_hindsight"].max()
+        for (policy,), part in day.group_by("policy", maintain_order=True)
+        if policy in _RULES
+    }
+    said = "; ".join(f"{name} {value:.3g}" for name, value in worst.items())
+    style.title(
+        figure,
+        f"From a RAM-day on, re-tuning costs at most {worst['re-tuned on change']:.2f} of the best window in hindsight, the "
+        f"window tuned once {worst['tuned window']:.2f}",
+    )
+    return Drawing(
+        figure,
+        caption="Cost on the second half of each trace over that of the fixed window that was best there, by the cost of a "
+        f"miss; rules were set on the first half. Above, what is near one; values above {_NEAR:g} and {_TOP:g} are drawn at "
+        "the upper edges. Largest ratio from one "
+        f"RAM-day on: {said}.",
+        alt=f"{2 * len(traces)} panels, two for each trace, with a line for each rule. Largest ratio from one RAM-day on: {said}.",
+    )
+
+
+def drift(frame: pl.DataFrame) -> Drawing:
+    """Draw rules on each eighth: ``trace``, ``start`` (day), ``policy``, ``to_hindsight``, ``penalty``."""
+    chosen = ("90 days", "fixed window, tuned", "window per class", "re-tuned on change")
+    frame = frame.filter(pl.col("policy").is_in(chosen)).with_columns(pl.col("policy").replace_strict(_RULES))
+    traces = frame["trace"].unique(maintain_order=True).to_list()
+    names = [_RULES[name] for name in chosen]
+    figure, [axes] = _panels(traces, 2.9)
+    for ax, trace in zip(axes, traces, strict=True):
+        sns.lineplot(
+            frame.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=_NEAR)).to_pandas(),
+            x="start", y="to_hindsight", hue="policy", hue_order=names, palette=style.palette(names), style="policy",
+            style_order=names, errorbar=None, legend=False, markers=False, ax=ax,
+        )  # fmt: skip
+        ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
+        ax.set(
+            title=trace, xlabel="day at which the eighth begins", ylabel="cost / best window of the eighth"
+        )
+    style.lines_key(figure, names, ncols=4)
+    penalty = frame["penalty"].max()
+    top = frame.filter(policy=_RULES["fixed window, tuned"]).sort("to_hindsight").row(-1, named=True)
+    cell = frame.filter(trace=top["trace"], start=top["start"])
+    at = dict(cell.select("policy", "to_hindsight").rows())
+    said = ", ".join(f"{name} {value:.2f}" for name, value in at.items())
+    style.title(
+        figure,
+        f"On {top['trace']} from day {top['start']:,.0f} on the tuned window costs {at['tuned window']:.2f} of the best one, "
+        f"re-tuned on change {at['re-tuned on change']:.2f}",
+    )
+    return Drawing(
+        figure,
+        caption=f"Cost on each eighth of a trace, with all before it known, over that of the fixed window that was best on this "
+        f"eighth; a miss costs {penalty:g} RAM-days. Values above {_NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
+        alt=f"{len(traces)} panels with four lines over time. On {top['trace']} from day {top['start']:,.0f} on: {said}.",
+    )
+
+
+def trace_length(frame: pl.DataFrame) -> Drawing:
+    """Draw what windows tuned on short spans cost: ``trace``, ``span``, ``penalty``, ``to_hindsight``, ``enough``."""
+    traces = frame["trace"].unique(maintain_order=True).to_list()
+    names = [name for name in ("hour", "day", "week", "month", "all before") if name in set(frame["span"])]
+    figure, [axes] = _panels(traces, 2.9)
+    colours = dict(zip(names, sns.color_palette("viridis_r", len(names) + 1)[1:], strict=True))
+    for ax, trace in zip(axes, traces, strict=True):
+        part = frame.filter(trace=trace)
+        sns.lineplot(
+            part.to_pandas(), x="penalty", y="to_hindsight", hue="span", hue_order=names, palette=colours, style="span",
+            style_order=names, markers=list(style.MARKERS[: len(names)]), dashes=False, errorbar=None,
+            legend=ax is axes[-1], ax=ax,
+        )  # fmt: skip
+        short = part.filter(~pl.col("enough")).to_pandas()
+        sns.scatterplot(
+            short, x="penalty", y="to_hindsight", marker="o", s=70, facecolor="none", edgecolor="#D55E00",
+            linewidth=0.9, legend=False, ax=ax,
+        )  # fmt: skip
+        style.log_axis(ax, "x", "y")
+        ax.set(title=trace, xlabel="cost of a miss (RAM-days)", ylabel="cost / best window in hindsight")
+    handles, labels = axes[-1].get_legend_handles_labels()
+    axes[-1].get_legend().remove()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=5, title="tuned on the last", title_fontsize=8
+    )
+    enough = frame.filter("enough")["to_hindsight"].max()
+    refused = frame.filter(~pl.col("enough"))["to_hindsight"].max()
+    style.title(
+        figure,
+        f"A span long enough for its window loses at most {100 * (enough - 1):.0f}\u202f%; one too short costs up to {refused:.1f} "
+        "times the best"
+        if enough is not None and refused is not None
+        else "Windows tuned on spans before the middle of a trace",
+    )
+    worst = "; ".join(f"{name} {frame.filter(span=name)['to_hindsight'].max():.2f}" for name in names)
+    return Drawing(
+        figure,
+        caption="Cost on the second half of each trace of the fixed window tuned on the last hour, day, week or month before it, "
+        "over that of the best window in hindsight. Circles: the span is too short, as its window takes more than half of it "
+        f"or it holds fewer than 200 completed gaps. Largest ratio: {worst}.",
+        alt=f"{len(traces)} panels on logarithmic axes with a line for each span. Largest ratio by span: {worst}.",
     )

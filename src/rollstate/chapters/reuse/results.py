@@ -13,6 +13,19 @@ _FACTORS = "tests/chapters/reuse/test_study.py::test_factors_compare_lags_and_cl
 _HOT = "tests/chapters/reuse/test_study.py::test_hot_sets_are_averaged_over_their_borders"
 _INDEX = "tests/chapters/reuse/test_study.py::test_index_of_touches_is_hills"
 _GAPS = "tests/chapters/reuse/test_study.py::test_index_of_gaps_drifts_where_there_is_no_power_law"
+_REPLAY = "tests/horizons/test_rules.py::test_fixed_rules_cost_what_a_replay_of_every_spell_says"
+_GROUP = "tests/horizons/test_rules.py::test_a_group_is_priced_as_if_it_were_alone"
+_RETUNED = "tests/horizons/test_rules.py::test_re_tuned_windows_are_those_of_a_spells_start"
+_SLOT = "tests/horizons/test_rules.py::test_the_slots_window_has_the_least_expected_cost"
+_CHANGE = "tests/horizons/test_rules.py::test_re_tuning_survives_a_change_and_costs_little_without_one"
+_WORST = "tests/chapters/reuse/test_windows.py::test_the_worst_case_and_the_goal_are_counted_by_hand"
+_DRIFT = "tests/chapters/reuse/test_windows.py::test_drift_is_the_eighth_where_the_tuned_window_loses_most"
+_SPAN = "tests/horizons/test_lengths.py::test_a_span_is_seen_as_a_trace_of_its_blocks_alone"
+_LENGTH = "tests/chapters/reuse/test_windows.py::test_lengths_are_summed_up_by_hand"
+_NEXT = "tests/horizons/test_few.py::test_the_next_window_lies_in_its_prediction_interval"
+_COVERS = "tests/horizons/test_few.py::test_measured_coverage"
+_ONE_MORE = "95 % prediction interval of one more eighth, from those of all long traces"
+_WILSON = "95 % Wilson interval over simulated samples"
 _EXACT = "a ratio of exact counts, rounded here"
 
 
@@ -121,3 +134,105 @@ class ReuseResults(Results):
     )
     gaps_low: float = result("smallest index of the gap", fmt=".2f", guard=_GAPS)
     gaps_high: float = result("largest index of the gap", fmt=".2f", guard=_GAPS)
+    worst_month: float = result(
+        "largest cost of a fixed window of 30 days over the best window in hindsight, penalties of a RAM-day and more",
+        fmt=".0f",
+        guard=_REPLAY,
+    )
+    worst_quarter: float = result(
+        "the same of a fixed window of 90 days",
+        fmt=".0f",
+        guard=_REPLAY,
+    )
+    worst_tuned: float = result(
+        "the same of the window tuned on the first half",
+        fmt=".2f",
+        guard=_REPLAY,
+    )
+    worst_retuned: float = result(
+        "the same of the window tuned again at every border since the last change", fmt=".2f", guard=_RETUNED
+    )
+    worst_slots: float = result(
+        "the same of the window per slot from the posterior of its rate",
+        fmt=".1f",
+        guard=_SLOT,
+    )
+    worst_classes: float = result("the same of the window per class", fmt=".2f", guard=_GROUP)
+    best_classes: float = result(
+        "smallest cost of the window per class over the best window in hindsight", fmt=".2f", guard=_GROUP
+    )
+    retuned_over_simple: float = result(
+        "largest cost of re-tuning over the cheapest of the four simple rules", fmt=".2f", guard=_RETUNED
+    )
+    goal_retuned: int = result(
+        "traces and penalties at which re-tuning is within 5 % of the best window in hindsight and within 2 % of the "
+        "cheapest simple rule",
+        guard=_WORST,
+    )
+    goal_slots: int = result("the same of the window per slot", guard=_WORST)
+    goal_cells: int = result("traces and penalties judged, of a RAM-day and more", guard=_WORST)
+    drift_trace: str = result("long trace on which the tuned window loses most to drift", guard=_DRIFT)
+    drift_day: float = result(
+        "day at which the eighth begins in which it does", unit="days", fmt=",.0f", guard=_DRIFT
+    )
+    drift_tuned: float = result(
+        "cost there, at the largest penalty, of the tuned window over the best in hindsight",
+        fmt=".2f",
+        guard=_DRIFT,
+    )
+    drift_quarter: float = result("the same of a fixed window of 90 days", fmt=".2f", guard=_DRIFT)
+    drift_retuned: float = result("the same of re-tuning on change", fmt=".2f", guard=_CHANGE)
+    next_tuned: float = result(
+        "cost of the tuned window over the best in hindsight, at {penalty} RAM-days, geometric mean over eighths",
+        fmt=".2f",
+        interval=_ONE_MORE,
+        guard=_NEXT,
+    )
+    next_retuned: float = result(
+        "the same of re-tuning on change", fmt=".2f", interval=_ONE_MORE, guard=_NEXT
+    )
+    eighths: int = result("eighths of long traces that rules were judged on", guard=_NEXT)
+    covers_percentile: float = result(
+        "measured coverage of the percentile interval over seven windows, for 95 %",
+        fmt=".0%",
+        interval=_WILSON,
+        guard=_COVERS,
+    )
+    covers_bca: float = result(
+        "measured coverage of the BCa interval over seven windows, for 95 %",
+        fmt=".0%",
+        interval=_WILSON,
+        guard="tests/horizons/test_few.py::test_bca_covers_less_than_the_bootstrap_t_with_seven_clusters",
+    )
+    covers_t: float = result(
+        "measured coverage of the bootstrap-t interval over seven windows, for 95 %",
+        fmt=".0%",
+        interval=_WILSON,
+        guard=_COVERS,
+    )
+    hour_least: float = result(
+        "smallest cost over hindsight of a window tuned on an hour, penalties of 30 RAM-days and more",
+        fmt=".1f",
+        guard=_SPAN,
+    )
+    hour_most: float = result("largest of these", fmt=".1f", guard=_SPAN)
+    week_90_least: float = result(
+        "smallest cost over hindsight of a window tuned on a week, at 90 RAM-days", fmt=".2f", guard=_SPAN
+    )
+    week_90_most: float = result("largest of these", fmt=".2f", guard=_SPAN)
+    week_365_least: float = result(
+        "smallest cost over hindsight of a window tuned on a week, at 365 RAM-days", fmt=".2f", guard=_SPAN
+    )
+    week_365_most: float = result("largest of these", fmt=".2f", guard=_SPAN)
+    accepted_most: float = result(
+        "largest cost over hindsight of a window from a span that is long enough for it",
+        fmt=".2f",
+        guard=_LENGTH,
+    )
+    accepted_spans: int = result("spans and penalties where the span is long enough", guard=_LENGTH)
+    refused_most: float = result(
+        "largest cost over hindsight of a window from a span that is too short for it",
+        fmt=".1f",
+        guard=_LENGTH,
+    )
+    refused_spans: int = result("spans and penalties where the span is too short", guard=_LENGTH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rollstate.compendium.parameters import Parameters, parameter
 from rollstate.errors import InputError
@@ -12,7 +13,15 @@ from rollstate.errors import InputError
 class Survival(Parameters):
     """Which state will be used again: models, their calibration, and bounds that need none."""
 
-    trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace")
+    takes_profile: ClassVar[bool] = True
+
+    trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace or profile")
+    window_start: int | None = parameter(
+        None, unit="block", low=0, doc="first block of the window; all if not given"
+    )
+    window_stop: int | None = parameter(
+        None, unit="block", low=1, doc="block behind the window; all if not given"
+    )
     peer: str = parameter("zksp", doc="trace on which the peer's calibration is reproduced")
     train: float = parameter(0.5, low=0.1, high=0.8, doc="share of the window that models are fitted on")
     horizon: float = parameter(

@@ -12,9 +12,11 @@ import polars as pl
 
 from rollstate import intervals, product_limit
 from rollstate.bootstrap import Resampling, resampling
+from rollstate.chapters.survival import profiles
 from rollstate.chapters.survival.parameters import Survival
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.profile import Profile, load_file
 from rollstate.scalars import real, whole
 from rollstate.survival import (
     calibration,
@@ -30,7 +32,8 @@ from rollstate.survival import (
 )
 from rollstate.survival.forecasts import CURVE, LANDMARK
 from rollstate.survival.spells import Spells, add_covariates, from_frame
-from rollstate.traces import datasets, synthetic
+from rollstate.traces import datasets, summary, synthetic
+from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
 FEWEST_EVENTS = 20
@@ -113,10 +116,29 @@ class Study:
         return float(self.known.filter("event")["duration"].max())  # type: ignore[arg-type]
 
 
-def study(p: Survival) -> Study:
-    """Read the trace and cut its blocks into training, calibration and judgement."""
-    trace = datasets.load_trace(p.trace)
+def window(p: Survival) -> Trace | Profile:
+    """Return the window of the trace that the parameters name, or the profile."""
+    path = datasets.locate(p.trace)
+    if is_profile(path):
+        if p.window_start is not None or p.window_stop is not None:
+            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
+        return load_file(path)
+    return summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
+
+
+def study(trace: Trace | Profile, p: Survival) -> Study:
+    """Cut the blocks of a trace into training, calibration and judgement.
+
+    Raises
+    ------
+    InputError
+        If the trace cannot carry it: too few blocks, no slot seen before a landmark, no access that ends a gap in the
+        training blocks, or blocks that were not observed; or if it is a profile.
+    """
+    if isinstance(trace, Profile):
+        raise InputError(profiles.NO_SLOTS)
     stamp = trace.capability
+    stamp.require("every_block", "a forecast of the next access")
     first, last = stamp.window_start, stamp.window_stop - 1
     horizon = max(1, round(p.horizon * stamp.n_blocks))
     fit_block, judge_block = first + round(p.train * stamp.n_blocks), last - horizon
@@ -125,6 +147,8 @@ def study(p: Survival) -> Study:
     mixture = frailty.fit_spells(landmarks.as_of(spells, fit_block))
     spells = with_strata(add_covariates(frailty.add_frailty(spells, mixture)), p.strata)
     known = landmarks.as_of(spells, fit_block)
+    if not known["event"].any():
+        raise InputError("no access ends a gap in the training blocks, so there is nothing to fit a model on")
 
     def at(block: int, rows: pl.DataFrame, until: int) -> pl.DataFrame:
         found = landmarks.landmark(rows, block, horizon, until)
@@ -148,6 +172,22 @@ def study(p: Survival) -> Study:
     )
 
 
+def counts(found: Study) -> dict[str, Any]:
+    """Return the sizes that the chapter records, by the names of its results."""
+    return {
+        "spells": found.known.height,
+        "horizon": found.horizon,
+        "judge_block": found.judge_block,
+        "judged": found.judge.height,
+        "accessed": found.answers.mean(),
+        "strata": strata_note(found),
+    }
+
+
+OTHER_DATA = ("closest", "curve_error", "peer_")
+"""Beginnings of the names of results that do not rest on the trace."""
+
+
 def with_strata(spells: pl.DataFrame, column: str) -> pl.DataFrame:
     """Add ``stratum``, the column asked for in words; `POOLED` for all where the trace does not carry it."""
     labels = pl.col(column).cast(pl.String)
@@ -164,6 +204,13 @@ def strata_note(found: Study) -> str:
 
 
 # Curves.
+
+
+def shown_curves(found: Study | None, seen: Trace | Profile, p: Survival) -> pl.DataFrame | None:
+    """Return `curves` of a study, or those of a profile; None of a trace that carries no study."""
+    if found is not None:
+        return curves(found)
+    return profiles.curves(seen, p, LABELS, FEWEST_EVENTS) if isinstance(seen, Profile) else None
 
 
 def curves(found: Study) -> pl.DataFrame:
@@ -399,6 +446,13 @@ def differences(compared: Compared) -> pl.DataFrame:
     )
 
 
+def convergence(compared: Compared | None) -> str:
+    """Say in a sentence which models did not converge."""
+    if compared is None or not compared.failed:
+        return "All models converged."
+    return f"Not converged: {', '.join(compared.failed)}."
+
+
 def by_range(found: Study, compared: Compared) -> pl.DataFrame:
     """Return Brier scores of slots inside the training range, and of those that need extrapolation.
 
@@ -608,6 +662,11 @@ def bounds(found: Study, compared: Compared) -> Bounds:
         for name, one in ((MARGINAL, bound), (BY_STRATUM, by_stratum))
     ]
     return Bounds(pl.concat(tables), float(np.median(bound)))
+
+
+def overall(found: Bounds) -> Estimate:
+    """Return the share of all waits that are at least their bound, one level for all slots."""
+    return Estimate(*found.coverage.select("coverage", "low", "high").row(0))
 
 
 def demotion(found: Study, compared: Compared) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rollstate.compendium.parameters import Parameters, parameter
 
@@ -11,7 +12,15 @@ from rollstate.compendium.parameters import Parameters, parameter
 class Tiering(Parameters):
     """Where state should live: policies judged out of time, beside honest baselines and the best possible."""
 
-    trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace")
+    takes_profile: ClassVar[bool] = True
+
+    trace: str = parameter("mainnet-bal", doc="data set by name, or path of your own trace or profile")
+    window_start: int | None = parameter(
+        None, unit="block", low=0, doc="first block of the window; all if not given"
+    )
+    window_stop: int | None = parameter(
+        None, unit="block", low=1, doc="block behind the window; all if not given"
+    )
     peer: str = parameter("zksp", doc="published gaps, sweep and synthetic trace of the nearest work")
     train: float = parameter(0.5, low=0.1, high=0.9, doc="share of the window that policies are tuned on")
     misses: tuple[float, ...] = parameter(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,18 @@ import polars as pl
 from rollstate import intervals
 from rollstate.bootstrap import Resampling, resampling
 from rollstate.caching import curves, streams
+from rollstate.chapters.tiering import profiles
 from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.compendium.provenance import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.profile import Profile, load_file
 from rollstate.scalars import real
 from rollstate.survival import landmarks, peer
 from rollstate.tiering import costs, evaluation, policies, published, replay, trial, windows
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
-from rollstate.traces import datasets
+from rollstate.traces import datasets, summary
+from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
 PUBLISHED, HINDSIGHT = "published policy", "best fixed window (hindsight)"
@@ -64,10 +67,29 @@ class Study:
         return self.trial.border - self.trace.capability.window_start + 1
 
 
-def study(name: str, p: Tiering) -> Study:
-    """Read a trace, set windows at the border, and replay them on the blocks behind it."""
-    trace = datasets.load_trace(name)
+def window(p: Tiering) -> Trace | Profile:
+    """Return the window of the trace that the parameters name, or the profile."""
+    path = datasets.locate(p.trace)
+    if is_profile(path):
+        if p.window_start is not None or p.window_stop is not None:
+            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
+        return load_file(path)
+    return summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
+
+
+def study(trace: Trace | Profile, p: Tiering) -> Study:
+    """Set windows at the border of a trace, and replay them on the blocks behind it.
+
+    Raises
+    ------
+    InputError
+        If the trace cannot carry it: nothing is seen on one side of the border, no access ends a gap before it, or
+        there are blocks that were not observed; or it is a profile.
+    """
+    if isinstance(trace, Profile):
+        raise InputError(profiles.NO_SLOTS)
     stamp = trace.capability
+    stamp.require("every_block", "a window's cost on later blocks")
     spells = intervals.build(trace)
     border = stamp.window_start + round(p.train * stamp.n_blocks) - 1
     tried = trial.prepare(spells, border, seed=p.seed)
@@ -297,10 +319,10 @@ def _ratio(rows: pl.DataFrame, position: int) -> Estimate:
     return Estimate(*rows.select("ratio", "ratio_low", "ratio_high").row(position))
 
 
-def what_helps(studies: Mapping[str, Study]) -> dict[str, str]:
+def what_helps(studies: Sequence[Study]) -> dict[str, str]:
     """Return what has a lower mean cost than the proposed policy on some chain, and what on none, in words."""
     helping = set()
-    for found in studies.values():
+    for found in studies:
         mean = dict(standings(found.judged).select("policy", "mean_ratio").iter_rows())
         helping |= {name for name in FURTHER if mean.get(name, np.inf) < mean.get(PROPOSED, np.inf)}
     no_help = ", ".join(words for name, words in FURTHER.items() if name not in helping)
@@ -512,6 +534,20 @@ def three(frame: pl.DataFrame, p: Tiering, policy: str, column: str) -> float:
     at = (pl.col("usd_per_s") == p.usd_per_s) & (pl.col("policy") == policy)
     return float(frame.row(by_predicate=at, named=True)[column])
 
+
+def quoted_tiers(frame: pl.DataFrame, p: Tiering) -> dict[str, float]:
+    """Return the numbers of `three_tiers` that the text quotes."""
+    two, literal = TIERS[:2]
+    return {
+        "three_ram": three(frame, p, two, "ram"),
+        "three_ssd": three(frame, p, two, "ssd"),
+        "three_ratio": three(frame, p, two, "ratio"),
+        "three_published": three(frame, p, literal, "ratio"),
+    }
+
+
+OTHER_DATA = ("peer_", "published_", "months")
+"""Beginnings of the names of results that do not rest on the trace."""
 
 # RAM with a limit.
 

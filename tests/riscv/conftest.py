@@ -1,0 +1,17 @@
+"""The step contract on py-evm, and on anvil where there is one."""
+
+import pytest
+from tests.needs import absent
+
+from rollstate.dispute import chain
+from rollstate.riscv.on_chain import StepContract
+
+
+@pytest.fixture(scope="session", params=["py-evm", pytest.param("anvil", marks=pytest.mark.chain)])
+def on_chain(request):
+    if request.param == "anvil" and chain.anvil_binary() is None:
+        absent(
+            "anvil is not installed: npm install @foundry-rs/anvil-linux-amd64, or name it with ROLLSTATE_ANVIL"
+        )
+    with chain.chain(request.param) as node:
+        yield StepContract(node.w3)
