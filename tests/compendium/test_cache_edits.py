@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ALL = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
 DISPUTE, DIFF = {"fraud_proof"}, {"verifier_memory"}
 COMPILED = {
-    "caching", "eda", "execution_state", "flat_kv", "fraud_proof", "proving", "reuse", "survival", "tiering", "verifier_memory",
+    "caching", "eda", "execution_state", "flat_kv", "fraud_proof", "proving", "reuse",
+    "survival", "tiering", "verifier_memory",
 }  # fmt: skip
 """Chapters that run machine code."""
 
