@@ -1,5 +1,6 @@
 """Formulas give the article's numbers, agree with each other, and refuse what has no steady state."""
 
+import heapq
 import math
 
 import numpy as np
@@ -178,6 +179,31 @@ def test_cost_parts_fall_with_the_group_where_they_are_shared():
 def test_bad_input_is_named(call, said):
     with pytest.raises(InputError, match=said):
         call()
+
+
+def simulated_wait(rho, servers, ca2, cs2, n=300_000):
+    """Return the mean wait of a first-come queue with gamma or regular times, customer by customer."""
+    rng = np.random.default_rng(5)
+
+    def times(mean, cv2):
+        return (rng.gamma(1 / cv2, mean * cv2, n) if cv2 else np.full(n, mean)).tolist()
+
+    free, now, waited = [0.0] * servers, 0.0, 0.0
+    for gap, service in zip(times(1 / (rho * servers), ca2), times(1.0, cs2), strict=True):
+        now += gap
+        start = max(now, heapq.heappop(free))
+        waited += start - now
+        heapq.heappush(free, start + service)
+    return waited / n
+
+
+@pytest.mark.parametrize(
+    ("rho", "servers", "ca2", "cs2"),
+    [(0.7, 4, 0, 1), (0.8, 8, 0, 1), (0.8, 4, 0.25, 0.75), (0.8, 4, 0.75, 0.25)],
+)
+def test_kimuras_wait_is_that_of_a_simulated_queue(rho, servers, ca2, cs2):
+    formula = cf.wait_ggc(rho * servers, 1.0, servers, ca2, cs2)
+    assert formula == pytest.approx(simulated_wait(rho, servers, ca2, cs2), rel=0.08)
 
 
 @pytest.mark.parametrize("cs2", [0.0, 0.3, 1.0])

@@ -209,3 +209,10 @@ def test_plot_has_a_row_per_threshold_with_its_event_share():
 def test_bad_input_is_named(call, said):
     with pytest.raises(InputError, match=said):
         call()
+
+
+def test_the_threshold_of_k_leaves_the_k_longest_beyond_it():
+    z = np.random.default_rng(3).permutation(200).astype(float)
+    for k in range(1, 200):
+        assert tails.threshold_of(z, k) == 199 - k
+        assert (z > tails.threshold_of(z, k)).sum() == k

@@ -121,7 +121,7 @@ def _sampled(slot, block, counts, slots, room, table, shape, rate, seed):
             count[s] = count[s] + 1 if by_rate else counts[i]
             last[s] = now
             continue
-        at = size
+        at = np.int64(size)
         if size == room:
             worst = np.inf
             for _ in range(min(CANDIDATES, room)):
@@ -145,12 +145,23 @@ def _sampled(slot, block, counts, slots, room, table, shape, rate, seed):
     return hit
 
 
-def by_hazard(slot, block, counts, slots: int, room: int, table: np.ndarray, *, seed: int) -> np.ndarray:
+def by_hazard(
+    slot: np.ndarray,
+    block: np.ndarray,
+    counts: np.ndarray,
+    slots: int,
+    room: int,
+    table: np.ndarray,
+    *,
+    seed: int,
+) -> np.ndarray:
     """Evict by the least chance of an access; return hits, shape (n,)."""
     return _sampled(slot, block, counts, slots, room, table, 0.0, 0.0, seed)
 
 
-def by_rate(slot, block, slots: int, room: int, *, shape: float, rate: float, seed: int) -> np.ndarray:
+def by_rate(
+    slot: np.ndarray, block: np.ndarray, slots: int, room: int, *, shape: float, rate: float, seed: int
+) -> np.ndarray:
     """Evict by the least posterior rate of a gamma mixture with this shape and mean rate; return hits, shape (n,)."""
     if not (shape > 0 and rate > 0):
         raise InputError(f"the mixture's shape and rate must be above 0, not {shape!r} and {rate!r}")

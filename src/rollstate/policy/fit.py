@@ -28,6 +28,7 @@ from rollstate.profile.costs import window_table_where
 from rollstate.profile.grid import GAPS
 from rollstate.profile.plan import seconds_per_block
 from rollstate.profile.rows import between
+from rollstate.scalars import whole
 from rollstate.survival import forecasts, frailty, landmarks
 from rollstate.survival.spells import add_covariates
 from rollstate.tiering import policies, windows
@@ -228,7 +229,7 @@ def fit_trace(
     pools, counts = spell_pools(spells)
     first = edges(counts) if model == TABLE else [0]
     least, tuned = table(pools, first, penalty)
-    horizon = int(spells["duration"].max())
+    horizon = whole(spells["duration"].max())
     low, high = (0.0, float(horizon)) if model == COX else valid_range(pools, first, penalty)
     border = stamp.window_start + round(EARLIER * (last - stamp.window_start))
     return Policy(
@@ -262,7 +263,7 @@ def fit_cox(past: pl.DataFrame) -> Cox:
     mixture = frailty.fit_spells(past)
     rows = add_covariates(frailty.add_frailty(past, mixture))
     covariates = forecasts.affordable(rows, forecasts.COVARIATES)
-    longest = rows["duration"].max()
+    longest = whole(rows["duration"].max())
     spread = [np.geomspace(1, longest, POINTS), np.geomspace(longest, REACH * longest, POINTS // 4)]
     grid = np.unique(np.round(np.r_[0, *spread]))
     return Cox(forecasts.fit_cox(rows, covariates, ("activity",)), mixture, grid)
@@ -300,8 +301,8 @@ def expected_saving(spells: pl.DataFrame, border: int, model: str, penalty: floa
     samples = resampling(future["contract_id"].to_numpy(), DRAWS, SEED)
     paid_by = {name: paid(test, at, costs) for name, at in simple.items()}
     ends = (
-        int((future["start"] + future["entry"]).min()) + 1,
-        int((future["start"] + future["duration"]).max()),
+        whole((future["start"] + future["entry"]).min()) + 1,
+        whole((future["start"] + future["duration"]).max()),
     )
     return _saving(paid(test, window, costs), paid_by, samples, ends)
 

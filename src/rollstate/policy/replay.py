@@ -7,6 +7,7 @@ The state is a count and the last block of each slot. What is added up, per cont
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -174,7 +175,9 @@ def replay(
     return _frame(sums, tuple(simple), bound, exposure, events, samples)
 
 
-def _frame(sums, simple, bound, exposure, events, samples: Resampling) -> pl.DataFrame:
+def _frame(
+    sums: Any, simple: Any, bound: Any, exposure: np.ndarray, events: np.ndarray, samples: Resampling
+) -> pl.DataFrame:
     judged = exposure > 0
     drawn = {name: samples.sums(one.cost[judged]) for name, one in sums.items()}
     least, least_drawn = (

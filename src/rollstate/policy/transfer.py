@@ -50,6 +50,7 @@ def transfer(
         raise InputError(
             f"{', '.join(unknown)} does not know its seconds per block: state them with --block-s"
         )
+    seconds = {name: clock.block_s for name, clock in clocks.items() if clock.block_s is not None}
     borders = {
         name: trace.capability.window_start + round(EARLIER * trace.capability.n_blocks) - 1
         for name, trace in traces.items()
@@ -58,21 +59,21 @@ def transfer(
         name: fit.fit_trace(
             trace,
             model=model,
-            penalty=penalty_s / clocks[name].block_s,
+            penalty=penalty_s / seconds[name],
             until=borders[name],
             name=name,
-            block_s=clocks[name].block_s,
+            block_s=seconds[name],
         )
         for name, trace in traces.items()
     }
     rows = []
     for name, trace in traces.items():
         seen = replay.stream(trace, borders[name])
-        penalty = penalty_s / clocks[name].block_s
+        penalty = penalty_s / seconds[name]
         bound = float(replay.by_foresight(seen, penalty)[0].cost.sum())
         total = {}
         for other, policy in made.items():
-            here = policy.rescaled(clocks[name].block_s)
+            here = policy.rescaled(seconds[name])
             total[other] = float(replay.by_table(seen, here.accesses, here.windows, penalty).cost.sum())
         rows += [
             {

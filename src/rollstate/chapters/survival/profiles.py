@@ -16,6 +16,7 @@ from rollstate.profile import curves as grouped
 from rollstate.profile.classes import activity
 from rollstate.profile.grid import GAPS
 from rollstate.profile.rows import between, risk
+from rollstate.scalars import real
 
 NO_SLOTS = (
     "a profile counts spells by class and does not know what a model needs of each slot; take the trace that it was made "
@@ -70,7 +71,7 @@ def curves(profile: Profile, p: Survival, labels: dict[str, str], fewest: int) -
         table = grouped.kaplan_meier(profile, None, last, where=where)
         if table["events"].sum() < fewest:
             continue
-        times = np.unique(np.round(np.geomspace(1, table["time"].max(), 40)))
+        times = np.unique(np.round(np.geomspace(1, real(table["time"].max()), 40)))
         low, high = grouped.band(profile, times, None, last, activity=code, draws=p.draws, seed=p.seed)
         at_risk = risk(between(profile, None, last, where=where))[1][0]
         at = np.r_[0.0, times]
