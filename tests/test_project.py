@@ -102,13 +102,14 @@ def test_every_import_of_the_package_is_declared(root, pyproject):
         canonicalize_name(Requirement(text).name) for text in pyproject["project"]["dependencies"]
     } | {"rollstate"}
     provides = metadata.packages_distributions()
+    extensions = {file.stem for file in (root / "book" / "_ext").glob("*.py")}
     missing = set()
     for file in [*(root / "src").rglob("*.py"), *(root / "book").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module]
-            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
+            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - extensions:
                 owners = {canonicalize_name(owner) for owner in provides.get(top, [top])}
                 # Sphinx and docutils come with the book's renderer, which the extension belongs to.
                 if not owners & (declared | {"sphinx", "docutils"}):

@@ -108,7 +108,11 @@ def write(
         for one in said:
             if one.version:
                 write_bytes(folder / f"{name}-{one.version}.csv", one.csv)
-        record = {"figure": ref, "caption": said[0].caption, "content_sha256": said[0].content}
+        record: dict[str, Any] = {
+            "figure": ref,
+            "caption": said[0].caption,
+            "content_sha256": said[0].content,
+        }
         if not gone:
             record |= {
                 "alt": (bundle / "alt.txt").read_text(encoding="utf-8").strip(),

@@ -31,6 +31,13 @@ RULE_NAMES = {"strict": "strict", "lazy": "lazy balances", "listed": "with a blo
 ENGINES = ("locks", "optimistic, validated", "optimistic rounds", "two phases")
 
 
+MEASURED = (
+    "replayed", "accepted", "hash_readers", "strict_below", "lazy_below", "rank_correlation", "log_error",
+    "tps_variation", "gas_variation",
+)  # fmt: skip
+"""Results that need measured blocks."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """Blocks of one source: its trace, and the folder of its lists if it has any."""

@@ -269,17 +269,19 @@ def growth(frame: pl.DataFrame, *, serial: float) -> Drawing:
         if not part.is_empty():
             _lines(ax, part.sort("target", x), x=x, y="gpus", hue="target", markers=True)
         ax.set(xlabel=label, ylabel="GPUs of the cheapest plan")
-        room = 0.04 * (frame[x].max() - frame[x].min() or 1.0)
-        ax.set_xlim(frame[x].min() - room, frame[x].max() + room)
+        low, high = real(frame[x].min()), real(frame[x].max())
+        room = 0.04 * (high - low or 1.0)
+        ax.set_xlim(low - room, high + room)
         ax.xaxis.set_major_locator(MaxNLocator(5))
         style.log_axis(ax, "y")
     if axes[0].get_legend() and axes[1].get_legend():
         axes[1].get_legend().remove()
     style.percent(axes[1], "x")
-    reach = [part.filter(pl.col("target") == "performance")[x].max() for x, _, part in panels]
+    reached = [part.filter(pl.col("target") == "performance")[x].drop_nulls() for x, _, part in panels]
     title = "No plan that was tried reaches the class performance"
-    if None not in reach:
-        title = f"Performance is reached up to {reach[0]:g} times the gas, and up to {style.share(reach[1])} not shortened"
+    if all(len(part) for part in reached):
+        most, serial_most = (real(part.max()) for part in reached)
+        title = f"Performance is reached up to {most:g} times the gas, and up to {style.share(serial_most)} not shortened"
     said = ", ".join(
         f"{row['target']} at {row['gas_growth']:g} times the gas and {style.share(row['serial'])}: "
         + (f"{row['gpus']:.0f} GPUs" if row["met"] else "no plan")

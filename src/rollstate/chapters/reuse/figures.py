@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -17,6 +19,14 @@ _TIMES = {
     7 * 86_400: "7 days", 29 * 86_400: "29 days", 365 * 86_400: "1 year",
 }  # fmt: skip
 _CHOICES = {"best": "best in hindsight", "frequent": "most frequent", "recent": "touched last"}
+
+
+def _shared_legend(figure: Figure, ax: Axes, **options: Any) -> None:
+    """Move the legend of one panel below all of them."""
+    handles, labels = ax.get_legend_handles_labels()
+    if (own := ax.get_legend()) is not None:
+        own.remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, **options)
 
 
 def _numbers(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
@@ -267,12 +277,10 @@ def over_months(frame: pl.DataFrame) -> Drawing:
             ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
     figure.supylabel("cost / best fixed window in hindsight", fontsize=8)
     axes = all_
-    handles, labels = axes[-1].get_legend_handles_labels()
-    axes[-1].get_legend().remove()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    _shared_legend(figure, axes[-1])
     day = frame.filter(pl.col("penalty") >= 1)
     worst = {
-        _RULES[policy]: part["to_hindsight"].max()
+        _RULES[policy]: real(part["to_hindsight"].max())
         for (policy,), part in day.group_by("policy", maintain_order=True)
         if policy in _RULES
     }
@@ -310,7 +318,7 @@ def drift(frame: pl.DataFrame) -> Drawing:
             title=trace, xlabel="day at which the eighth begins", ylabel="cost / best window of the eighth"
         )
     style.lines_key(figure, names, ncols=4)
-    penalty = frame["penalty"].max()
+    penalty = real(frame["penalty"].max())
     top = frame.filter(policy=_RULES["fixed window, tuned"]).sort("to_hindsight").row(-1, named=True)
     cell = frame.filter(trace=top["trace"], start=top["start"])
     at = dict(cell.select("policy", "to_hindsight").rows())
@@ -348,21 +356,18 @@ def trace_length(frame: pl.DataFrame) -> Drawing:
         )  # fmt: skip
         style.log_axis(ax, "x", "y")
         ax.set(title=trace, xlabel="cost of a miss (RAM-days)", ylabel="cost / best window in hindsight")
-    handles, labels = axes[-1].get_legend_handles_labels()
-    axes[-1].get_legend().remove()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=5, title="tuned on the last", title_fontsize=8
+    _shared_legend(figure, axes[-1], title="tuned on the last", title_fontsize=8)
+    enough, refused = (
+        frame.filter(pl.col("enough") == it)["to_hindsight"].drop_nulls() for it in (True, False)
     )
-    enough = frame.filter("enough")["to_hindsight"].max()
-    refused = frame.filter(~pl.col("enough"))["to_hindsight"].max()
-    style.title(
-        figure,
-        f"A span long enough for its window loses at most {100 * (enough - 1):.0f}\u202f%; one too short costs up to {refused:.1f} "
-        "times the best"
-        if enough is not None and refused is not None
-        else "Windows tuned on spans before the middle of a trace",
-    )
-    worst = "; ".join(f"{name} {frame.filter(span=name)['to_hindsight'].max():.2f}" for name in names)
+    title = "Windows tuned on spans before the middle of a trace"
+    if len(enough) and len(refused):
+        title = (
+            f"A span long enough for its window loses at most {style.share(real(enough.max()) - 1)}; one too short costs up "
+            f"to {real(refused.max()):.1f} times the best"
+        )
+    style.title(figure, title)
+    worst = "; ".join(f"{name} {real(frame.filter(span=name)['to_hindsight'].max()):.2f}" for name in names)
     return Drawing(
         figure,
         caption="Cost on the second half of each trace of the fixed window tuned on the last hour, day, week or month before it, "
