@@ -18,7 +18,8 @@ def test_a_constant_of_another_file_moves_a_compiled_function(root, tmp_path):
     package.mkdir(parents=True)
     (tmp_path / "_toc.yml").write_text("")
     (package / "__init__.py").write_text("")
-    (package / "compiled.py").write_text((root / "src" / "rollstate" / "compiled.py").read_text())
+    for name in ("compiled.py", "derived.py"):
+        (package / name).write_text((root / "src" / "rollstate" / name).read_text())
     for name, text in FILES.items():
         (package / name).write_text(text)
 

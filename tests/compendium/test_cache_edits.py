@@ -295,8 +295,11 @@ def test_package_data_has_one_reader():
         if "compendium" not in file.parts
     }
     reading = {name for name, text in source.items() if "resources.files(" in text}
-    # A schema that counts for its whole package.
-    reading -= {"rollstate.policy.format"}
+    # Files that count for their whole package, because all who read them import it.
+    reading -= {
+        "rollstate.chapters.flat_kv.study", "rollstate.policy.format", "rollstate.riscv.guest.__init__",
+        "rollstate.riscv.verifier",
+    }  # fmt: skip
     assert reading == set(provenance.DATA_READERS.values()), "name what a new reader of package data reads"
     for folder, reader in provenance.DATA_READERS.items():
         assert (package / folder).is_dir()

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import http.server
 import threading
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -113,6 +114,21 @@ def test_what_arrived_is_kept_when_a_file_is_missing(chain, site):
     before = len(asked)
     datasets.locate("chain")
     assert len(asked) == before + 1
+
+
+def test_without_a_network_a_long_list_is_not_tried_to_its_end(chain, tmp_path, monkeypatch):
+    tried = []
+
+    def offline(entry, file, folder, progress):
+        tried.append(file.name)
+        time.sleep(0.01)
+        raise DataUnavailableError(f"{file.name} is not here")
+
+    monkeypatch.setattr(datasets, "fetch_file", offline)
+    files = [File(f"{i}.txt", "0" * 64, 1, "http://unreachable.invalid/") for i in range(1_000)]
+    with pytest.raises(DataUnavailableError, match=r"0\.txt is not here \(1000 of 1000 files are missing"):
+        raw.fetch(chain, files, tmp_path / "raw")
+    assert len(tried) < 10 * raw.AT_ONCE
 
 
 def test_wrong_bytes_are_refused(chain, site):

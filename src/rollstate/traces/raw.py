@@ -94,13 +94,17 @@ def obtain(entry: DataSet, folder: Path) -> Path:
 
 
 def fetch(entry: DataSet, files: list[File], folder: Path) -> None:
-    """Fetch files that are not there yet, several at once, with one progress bar for all."""
+    """Fetch files that are not there yet, several at once, with one progress bar for all.
+
+    A file that fails does not keep the others from arriving; where none of the first arrives, the rest is not tried.
+    """
     from tqdm import tqdm
 
     from rollstate.traces.datasets import fetch_file
 
     missing = [file for file in files if not (folder / file.name).is_file()]
     failed: list[DataUnavailableError] = []
+    good = 0
     with (
         ThreadPoolExecutor(AT_ONCE) as pool,
         tqdm(total=len(missing), unit="file", desc=entry.name, leave=False, disable=len(missing) < 2) as bar,
@@ -108,12 +112,17 @@ def fetch(entry: DataSet, files: list[File], folder: Path) -> None:
         for future in [pool.submit(fetch_file, entry, file, folder, progress=False) for file in files]:
             try:
                 future.result()
+                good += 1
                 bar.update()
             except DataUnavailableError as error:
                 failed.append(error)
+                if len(failed) == AT_ONCE and not good:
+                    pool.shutdown(cancel_futures=True)
+                    break
     if failed:
+        left = sum(not (folder / file.name).is_file() for file in files)
         raise DataUnavailableError(
-            f"{failed[0]} ({len(failed)} of {len(files)} files are missing; what has arrived is kept)"
+            f"{failed[0]} ({left} of {len(files)} files are missing; what has arrived is kept)"
         )
 
 
