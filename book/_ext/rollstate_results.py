@@ -242,8 +242,12 @@ class ResultFigure(SphinxDirective):
         )
 
 
+MOST_ROWS = 60
+"""Rows of a table that a page shows; what is longer is for a program, and a file."""
+
+
 class ResultTable(SphinxDirective):
-    """Show one table of the registry with its caption and CSV."""
+    """Show one table of the registry with its caption and its CSV file."""
 
     required_arguments = 1
 
@@ -256,13 +260,18 @@ class ResultTable(SphinxDirective):
         with path.open(encoding="utf-8", newline="") as file:
             head, *body = csv.reader(file)
         caption = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+        if len(body) > MOST_ROWS:
+            caption += f" The first {MOST_ROWS} of {len(body)} rows; the file below has all."
+        up = "../" * self.env.docname.count("/")
+        link = f'<a href="{up}_static/tables/{chapter}/{name}.csv" download>CSV</a>'
         return [
             table(
                 [heading(cell) for cell in head],
-                [[self._cell(cell) for cell in row] for row in body],
+                [[self._cell(cell) for cell in row] for row in body[:MOST_ROWS]],
                 caption,
                 anchor("tab", chapter, name),
-            )
+            ),
+            raw(f'<div class="rs-figure-links">{link}</div>'),
         ]
 
     def _cell(self, text: str) -> str | list[nodes.Node]:

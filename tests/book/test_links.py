@@ -89,6 +89,20 @@ def test_every_figure_can_be_downloaded_and_cited(html, root):
         assert stamp["source"]
 
 
+def test_every_table_can_be_downloaded_whole(html):
+    """A page shows the first rows of a long table, and says so; its file has all of them."""
+    long = 0
+    for run in sorted((html.parent / "runs").glob("[a-z]*/tables/*.csv")):
+        chapter = run.parts[-3]
+        public = html / "_static" / "tables" / chapter / run.name
+        assert public.read_bytes() == run.read_bytes()
+        text = (html / "notebooks" / f"{chapter}.html").read_text(encoding="utf-8")
+        assert f'href="../_static/tables/{chapter}/{run.name}"' in text
+        rows = len(run.read_text(encoding="utf-8").splitlines()) - 1
+        long += rows > 100 and f"of {rows} rows" in text
+    assert long
+
+
 def test_no_path_of_the_building_machine_is_published(html, root):
     here = f"{root}/".encode()
     # What a failed run left behind for its author has a name with a dot.

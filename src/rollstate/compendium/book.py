@@ -132,6 +132,8 @@ def stage(
             public = folder / "_public" / "figures" / work.chapter / bundle.name
             shutil.copytree(bundle, public)
             write_bytes(public / f"{bundle.name}.zip", bundles.archive(bundle))
+        for data in sorted((run / "tables").glob("*.csv")):
+            write_bytes(folder / "_public" / "tables" / work.chapter / data.name, data.read_bytes())
     for chapter, why in skipped.items():
         title = citation.heading(root / "notebooks" / f"{chapter}.ipynb")
         page_text = f"# {title}\n\n:::{{admonition}} Skipped\n:class: warning\n{_plain(why)}\n:::\n"
