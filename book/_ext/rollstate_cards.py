@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from rollstate_results import registry
+from rollstate_results import picture, registry
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -53,12 +53,7 @@ class AnswerCard(SphinxDirective):
         figure_function(chapter, name.replace("-", "_"))
         known = registry(self.env)
         if known.bundle(ref).is_dir():
-            image = nodes.image(
-                uri=f"/_registry/{chapter}/figures/{name}/{name}.*",
-                alt=known.text(ref, "alt.txt"),
-                loading="lazy",
-            )
-            self.set_source_info(image)
+            image = picture(self, ref)
             link = nodes.reference("", "", image, refuri=f"../f/{ref}/index.html", classes=["rs-thumb"])
             width = "page" if known.stamp(ref)["size_in"][0] > 5 else "column"
             card += nodes.container("", link, classes=["rs-card-figure", f"rs-card-{width}"])

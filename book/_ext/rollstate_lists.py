@@ -11,7 +11,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from rollstate_results import number, raw, registry, table
+from rollstate_results import number, picture, raw, registry, table
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -39,13 +39,8 @@ class FigureList(SphinxDirective):
             chapter, _, name = ref.partition("/")
             stamp = known.stamp(ref)
             target = anchor("fig", chapter, name)
-            image = nodes.image(
-                uri=f"/_registry/{chapter}/figures/{name}/{name}.*",
-                alt=known.text(ref, "alt.txt"),
-                loading="lazy",
-            )
-            self.set_source_info(image)
-            picture = nodes.reference("", "", image, refuri=f"{up}f/{ref}/index.html", classes=["rs-thumb"])
+            image = picture(self, ref)
+            thumb = nodes.reference("", "", image, refuri=f"{up}f/{ref}/index.html", classes=["rs-thumb"])
             link = addnodes.pending_xref(
                 "", refdomain="std", reftype="numref", reftarget=target, refexplicit=False, refwarn=True
             )
@@ -64,7 +59,7 @@ class FigureList(SphinxDirective):
             words = nodes.container(
                 "", nodes.paragraph("", "", link, nodes.Text(f". {known.text(ref, 'caption.txt')}")), links
             )
-            out += nodes.container("", nodes.container("", picture), words, classes=["rs-figure-item"])
+            out += nodes.container("", nodes.container("", thumb), words, classes=["rs-figure-item"])
         return [out]
 
 

@@ -182,6 +182,18 @@ def _trace_line(source: dict[str, Any]) -> str:
     return f"{source['source']}, blocks [{source['window_start']}, {source['window_stop']})"
 
 
+def picture(directive: SphinxDirective, ref: str) -> nodes.image:
+    """Return the image of a figure, ``<chapter>/<name>``, with its alternative text."""
+    chapter, _, name = ref.partition("/")
+    image = nodes.image(
+        uri=f"/_registry/{chapter}/figures/{name}/{name}.*",
+        alt=registry(directive.env).text(ref, "alt.txt"),
+        loading="lazy",
+    )
+    directive.set_source_info(image)
+    return image
+
+
 def raw(text: str) -> nodes.raw:
     """Return a node of HTML."""
     return nodes.raw("", text, format="html")
@@ -203,17 +215,11 @@ class ResultFigure(SphinxDirective):
         stamp = known.stamp(ref)
         width = "page" if stamp["size_in"][0] > 5 else "column"
         figure = nodes.figure("", classes=["rs-figure", f"rs-{width}"], align="center", names=[target])
-        image = nodes.image(
-            uri=f"/_registry/{chapter}/figures/{name}/{name}.*",
-            alt=known.text(ref, "alt.txt"),
-            loading="lazy",
-        )
-        figure += image
+        figure += picture(self, ref)
         figure += nodes.caption("", known.text(ref, "caption.txt"))
         figure += nodes.legend("", raw(self._links(ref, stamp)))
         self.state.document.note_explicit_target(figure)
         self.set_source_info(figure)
-        self.set_source_info(image)
         return [figure]
 
     def _links(self, ref: str, stamp: dict[str, Any]) -> str:

@@ -120,9 +120,7 @@ def _storage(
 
 def _trie(leaves: list[tuple[bytes, bytes]], nodes: MutableMapping[bytes, bytes]) -> bytes:
     """Put the nodes of a trie into a store; return its root."""
-    leaves.sort()
-    keys = np.frombuffer(b"".join(key for key, _ in leaves), np.uint8).reshape(-1, 32)
-    built = hexary.build(keys, [value for _, value in leaves])
+    built = hexary.of_leaves(leaves)
     for name, node in built.items():
         nodes[name] = node
     return built.root

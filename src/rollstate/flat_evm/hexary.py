@@ -57,6 +57,13 @@ class Nodes:
             yield self.hashes[row].tobytes(), flat[starts[row] : self.ends[row]]
 
 
+def of_leaves(leaves: list[tuple[bytes, bytes]]) -> Nodes:
+    """Return all nodes of a trie of leaves in any order, distinct keys of 32 bytes with their values; see `build`."""
+    ordered = sorted(leaves)
+    keys = np.frombuffer(b"".join(key for key, _ in ordered), np.uint8).reshape(-1, 32)
+    return build(keys, [value for _, value in ordered])
+
+
 def build(keys: np.ndarray, values: Sequence[bytes]) -> Nodes:
     """Return all nodes of a trie.
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
-import numpy as np
 import rlp
 
 from rollstate.dispute.keccak import keccak256
 from rollstate.flat_evm import hexary
 
 _ACCOUNT, _SLOT = b"a"[0], b"s"[0]
-
-
-def _root(leaves: list[tuple[bytes, bytes]]) -> bytes:
-    leaves.sort()
-    keys = np.frombuffer(b"".join(key for key, _ in leaves), np.uint8).reshape(-1, 32)
-    return hexary.build(keys, [value for _, value in leaves]).root
 
 
 def state_root(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -36,10 +29,10 @@ def state_root(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
             accounts[address] = next(part)[1]
         elif kind == _SLOT:
             leaves = [(keccak256(key[21:]), rlp.encode(int.from_bytes(value, "big"))) for key, value in part]
-            roots[address] = _root(leaves)
+            roots[address] = hexary.of_leaves(leaves).root
     leaves = []
     for address, value in accounts.items():
         nonce, balance, code_hash = rlp.decode(value)
         root = roots.get(address, hexary.EMPTY_ROOT)
         leaves.append((keccak256(address), rlp.encode([nonce, balance, root, code_hash])))
-    return _root(leaves)
+    return hexary.of_leaves(leaves).root

@@ -34,7 +34,7 @@ from rollstate.survival.spells import add_covariates
 from rollstate.tiering import policies, windows
 from rollstate.tiering.costs import two_tiers
 from rollstate.tiering.replay import after, gaps, paid
-from rollstate.tiering.trial import EARLIER, FEWEST, POINTS, REACH
+from rollstate.tiering.trial import EARLIER, FEWEST, curve_grid
 from rollstate.traces.schema import Capability, Trace
 
 CLASSES = 12
@@ -93,18 +93,32 @@ def edges(spells: np.ndarray) -> list[int]:
     return [0, *reversed(first)]
 
 
+def ranges(first: list[int]) -> list[tuple[int, int]]:
+    """Return the first and the last class of each row of the table, from the first ones."""
+    ends = [*(number - 1 for number in first[1:]), CLASSES - 1]
+    return list(zip(first, ends, strict=True))
+
+
+def simple_windows(tuned: float, penalty: float) -> dict[str, float]:
+    """Return the window in blocks of each simple rule, given the tuned one, at a penalty in slot-blocks."""
+    return {
+        policies.TUNED: tuned,
+        policies.NEVER: np.inf,
+        policies.ALWAYS: 0.0,
+        policies.SKI: windows.ski_rental(two_tiers(penalty)),
+    }
+
+
 def table(pools: Pools, first: list[int], penalty: float) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Return the least number of accesses and the window of each row."""
-    ends = [*(number - 1 for number in first[1:]), CLASSES - 1]
-    tuned = [pools(low, high).tuned(penalty) for low, high in zip(first, ends, strict=True)]
+    tuned = [pools(low, high).tuned(penalty) for low, high in ranges(first)]
     least = (int(access_bounds(np.array(number))[0]) for number in first)
     return tuple(least), tuple(tuned)
 
 
 def valid_range(pools: Pools, first: list[int], penalty: float) -> tuple[float, float]:
     """Return the penalties around one at which its table costs at most `TOLERANCE` more than the table fitted there."""
-    ends = [*(number - 1 for number in first[1:]), CLASSES - 1]
-    rows = [pools(low, high) for low, high in zip(first, ends, strict=True)]
+    rows = [pools(low, high) for low, high in ranges(first)]
     own = [np.array([row.tuned(penalty)]) for row in rows]
     fits = []
     for other in penalty * FACTORS:
@@ -263,9 +277,7 @@ def fit_cox(past: pl.DataFrame) -> Cox:
     mixture = frailty.fit_spells(past)
     rows = add_covariates(frailty.add_frailty(past, mixture))
     covariates = forecasts.affordable(rows, forecasts.COVARIATES)
-    longest = whole(rows["duration"].max())
-    spread = [np.geomspace(1, longest, POINTS), np.geomspace(longest, REACH * longest, POINTS // 4)]
-    grid = np.unique(np.round(np.r_[0, *spread]))
+    grid = curve_grid(whole(rows["duration"].max()))
     return Cox(forecasts.fit_cox(rows, covariates, ("activity",)), mixture, grid)
 
 
@@ -292,12 +304,7 @@ def expected_saving(spells: pl.DataFrame, border: int, model: str, penalty: floa
         window = cox_windows(fit_cox(past), future, penalty)
     else:
         window = spell_windows(*table(pools, edges(counts) if model == TABLE else [0], penalty), future)
-    simple = {
-        policies.TUNED: pools(0, CLASSES - 1).tuned(penalty),
-        policies.NEVER: np.inf,
-        policies.ALWAYS: 0.0,
-        policies.SKI: windows.ski_rental(costs),
-    }
+    simple = simple_windows(pools(0, CLASSES - 1).tuned(penalty), penalty)
     samples = resampling(future["contract_id"].to_numpy(), DRAWS, SEED)
     paid_by = {name: paid(test, at, costs) for name, at in simple.items()}
     ends = (
@@ -384,20 +391,14 @@ def _profile_saving(profile: Profile, model: str, penalty: float) -> Saving | No
     border = min(plan.borders, key=lambda at: abs(at - plan.start - EARLIER * plan.n_blocks))
     (known, counts), (later, _) = profile_pools(profile, None, border), profile_pools(profile, border, None)
     first = edges(counts) if model == TABLE else [0]
-    ends = [*(number - 1 for number in first[1:]), CLASSES - 1]
     _, tuned = table(known, first, penalty)
     cost = sum(
         later(low, high).cost(np.array([window]), penalty)[0]
-        for low, high, window in zip(first, ends, tuned, strict=True)
+        for (low, high), window in zip(ranges(first), tuned, strict=True)
     )
-    whole = later(0, CLASSES - 1)
-    simple = {
-        policies.TUNED: known(0, CLASSES - 1).tuned(penalty),
-        policies.NEVER: np.inf,
-        policies.ALWAYS: 0.0,
-        policies.SKI: penalty,
-    }
-    total = {rule: float(whole.cost(np.array([at]), penalty)[0]) for rule, at in simple.items()}
+    every = later(0, CLASSES - 1)
+    simple = simple_windows(known(0, CLASSES - 1).tuned(penalty), penalty)
+    total = {rule: float(every.cost(np.array([at]), penalty)[0]) for rule, at in simple.items()}
     against = min(total, key=lambda rule: total[rule])
     if not total[against]:
         return None

@@ -16,7 +16,7 @@ from rollstate import intervals
 from rollstate.bootstrap import Resampling, resampling
 from rollstate.compiled import compiled
 from rollstate.errors import InputError
-from rollstate.policy.fit import DRAWS, SEED, clock_of, cox_windows
+from rollstate.policy.fit import DRAWS, SEED, clock_of, cox_windows, simple_windows
 from rollstate.policy.format import Cox, Policy
 from rollstate.tiering import policies
 from rollstate.tiering.costs import two_tiers
@@ -160,9 +160,7 @@ def replay(
     penalty = policy.check_penalty(policy.penalty if penalty is None else penalty)
     seen = stream(trace, border)
     bound, exposure, events = by_foresight(seen, penalty)
-    simple = {
-        policies.TUNED: policy.tuned, policies.NEVER: np.inf, policies.ALWAYS: 0.0, policies.SKI: penalty,
-    }  # fmt: skip
+    simple = simple_windows(policy.tuned, penalty)
     own = by_table(seen, policy.accesses, policy.windows, penalty) if policy.cox is None else (
         _by_cox(policy.cox, trace, seen, penalty)
     )  # fmt: skip

@@ -8,8 +8,8 @@ bootstrap over its groups). `tables` is the schema.
 """
 
 from rollstate.profile.files import load_file, save
-from rollstate.profile.packaged import load, shipped
+from rollstate.profile.packaged import load, load_window, shipped
 from rollstate.profile.reduction import make, reduce
 from rollstate.profile.tables import Profile
 
-__all__ = ["Profile", "load", "load_file", "make", "reduce", "save", "shipped"]
+__all__ = ["Profile", "load", "load_file", "load_window", "make", "reduce", "save", "shipped"]

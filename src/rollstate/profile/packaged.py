@@ -15,8 +15,9 @@ from rollstate.errors import InputError
 from rollstate.profile.files import load_file
 from rollstate.profile.reduction import make, make_stored
 from rollstate.profile.tables import Profile
-from rollstate.traces import datasets, store
+from rollstate.traces import datasets, store, summary
 from rollstate.traces.marks import is_profile
+from rollstate.traces.schema import Trace
 
 INDEX = "index.json"
 
@@ -119,6 +120,29 @@ def load(ref: str | Path, *, block_s: float | None = None) -> Profile:
     else:
         made = make(datasets.load_trace(name), block_s=block_s)
     return dataclasses.replace(made, trace_sha256=datasets.fingerprint(name))
+
+
+def load_window(ref: str, start: int | None = None, stop: int | None = None) -> Trace | Profile:
+    """Return a window of a trace, or a profile as it is.
+
+    Parameters
+    ----------
+    ref : str
+        A profile's file, or what `rollstate.traces.datasets.load_trace` reads.
+    start, stop : int, optional
+        First block, and the one after the last; the trace's own if not given.
+
+    Raises
+    ------
+    InputError
+        If a profile is asked for a window, or the trace does not hold it.
+    """
+    path = datasets.locate(ref)
+    if is_profile(path):
+        if start is not None or stop is not None:
+            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
+        return load_file(path)
+    return summary.restrict(datasets.load_trace(ref), start, stop)
 
 
 def checked(entry: Shipped) -> Profile:

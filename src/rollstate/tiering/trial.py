@@ -169,6 +169,12 @@ def prepare(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
     )
 
 
+def curve_grid(longest: int) -> np.ndarray:
+    """Return the idle times in blocks at which curves are taken: `POINTS` up to the longest known, fewer beyond it."""
+    spread = [np.geomspace(1, longest, POINTS), np.geomspace(longest, REACH * longest, POINTS // 4)]
+    return np.unique(np.round(np.r_[0, *spread]))
+
+
 def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
     """Return the trial at a border without an earlier one inside the known blocks; see `prepare`."""
     past, future = landmarks.as_of(spells, border), after(spells, border)
@@ -183,9 +189,7 @@ def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
     fitted_on = forecasts.sample_slots(past, seed)
     covariates = forecasts.affordable(fitted_on, forecasts.COVARIATES)
     by_curve, by_cox = forecasts.fit_curve(past), forecasts.fit_cox(fitted_on, covariates, ("activity",))
-    longest = scalars.whole(past["duration"].max())
-    spread = [np.geomspace(1, longest, POINTS), np.geomspace(longest, REACH * longest, POINTS // 4)]
-    grid = np.unique(np.round(np.r_[0, *spread]))
+    grid = curve_grid(scalars.whole(past["duration"].max()))
     cox, row = by_cox.curves(future, grid)
     return Trial(
         border=border,

@@ -18,12 +18,11 @@ from rollstate.chapters.eda.parameters import Eda
 from rollstate.errors import InputError
 from rollstate.intervals import ACTIVITY
 from rollstate.product_limit import cumulative_hazard, survival_of
-from rollstate.profile import Profile, load_file
+from rollstate.profile import Profile, load_window
 from rollstate.profile import counts as profile_counts
 from rollstate.profile.rows import whole_spells
 from rollstate.risk_table import RiskTable
-from rollstate.traces import datasets, dependence, summary, working_set
-from rollstate.traces.marks import is_profile
+from rollstate.traces import dependence, summary, working_set
 from rollstate.traces.schema import Capability, Trace
 
 ALL, COMPLETED = "all spells", "completed gaps alone"
@@ -141,11 +140,8 @@ def _of_groups(spells: pl.DataFrame) -> pl.DataFrame:
 
 def window(p: Eda) -> Window:
     """Return the window, or the profile, that the parameters name."""
-    if is_profile(datasets.locate(p.trace)):
-        if p.window_start is not None or p.window_stop is not None:
-            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
-        return Window.of_profile(load_file(datasets.locate(p.trace)))
-    return Window.of(summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop), p.strata)
+    seen = load_window(p.trace, p.window_start, p.window_stop)
+    return Window.of_profile(seen) if isinstance(seen, Profile) else Window.of(seen, p.strata)
 
 
 def frequency(seen: Window, p: Eda) -> Answer:

@@ -16,7 +16,7 @@ from rollstate.chapters.survival import profiles
 from rollstate.chapters.survival.parameters import Survival
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
-from rollstate.profile import Profile, load_file
+from rollstate.profile import Profile, load_window
 from rollstate.scalars import real, whole
 from rollstate.survival import (
     calibration,
@@ -32,8 +32,7 @@ from rollstate.survival import (
 )
 from rollstate.survival.forecasts import CURVE, LANDMARK
 from rollstate.survival.spells import Spells, add_covariates, from_frame
-from rollstate.traces import datasets, summary, synthetic
-from rollstate.traces.marks import is_profile
+from rollstate.traces import datasets, synthetic
 from rollstate.traces.schema import Trace
 
 FEWEST_EVENTS = 20
@@ -118,12 +117,7 @@ class Study:
 
 def window(p: Survival) -> Trace | Profile:
     """Return the window of the trace that the parameters name, or the profile."""
-    path = datasets.locate(p.trace)
-    if is_profile(path):
-        if p.window_start is not None or p.window_stop is not None:
-            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
-        return load_file(path)
-    return summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
+    return load_window(p.trace, p.window_start, p.window_stop)
 
 
 def study(trace: Trace | Profile, p: Survival) -> Study:

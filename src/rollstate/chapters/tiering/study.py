@@ -17,13 +17,12 @@ from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.compendium.provenance import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
-from rollstate.profile import Profile, load_file
+from rollstate.profile import Profile, load_window
 from rollstate.scalars import real
 from rollstate.survival import landmarks, peer
 from rollstate.tiering import costs, evaluation, policies, published, replay, trial, windows
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
-from rollstate.traces import datasets, summary
-from rollstate.traces.marks import is_profile
+from rollstate.traces import datasets
 from rollstate.traces.schema import Trace
 
 PUBLISHED, HINDSIGHT = "published policy", "best fixed window (hindsight)"
@@ -69,12 +68,7 @@ class Study:
 
 def window(p: Tiering) -> Trace | Profile:
     """Return the window of the trace that the parameters name, or the profile."""
-    path = datasets.locate(p.trace)
-    if is_profile(path):
-        if p.window_start is not None or p.window_stop is not None:
-            raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
-        return load_file(path)
-    return summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop)
+    return load_window(p.trace, p.window_start, p.window_stop)
 
 
 def study(trace: Trace | Profile, p: Tiering) -> Study:
