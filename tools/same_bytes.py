@@ -1,6 +1,7 @@
 """Are two folders the same to the byte? Names each file that differs and shows both texts around the first difference.
 
-Usage: ``python tools/same_bytes.py FIRST SECOND``; exits with 1 when they differ. ``diff -r`` prints whole minified lines.
+Usage: ``python tools/same_bytes.py FIRST SECOND``; exits with 1 when they differ.
+``diff -r`` prints whole minified lines instead.
 """
 
 import sys
