@@ -12,7 +12,7 @@ from rollstate.riscv.interpreter import Machine
 from rollstate.riscv.machine import MEMORY_BYTES, MerkleMemory, State
 from rollstate.riscv.verifier import Witness, witness_of
 
-MOST_STEPS = 1 << 30
+MOST_STEPS = 1 << 24
 """Steps after which a run counts as one that does not halt, as the contract has it."""
 
 

@@ -97,7 +97,7 @@ class ProgramStage:
         self, now: int, game_id: int, parties: tuple[str, str], transaction: bytes, before: tuple[bytes, bytes],
         executed: int, claim: bytes, clocks: tuple[int, int],
     ) -> None:  # fmt: skip
-        """Take over a game: what does one transaction make of a table and a difference, `before`?"""
+        """Take over a game. What one transaction makes of a table and a difference, `before`, is what it is about."""
         require(game_id not in self.games and game_id not in self.verdicts, "game is known")
         start = regions.start_hash(transaction, *before)
         self.games[game_id] = StageGame(

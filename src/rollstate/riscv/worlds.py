@@ -54,7 +54,7 @@ class ProgramWorld:
         self, balances: Balances, batches: Sequence[Sequence[bytes]], lie: Lie | None = None
     ) -> None:
         self.batches = [tuple(batch) for batch in batches]
-        self._lie = lie
+        self.lie = lie
         if lie and not (
             1 <= lie.batch <= len(self.batches) and 0 <= lie.transaction < len(self.batches[lie.batch - 1])
         ):
@@ -85,9 +85,7 @@ class ProgramWorld:
 
     def _run(self, before: _Point, n: int, index: int) -> Run:
         transaction = self.batches[n - 1][index]
-        lie = (
-            self._lie.false if self._lie and (self._lie.batch, self._lie.transaction) == (n, index) else None
-        )
+        lie = self.lie.false if self.lie and (self.lie.batch, self.lie.transaction) == (n, index) else None
         return Run(regions.start_memory(transaction, before.table, before.difference), lie)
 
     def run(self, n: int, index: int) -> Run:

@@ -15,7 +15,7 @@ TRANSFER_BYTES: constant(uint256) = 49     # of a transaction that the program i
 DEPTH: constant(uint256) = 16              # of the memory's tree
 REGION_DEPTH: constant(uint256) = 13       # of the part of it under each of eight regions
 HALTED: constant(uint256) = 1
-MOST_STEPS: constant(uint256) = 2**30
+MOST_STEPS: constant(uint256) = 2**24           # a run of more is no run: four messages of the sequencer find a step in them
 
 SEQUENCER: constant(uint256) = 1
 CHALLENGER: constant(uint256) = 2

@@ -95,8 +95,15 @@ def storage(held: np.ndarray, at: int = TABLE) -> dict[bytes, int]:
 
 def entries(text: bytes) -> dict[bytes, int]:
     """Return the entries of a table, value by slot."""
-    rows = (text[at : at + ENTRY_BYTES] for at in range(0, ENTRIES * ENTRY_BYTES, ENTRY_BYTES))
-    return {row[:32]: int.from_bytes(row[32:], "little") for row in rows if any(row[:32])}
+    held = (
+        (key, text[row * ENTRY_BYTES + 32 : (row + 1) * ENTRY_BYTES]) for row, key in enumerate(rows(text))
+    )
+    return {key: int.from_bytes(value, "little") for key, value in held if any(key)}
+
+
+def rows(text: bytes) -> list[bytes]:
+    """Return the slots of a table by row; zero where a row is free."""
+    return [text[at : at + 32] for at in range(0, ENTRIES * ENTRY_BYTES, ENTRY_BYTES)]
 
 
 def outcomes(held: np.ndarray, count: int) -> list[bool]:
