@@ -51,6 +51,11 @@ class Disagreement(RollstateError):
     """The contract and the Python rules did different things; one of them has a bug."""
 
 
+def part(name: str) -> str:
+    """Return the text of a part of the contract."""
+    return (resources.files("rollstate.dispute") / "contracts" / name).read_text(encoding="utf-8")
+
+
 def source(depth: int = 32, edits: tuple[tuple[str, str], ...] = ()) -> str:
     """Return the contract's source for a depth of the tree.
 
@@ -66,8 +71,7 @@ def source(depth: int = 32, edits: tuple[tuple[str, str], ...] = ()) -> str:
     InputError
         If an old text does not occur exactly once.
     """
-    folder = resources.files("rollstate.dispute") / "contracts"
-    text = "\n\n".join((folder / name).read_text() for name in PARTS)
+    text = "\n\n".join(map(part, PARTS))
     line = "DEPTH: constant(uint256) = {}  #"
     return edited(text, ((line.format(32), line.format(check_depth(depth))), *edits))
 
@@ -105,9 +109,9 @@ def compile_source(text: str) -> dict[str, Any]:
     # Written elsewhere first, so that nobody reads half a file. Where nothing can be written, only time is lost.
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=kept.parent, suffix=".part", delete=False) as part:
-            json.dump(out, part)
-        os.replace(part.name, kept)
+        with tempfile.NamedTemporaryFile("w", dir=kept.parent, suffix=".part", delete=False) as half:
+            json.dump(out, half)
+        os.replace(half.name, kept)
     return out
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from typing import Any, ClassVar
 
 from rollstate.dispute import chain
@@ -86,27 +85,15 @@ _CONSTRUCTOR = (
 """What the dispute contract's constructor has more, in this form of it."""
 
 
-def _texts() -> dict[str, str]:
-    folders = [resources.files(package) / "contracts" for package in ("rollstate.dispute", "rollstate.riscv")]
-    names = [("rollup.vy", "lists.vy"), ("program.vy", "program_stage.vy")]
-    return {
-        name: (folder / name).read_text(encoding="utf-8")
-        for folder, some in zip(folders, names, strict=True)
-        for name in some
-    }
-
-
 def source(edits: tuple[tuple[str, str], ...] = ()) -> str:
     """Return the source of the dispute contract that hands its last stage over."""
-    texts = _texts()
-    joined = "\n\n".join(texts[name] for name in ("rollup.vy", "lists.vy", "program.vy"))
+    joined = "\n\n".join((chain.part("rollup.vy"), chain.part("lists.vy"), verifier.part("program.vy")))
     return edited(edited(joined, _CONSTRUCTOR), edits)
 
 
 def stage_source(edits: tuple[tuple[str, str], ...] = ()) -> str:
     """Return the source of the program stage."""
-    texts = _texts()
-    return edited("\n\n".join((texts["program_stage.vy"], texts["lists.vy"])), edits)
+    return edited("\n\n".join((verifier.part("program_stage.vy"), chain.part("lists.vy"))), edits)
 
 
 class LocalProgramBoard(LocalBoard):

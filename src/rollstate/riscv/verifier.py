@@ -162,9 +162,14 @@ def witness_of(state: State, memory: MerkleMemory) -> Witness:
     return Witness(state, code, data)
 
 
+def part(name: str) -> str:
+    """Return the text of one of this package's contracts, or of a part of one."""
+    return resources.files(__package__).joinpath("contracts", name).read_text(encoding="utf-8")
+
+
 def source() -> str:
-    """Return the contract's source."""
-    return resources.files(__package__).joinpath("contracts/step.vy").read_text(encoding="utf-8")
+    """Return the source of the contract that checks a step."""
+    return part("step.vy")
 
 
 def arguments(before: bytes, witness: Witness) -> tuple[Any, ...]:
