@@ -1,6 +1,7 @@
 """Batch, transaction, instruction: a false instruction anywhere is found on chain, and the honest side wins."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from rollstate.riscv.parties import ProgramChallenger, ProgramSequencer, settle
 from rollstate.riscv.rollup import stage_source
 from rollstate.riscv.runs import MOST_STEPS, FalseStep, Run
 from rollstate.riscv.stage import ProgramStage, Verdict
+from rollstate.riscv.verifier import part
 from rollstate.riscv.worlds import ProgramWorld
 
 GAS = Path(__file__).with_name("gas.json")
@@ -69,6 +71,7 @@ def test_a_false_instruction_anywhere_is_found(where, data):
     check_found(board_on(), *where, lie, n=where[0])
 
 
+@pytest.mark.thorough
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(sorted(STEPS)), st.data())
 def test_a_false_register_is_found_wherever_it_changes_what_comes_out(where, data):
@@ -190,6 +193,7 @@ class Walk:
         self.sequencer, self.challenger = ProgramSequencer(self.lie), ProgramChallenger(TRUTH)
         self.game_id = opened(self.board, self.sequencer, self.challenger, 1)
         self.seat, self.denier, self.stranger = self.board.accounts[:3]
+        self.seen = set()
 
     @property
     def stage_game(self):
@@ -208,6 +212,7 @@ class Walk:
 
     def refused(self, reason, name, by, *arguments, value=0, wait=1):
         """Check that rules and contract refuse a message with one reason."""
+        self.seen.add(reason)
         paid = {"value": value} if value else {}
         with pytest.raises(Refused) as caught:
             getattr(self.board.rules_of(name), name)(
@@ -219,6 +224,7 @@ class Walk:
 
     def stale(self, name, by, *arguments):
         """Check that the contract refuses a game that is not the one it stores."""
+        self.seen.add("not the game's state")
         game = replace(self.board.rules_of(name).games[self.game_id], last=1)
         assert self.board.reason(name, by, self.game_id, *arguments, game=game) == "not the game's state"
 
@@ -304,6 +310,9 @@ def test_every_refusal_has_one_reason_in_the_rules_and_on_the_chain(node):
     walk.board.send("take_verdict", stranger, walk.game_id)
     assert walk.board.rollup.outcomes[walk.game_id] == Outcome.CHALLENGER
     assert walk.board.differences() == {}
+    # Every assertion of the two contracts was asked for, so that none can be removed without a difference.
+    asserted = set(re.findall(r'assert .*, "(.*)"', part("program_stage.vy") + part("program.vy")))
+    assert asserted - walk.seen == {"no machine", "no program", "game is known"}
 
 
 def test_a_known_game_and_an_empty_deployment_are_refused(py_evm_node):
