@@ -146,7 +146,7 @@ def test_parametric_curves_are_those_of_lifelines(family):
 
 def test_what_cannot_be_foretold_is_said():
     of = random_visits()
-    with pytest.raises(InputError, match="at least 20 and at most as many as of training"):
+    with pytest.raises(InputError, match="at least 20 of them"):
         foresight.foresee(of, np.ones(60, bool), start=50, hot=5, runs=1, seed=1)
     with pytest.raises(InputError, match="nothing to learn from"):
         renewal.known(of.take(of.block > 30), 30)

@@ -133,7 +133,7 @@ def _again(code: np.ndarray, lag: int) -> np.ndarray:
 
 def first_ranked(score: np.ndarray, k: int) -> np.ndarray:
     """Return how much of each slot is among the k of the highest score, shape (m,): those that tie share the rest."""
-    rank, code, size = np.unique(-score, return_inverse=True, return_counts=True)
+    _, code, size = np.unique(-score, return_inverse=True, return_counts=True)
     before = np.cumsum(size) - size
     return np.clip((k - before) / size, 0, 1)[code]
 
@@ -220,7 +220,8 @@ def foresee(
     judged = stop - start
     if not 2 * periods <= judged <= start:
         raise InputError(
-            f"{judged} judged blocks after {start} of training: at least {2 * periods} and at most as many as of training"
+            f"{judged} judged blocks after {start} of training: there must be at least {2 * periods} of them, and no "
+            "more than of training"
         )
     lags = np.unique(np.geomspace(1, judged / 2, 12).round().astype(np.int64))
     windows = np.unique(np.geomspace(1, judged, 14).round().astype(np.int64))

@@ -287,7 +287,7 @@ def fit_parametric(of: Known, blocks: int, family: parametric.Family) -> Curves:
             entered, before, at = log_survival((logs - theta[0]) / np.exp(theta[1])).T
             with np.errstate(divide="ignore", invalid="ignore"):
                 within = np.where(ended, np.log(-np.expm1(at - before)), 0.0)
-            value = -float(count @ (within + before - entered)) / count.sum()
+            value = -float((count * (within + before - entered)).sum() / count.sum())
             return value if np.isfinite(value) else np.inf
 
         weight = count * ended
@@ -345,7 +345,8 @@ def _by_class(of: Known, curve: Callable[[np.ndarray], np.ndarray]) -> Curves:
     classes = int(np.argmin(np.append(enough, False)))
     if not classes:
         raise InputError(
-            f"fewer than {FEWEST} slots are touched again in the training blocks: no curve can be fitted; take a longer trace"
+            f"fewer than {FEWEST} slots are touched again in the training blocks: no curve can be fitted; take a "
+            "longer trace"
         )
     code = np.minimum(code, classes - 1)
     curves = [curve(code == one) for one in range(classes)]

@@ -125,6 +125,10 @@ def _estimate(row: dict[str, Any], task: str) -> Estimate:
     return Estimate(row[task], row[f"{task}_low"], row[f"{task}_high"])
 
 
+def _came(of: Foresight, task: str, i: int, weights: np.ndarray) -> float:
+    return float(getattr(of.came, task)(weights)[i])
+
+
 def shown(of: Foresight, trace: Trace, p: Reuse) -> tuple[pl.DataFrame, str]:
     """Return what is drawn, and the unit of lags and windows.
 
@@ -141,12 +145,7 @@ def shown(of: Foresight, trace: Trace, p: Reuse) -> tuple[pl.DataFrame, str]:
     rows: list[tuple[str, str, float | None, float, float | None, float | None]] = []
     for task, ticks in (("reuse", of.lags), ("coverage", of.windows)):
         for i, at in enumerate(ticks):
-            one = estimate(
-                lambda weights, task=task, i=i: float(getattr(of.came, task)(weights)[i]),
-                present,
-                draws=p.draws,
-                seed=p.seed,
-            )
+            one = estimate(functools.partial(_came, of, task, i), present, draws=p.draws, seed=p.seed)
             rows.append((task, CAME, at * scale, one.value, one.low, one.high))
         for name, said in of.said.items():
             rows += [
