@@ -14,6 +14,7 @@ from rollstate.chapters.survival.study import FEWEST_EVENTS, Study
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.execution.block_inputs import read_folder
+from rollstate.scalars import whole
 from rollstate.survival import forecasts
 from rollstate.traces import datasets, kinds
 
@@ -61,10 +62,10 @@ def numbers(table: pl.DataFrame) -> dict[str, Any]:
     """Return the shares of accesses and contracts labelled, and how far code and name agree."""
     both = table.drop_nulls(["by_code", "by_name"])
     told = both.filter(pl.col("by_code") != kinds.PROXY)
-    every = table["accesses"].sum()
+    every = whole(table["accesses"].sum())
     return {
-        "kinds_labelled": table.drop_nulls("kind")["accesses"].sum() / every,
-        "kinds_by_code": table.drop_nulls("by_code")["accesses"].sum() / every,
+        "kinds_labelled": whole(table.drop_nulls("kind")["accesses"].sum()) / every,
+        "kinds_by_code": whole(table.drop_nulls("by_code")["accesses"].sum()) / every,
         "kinds_contracts": table.drop_nulls("kind").height / table.height,
         "kinds_compared": both.height,
         "kinds_proxies": both.height - told.height,
