@@ -57,7 +57,9 @@ def test_windows_per_class_are_priced_beside_the_advice(steady):
     assert found.by_class.value * found.over_hindsight.value == pytest.approx(expected)
     assert found.by_class.low < found.by_class.value < found.by_class.high
     assert f"would cost {found.by_class.value:.2f} of that" in advice.describe(found, steady)
-    assert "policy fit" in advice.describe(dataclasses.replace(found, by_class=Estimate(0.8, 0.7, 0.9)), steady)
+    assert "policy fit" in advice.describe(
+        dataclasses.replace(found, by_class=Estimate(0.8, 0.7, 0.9)), steady
+    )
     # Without the classes there is nothing to say.
     merged = advice.advise(steady.coarsened(2), 20.0)
     assert merged.by_class is None
