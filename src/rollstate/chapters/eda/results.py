@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollstate.compendium.declared import Results, gate, result
 
-_CONTRACTS = "95 % bootstrap over contracts, {draws} draws"
+_CONTRACTS = "95 % bootstrap over contracts, of a profile over its random groups, {draws} draws"
 _BLOCKS = "95 % moving-block bootstrap over blocks, {draws} draws"
 _SPELLS = "tests/intervals/test_intervals.py::test_spells_are_those_of_a_walk_block_by_block"
 _CURVE = "tests/test_product_limit.py::test_equals_r_survfit"

@@ -375,3 +375,76 @@ def trace_length(frame: pl.DataFrame) -> Drawing:
         f"or it holds fewer than 200 completed gaps. Largest ratio: {worst}.",
         alt=f"{len(traces)} panels on logarithmic axes with a line for each span. Largest ratio by span: {worst}.",
     )
+
+
+def foretold(frame: pl.DataFrame, *, unit: str, hot: int) -> Drawing:
+    """Draw what forecasts say beside what came: ``panel``, ``series``, ``at``, ``value``, ``low``, ``high``."""
+    frame = _numbers(frame, "at", "low", "high")
+    names = frame["series"].unique(maintain_order=True).to_list()
+    came, forecasts = names[0], names[1:]
+    colours = dict(zip(forecasts, (*style.COLOURS[:6], "#999999", "#7B5B3A"), strict=False)) | {
+        came: "#000000"
+    }
+    figure, axes = style.subplots(1, 3, width="page", height=3.8)
+    for ax, (panel, label) in zip(
+        axes, {"reuse": "touched again exactly L later", "coverage": "visits covered"}.items(), strict=False
+    ):
+        part = frame.filter(pl.col("panel") == panel)
+        sns.lineplot(
+            part.to_pandas(), x="at", y="value", hue="series", hue_order=names, palette=colours, style="series",
+            style_order=names, errorbar=None, legend=panel == "reuse", ax=ax,
+        )  # fmt: skip
+        band = part.filter(pl.col("series") == came)
+        style.band(ax, band["at"], band["low"], band["high"], color="#000000")
+        _time_axis(ax, unit)
+        ax.tick_params(axis="x", rotation=45)
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel(label)
+        style.percent(ax, "y", decimals=0)
+    axes[1].set_xlabel("window" if unit == "seconds" else "window (blocks)")
+    sets = frame.filter(pl.col("panel") == "hot")
+    bound = real(sets.filter(pl.col("series") == came)["value"].item())
+    chosen = sets.filter(pl.col("series") != came)
+    for row in chosen.iter_rows(named=True):
+        y = forecasts.index(row["series"])
+        axes[2].plot([row["low"], row["high"]], [y, y], color=colours[row["series"]])
+        axes[2].plot(row["value"], y, "o", color=colours[row["series"]], markersize=4.5)
+        axes[2].annotate(
+            row["series"],
+            (0.02, y),
+            (0, 4),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=6,
+        )
+    axes[2].axvline(bound, color="black", linestyle=":", linewidth=0.9)
+    axes[2].set(xlabel="visits served", ylim=(len(forecasts) - 0.5, -0.5), yticks=range(len(forecasts)))
+    axes[2].set_yticklabels(["" for _ in forecasts])
+    style.percent(axes[2], "x", decimals=0)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    off = {
+        name: real((part["value"] - frame.filter(pl.col("panel") == "reuse", pl.col("series") == came)["value"]).abs().mean())
+        for name in forecasts
+        for part in [frame.filter(pl.col("panel") == "reuse", pl.col("series") == name)]
+    }  # fmt: skip
+    served = {row["series"]: row["value"] for row in chosen.iter_rows(named=True)}
+    nearest, first = min(off, key=lambda name: off[name]), max(served, key=lambda name: served[name])
+    style.title(
+        figure,
+        f"Nearest to the reuse that came: {nearest} ({style.share(off[nearest], 1)} off); best hot set: {first} "
+        f"({style.share(served[first], 1)} served)",
+    )
+    said = "; ".join(
+        f"{name} {style.share(off[name], 1)} off, {style.share(served[name], 1)} served" for name in forecasts
+    )
+    return Drawing(
+        figure,
+        caption="The last third of the trace, forecast from what lies before. Left: reuse by lag. Middle: share of visits whose "
+        f"slot was visited at most a window before. Right: share of visits on the {hot:,} slots that each forecast ranks first; "
+        f"dotted: {style.share(bound, 1)}, the best set in hindsight. Bands and bars: 95 % bootstrap over tenths of the judged "
+        f"blocks. Mean distance to the reuse that came, and share served: {said}.",
+        alt=f"Two panels of rising or falling curves, one for each forecast and a black one for what came, and a panel of dots. "
+        f"{said}.",
+    )

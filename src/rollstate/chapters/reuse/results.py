@@ -26,6 +26,11 @@ _NEXT = "tests/horizons/test_few.py::test_the_next_window_lies_in_its_prediction
 _COVERS = "tests/horizons/test_few.py::test_measured_coverage"
 _ONE_MORE = "95 % prediction interval of one more eighth, from those of all long traces"
 _WILSON = "95 % Wilson interval over simulated samples"
+_TENTHS = "95 % bootstrap over tenths of the judged blocks, {draws} draws"
+_FORETOLD = "tests/horizons/test_foresight.py::test_measures_by_brute_force"
+_RENEWAL = "tests/horizons/test_foresight.py::test_the_true_law_foretells_reuse_and_coverage"
+_RANKED = "tests/horizons/test_foresight.py::test_ties_share_the_rest_of_a_hot_set"
+_COUNTED = "tests/chapters/reuse/test_foretold.py::test_models_are_counted_by_their_paired_difference"
 _EXACT = "a ratio of exact counts, rounded here"
 
 
@@ -236,3 +241,62 @@ class ReuseResults(Results):
         guard=_LENGTH,
     )
     refused_spans: int = result("spans and penalties where the span is too short", guard=_LENGTH)
+    foretold_models: int = result(
+        "models of the next touch that forecast the last third of the month", guard=_COUNTED
+    )
+    foretold_visits: float = result(
+        "touches that the Kaplan-Meier curves by visits foretell over those that came",
+        fmt=".2f",
+        guard=_RENEWAL,
+    )
+    foretold_reuse_carried: float = result(
+        "mean error of reuse by lag, carried forward from the days before",
+        fmt=".2%",
+        interval=_TENTHS,
+        guard=_FORETOLD,
+    )
+    foretold_reuse_best: float = result(
+        "mean error of reuse by lag, smallest of any model", fmt=".2%", interval=_TENTHS, guard=_FORETOLD
+    )
+    foretold_reuse_model: str = result("model that reuse by lag is foretold best by", guard=_COUNTED)
+    foretold_reuse_better: int = result(
+        "models that foretell reuse by lag better than what is carried forward, beyond doubt", guard=_COUNTED
+    )
+    foretold_reuse_worse: int = result("models that do so worse, for reuse by lag", guard=_COUNTED)
+    foretold_coverage_carried: float = result(
+        "mean error of the share of touches that a window covers, carried forward from the days before",
+        fmt=".2%",
+        interval=_TENTHS,
+        guard=_FORETOLD,
+    )
+    foretold_coverage_best: float = result(
+        "mean error of the share of touches that a window covers, smallest of any model",
+        fmt=".2%",
+        interval=_TENTHS,
+        guard=_FORETOLD,
+    )
+    foretold_coverage_model: str = result(
+        "model that coverage of windows is foretold best by", guard=_COUNTED
+    )
+    foretold_coverage_better: int = result(
+        "models that foretell coverage of windows better than what is carried forward, beyond doubt",
+        guard=_COUNTED,
+    )
+    foretold_coverage_worse: int = result("models that do so worse, for coverage of windows", guard=_COUNTED)
+    foretold_hot_carried: float = result(
+        "share of the touches served by {hot} slots, touched most often before",
+        fmt=".1%",
+        interval=_TENTHS,
+        guard=_RANKED,
+    )
+    foretold_hot_best: float = result(
+        "share of the touches served by {hot} slots, largest of any model's set",
+        fmt=".1%",
+        interval=_TENTHS,
+        guard=_RANKED,
+    )
+    foretold_hot_model: str = result("model that the hot set is foretold best by", guard=_COUNTED)
+    foretold_hot_better: int = result(
+        "models that foretell the hot set better than what is carried forward, beyond doubt", guard=_COUNTED
+    )
+    foretold_hot_worse: int = result("models that do so worse, for the hot set", guard=_COUNTED)

@@ -31,6 +31,9 @@ _ALL_TIMES = "tests/survival/test_conformal.py::test_simultaneous_bounds_hold_at
 _TRUTH = (
     "tests/survival/test_forecasts.py::test_frailty_leaves_little_for_covariates_once_the_idle_time_is_known"
 )
+_KINDS = "tests/traces/test_kinds.py::test_kinds_by_code_and_name"
+_LABELLED = "tests/chapters/survival/test_kinds.py::test_shares_and_agreement_are_counted"
+_GAIN = "tests/chapters/survival/test_kinds.py::test_a_label_that_decides_the_gap_is_a_gain_and_one_at_random_is_none"
 _PEER = "tests/survival/test_peer.py::test_isotonic_helps_once_ties_are_pooled"
 
 
@@ -138,6 +141,29 @@ class SurvivalResults(Results):
         interval=_CONTRACTS,
         guard=_ALL_TIMES,
     )
+
+    kinds_labelled: float = result(
+        "share of the accesses whose contract has a known kind", fmt=".0%", guard=_LABELLED
+    )
+    kinds_by_code: float = result(
+        "share of the accesses whose contract's code is at hand", fmt=".0%", guard=_LABELLED
+    )
+    kinds_contracts: float = result(
+        "share of the contracts that have a known kind", fmt=".0%", guard=_LABELLED
+    )
+    kinds_compared: int = result("contracts with code and a kind given by hand", guard=_LABELLED)
+    kinds_proxies: int = result("of these, proxies, whose code does not tell their kind", guard=_KINDS)
+    kinds_agree: int = result("of the others, contracts on which code and hand agree", guard=_LABELLED)
+    kinds_brier_class: float = _brier(
+        "Brier score on the judged slots of a curve for each class of activity", _GAIN
+    )
+    kinds_brier_kind: float = _brier(
+        "Brier score of a curve for each class of activity and kind of contract", _GAIN
+    )
+    kinds_difference: float = result(
+        "Brier score with the kind of contract less that without", fmt=".5f", interval=_CONTRACTS, guard=_GAIN
+    )
+    kinds_verdict: str = result("verdict of that paired difference", guard=_GAIN)
 
     closest: str = result("model closest to the true probabilities of the synthetic trace", guard=_TRUTH)
     closest_error: float = result(
