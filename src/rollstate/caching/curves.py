@@ -15,14 +15,17 @@ import numpy as np
 import polars as pl
 
 from rollstate.bootstrap import resampling
-from rollstate.caching import hazards, heaps, lists
+from rollstate.caching import density, hazards, heaps, lists
 from rollstate.caching.streams import Accesses
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.survival import frailty
 
-LINKS, COUNT, HEAP, TICK, MARK, HASH = 16, 4, 4, 4, 1, 8
-"""Bytes: two pointers, a counter, a place in a heap, a block number, flags, a ghost's key."""
+LINKS, COUNT, HEAP, TICK, MARK, HASH, AGE = 16, 4, 4, 4, 1, 8, 2
+"""Bytes: two pointers, a counter, a place in a heap or array, a block number, flags, a ghost's key, a coarse age.
+
+Tables of a fixed size, of hit densities and hazards, are not counted: they do not grow with the memory.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Policy:
 
 
 LRU, LFU, ARC, LIRS = "LRU", "LFU", "ARC", "LIRS"
-SIEVE, S3FIFO, WTINYLFU, GDSF = "SIEVE", "S3-FIFO", "W-TinyLFU", "GDSF"
+SIEVE, S3FIFO, WTINYLFU, GDSF, LHD = "SIEVE", "S3-FIFO", "W-TinyLFU", "GDSF", "LHD"
 FILLED, WIPED, BELADY = "fills up", "wiped at its cap", "Belady"
 HAZARD, RATE = "conditional hazard", "posterior rate"
 CLASSICAL: dict[str, Policy] = {
@@ -62,6 +65,7 @@ CLASSICAL: dict[str, Policy] = {
     S3FIFO: Policy(lists.s3fifo, LINKS + MARK, 1 - lists.SMALL),
     WTINYLFU: Policy(lists.wtinylfu, LINKS + MARK + lists.SKETCH_WIDTH / 2),
     GDSF: Policy(heaps.gdsf, COUNT + HEAP + TICK + 8),
+    LHD: Policy(density.lhd, TICK + 2 * AGE + 2 * MARK + HEAP),
 }
 CLIENTS: dict[str, Policy] = {FILLED: Policy(lists.filled, 0), WIPED: Policy(lists.wiped, 0)}
 BOUND: dict[str, Policy] = {BELADY: Policy(heaps.belady, 0)}

@@ -3,8 +3,8 @@
 A slot is in the sample if a hash of its number falls below a share of the hash's range, so that all of its accesses are
 in or out, and a cache with as much smaller room hits what the whole one hits (SHARDS; Waldspurger, Park, Garthwaite and
 Ahmad 2015, https://www.usenix.org/conference/fast15/technical-sessions/presentation/waldspurger). What the choice of
-slots adds to the error is in an interval that resamples slots. A policy that tunes itself, such as ARC, need not scale;
-replaying a trace whole and on a sample measures that.
+slots adds to the error is in an interval that resamples slots. LFU need not scale: its counters do not age, and the few
+places that still turn over are not in proportion to the room. Replaying a trace whole and on a sample measures that.
 """
 
 from __future__ import annotations

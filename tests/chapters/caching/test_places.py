@@ -70,9 +70,9 @@ def test_standings_name_the_best_and_its_equals(found, frame):
     assert places.shown_all(frame, P).columns == ["policy", "sample", "whole"]
 
 
-def test_the_error_of_sampling_is_measured_on_a_trace_that_is_replayed_whole(found):
+def test_the_error_of_sampling_is_that_to_the_whole_trace(found):
     hits = []
-    for seen in (found[1].whole, found[0].seen):
+    for seen in (found[0].whole, found[0].seen):
         got = curves.hit_ratios(
             seen, curves.FIXED, [P.quote], border=round(P.train * len(seen.slot)), slot_bytes=P.slot_bytes, draws=20,
             seed=P.seed,
@@ -80,7 +80,6 @@ def test_the_error_of_sampling_is_measured_on_a_trace_that_is_replayed_whole(fou
         hits.append(got["hits"].to_numpy())
     assert places.sampling_error(found, P) == np.abs(hits[0] - hits[1]).max() > 0
     assert places.sampling_error(found[1:], P) == 0
-    assert places.sampling_error(found[:1], P) == 0
 
 
 def test_the_order_inside_a_block_is_compared_where_it_is_known(found, trace):

@@ -11,8 +11,9 @@ from rollstate.compendium.style import Drawing
 
 _PANELS = {
     "classical policies": ("LRU", "LFU", "ARC", "LIRS", "SIEVE", "S3-FIFO", "W-TinyLFU", "GDSF"),
-    "clients, survival, and the bound": (
+    "learned, clients, and the bound": (
         "LRU",
+        "LHD",
         "fills up",
         "wiped at its cap",
         "conditional hazard",
@@ -20,6 +21,9 @@ _PANELS = {
         "Belady",
     ),
 }
+
+_CLASSICAL = (*_PANELS["classical policies"], "LHD")
+_SHOWN = ("LRU", "S3-FIFO", "W-TinyLFU", "LHD", "conditional hazard", "Belady")
 
 
 def hits(frame: pl.DataFrame, *, quote: float) -> Drawing:
@@ -44,7 +48,7 @@ def hits(frame: pl.DataFrame, *, quote: float) -> Drawing:
         handles, labels = ax.get_legend_handles_labels()
         ax.legend(handles, labels, loc="upper left", fontsize="x-small", frameon=False)
     at = dict(frame.filter(pl.col("share") == quote).select("policy", "hits").iter_rows())
-    best = max(_PANELS["classical policies"], key=lambda name: at[name])
+    best = max(_CLASSICAL, key=lambda name: at[name])
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())
     style.title(
         figure,
@@ -58,9 +62,6 @@ def hits(frame: pl.DataFrame, *, quote: float) -> Drawing:
         "the figure's data.",
         alt=f"Two panels of rising lines by memory. At {style.share(quote)}: {numbers}.",
     )
-
-
-_SHOWN = ("LRU", "LIRS", "S3-FIFO", "W-TinyLFU", "conditional hazard", "Belady")
 
 
 def everywhere(frame: pl.DataFrame, *, quote: float) -> Drawing:
@@ -92,24 +93,23 @@ def everywhere(frame: pl.DataFrame, *, quote: float) -> Drawing:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
         ax.set_ylim(0, 1)
         style.percent(ax, "y")
-        ax.set(title=trace, xlabel="", ylabel="")
+        ax.set(title=trace, xlabel="memory, % of the bytes of all slots", ylabel="miss ratio")
+        ax.label_outer()
     for ax in axes.flat[len(traces) :]:
         ax.set_axis_off()
-    figure.supxlabel("memory, % of the bytes of all slots", fontsize=8)
-    figure.supylabel("miss ratio, repeated accesses", fontsize=8)
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     at = frame.filter(pl.col("share") == quote)
     best, said = {}, []
     for trace in traces:
         here = dict(at.filter(pl.col("trace") == trace).select("policy", "misses").iter_rows())
-        best[trace] = min(_PANELS["classical policies"], key=lambda name: here[name])
+        best[trace] = min(_CLASSICAL, key=lambda name: here[name])
         said.append(
             f"{trace}: {best[trace]} {style.share(here[best[trace]])}, LRU {style.share(here['LRU'])}, "
             f"bound {style.share(here['Belady'])}"
         )
     kinds = list(dict.fromkeys(best.values()))
     finding = (
-        f"{' or '.join(kinds)} misses least among the classical policies, depending on the trace"
+        f"{', '.join(kinds[:-1])} or {kinds[-1]} misses least among the classical policies, depending on the trace"
         if len(kinds) > 1
         else f"{kinds[0]} misses least among the classical policies on every trace"
     )

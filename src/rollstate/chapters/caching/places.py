@@ -154,19 +154,16 @@ def headline(found: list[Place], frame: pl.DataFrame, p: Caching) -> dict[str, A
 
 
 def sampling_error(found: list[Place], p: Caching) -> float:
-    """Return the largest error of a policy's hits at the quoted size where slots are sampled as in the longest trace.
+    """Return the largest error of a policy's hits at the quoted size from sampling slots; 0 where nothing is sampled.
 
-    Measured on the trace with the most accesses of those that are replayed whole, with its slots sampled at the lowest
-    rate of all; 0 where no trace is sampled.
+    Measured on the trace with the fewest accesses of those that are sampled, which is replayed whole for it.
     """
-    rate = min(one.rate for one in found)
-    if rate == 1:
+    sampled = [one for one in found if one.rate < 1]
+    if not sampled:
         return 0.0
-    largest = max((one for one in found if one.rate == 1), key=lambda one: len(one.whole.slot), default=None)
-    if largest is None:
-        return 0.0
+    shortest = min(sampled, key=lambda one: len(one.whole.slot))
     both = []
-    for seen in (largest.whole, sampling.sample(largest.whole, rate, seed=p.seed)):
+    for seen in (shortest.whole, shortest.seen):
         frame = curves.hit_ratios(
             seen, curves.FIXED, [p.quote], border=round(p.train * len(seen.slot)), slot_bytes=p.slot_bytes, draws=20,
             seed=p.seed,
