@@ -14,6 +14,8 @@ _GAP = "tests/caching/test_curves.py::test_the_share_of_the_gap_that_is_closed"
 _HAZARD = "tests/caching/test_policies.py::test_hazard_eviction_keeps_what_comes_back"
 _RATE = "tests/caching/test_policies.py::test_rate_eviction_keeps_what_is_accessed_often"
 _ORDER = "tests/caching/test_curves.py::test_accesses_follow_transactions_or_slots"
+_PLACES = "tests/chapters/caching/test_places.py::test_standings_name_the_best_and_its_equals"
+_SAMPLE = "tests/caching/test_sampling.py::test_a_sample_of_slots_hits_what_all_of_them_hit"
 
 
 def _hits(meaning: str, guard: str) -> Any:
@@ -55,3 +57,35 @@ class CachingResults(Results):
         "sizes at which the posterior rate hits more than every classical policy", fmt="d", guard=_GAP
     )
     sizes: int = result("sizes of memory that are compared", fmt="d", guard=_MEMORY)
+    places: int = result("traces on which the same caches are compared", fmt="d", guard=_PLACES)
+    places_best: str = result(
+        "classical policies with the most hits at the quoted memory, and on how many traces", guard=_PLACES
+    )
+    places_safest: str = result(
+        "classical policy whose largest shortfall over all traces is the smallest, at the quoted memory",
+        guard=_PLACES,
+    )
+    places_safest_behind: float = result(
+        "that shortfall: hits that it lacks to the best one of the trace", fmt=".1%", guard=_PLACES
+    )
+    places_gap_low: float = result(
+        "smallest gap from the best classical policy to the bound over all traces", fmt=".1%", guard=_PLACES
+    )
+    places_gap_high: float = result("largest such gap", fmt=".1%", guard=_PLACES)
+    places_points: int = result("pairs of traces and sizes that are compared", fmt="d", guard=_PLACES)
+    places_hazard: int = result(
+        "of these, where the conditional hazard hits more than every classical policy", fmt="d", guard=_PLACES
+    )
+    places_rate: int = result(
+        "of these, where the posterior rate hits more than every classical policy", fmt="d", guard=_PLACES
+    )
+    sampling_error: float = result(
+        "largest error of a policy's hit ratio from sampling slots, on a trace that is also replayed whole",
+        fmt=".1%",
+        guard=_SAMPLE,
+    )
+    order_largest: float = result(
+        "largest change of a policy's hit ratio, over all traces with known transactions, if accesses come by slot",
+        fmt=".1%",
+        guard="tests/chapters/caching/test_places.py::test_the_order_inside_a_block_is_compared_where_it_is_known",
+    )

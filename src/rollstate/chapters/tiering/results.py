@@ -28,6 +28,11 @@ _LITERAL = "tests/tiering/test_windows.py::test_the_published_placement_is_the_a
 _LRU = "tests/caching/test_policies.py::test_a_cache_is_that_of_its_paper"
 _PRIORITY = "tests/caching/test_curves.py::test_equal_memory_is_kept"
 _BELADY = "tests/caching/test_policies.py::test_no_cache_hits_more_than_belady"
+_COX = "tests/chapters/tiering/test_carried.py::test_the_table_and_cox_cost_what_their_windows_cost"
+_CARRIED = "tests/chapters/tiering/test_carried.py::test_every_pair_costs_what_its_rescaled_policy_costs"
+_FALLBACK = (
+    "tests/policy/test_policy.py::test_beyond_its_horizon_a_row_that_never_demotes_costs_no_more_than_it_says"
+)
 
 
 def _count(meaning: str, guard: str = _JUDGED, **options: Any) -> Any:
@@ -200,6 +205,37 @@ class TieringResults(Results):
     )
     three_published: float = result(
         "cost of the published placement over that of the cheapest single tier", fmt=".3f", guard=_LITERAL
+    )
+    table_points: int = _count("penalties at which a table of windows is compared with the Cox model", _COX)
+    table_rows: int = _count("rows of that table", _COX)
+    table_cheaper: int = _count("of these, at how many the table clearly costs less", _COX)
+    table_dearer: int = _count("of these, at how many the table clearly costs more", _COX)
+    table_dearer_at: str = result("penalties at which it clearly costs more", guard=_COX)
+    table_worst: float = _ratio("highest cost of the table over that of the Cox model", _COX)
+    table_worst_at: float = result("penalty at which that is", fmt=",g", guard=_COX)
+    carried: int = _count("pairs of profiles and penalties at which a table was carried elsewhere", _CARRIED)
+    carried_cheaper: int = _count(
+        "of these, at how many it costs less than the cheapest simple rule there", _CARRIED
+    )
+    carried_native: float = result(
+        "highest cost of a table where it was fitted over that of the cheapest simple rule",
+        fmt=".2f",
+        guard=_CARRIED,
+    )
+    carried_longer: float = result(
+        "highest cost of a table carried to a longer trace over that of the cheapest simple rule there",
+        fmt=".2f",
+        guard=_FALLBACK,
+    )
+    carried_uncut: float = result(
+        "the same if its rows never demoted beyond the longest idle time they have seen",
+        fmt=",.0f",
+        guard=_FALLBACK,
+    )
+    carried_shorter: float = result(
+        "highest cost of a table carried to a shorter trace over that of the cheapest simple rule there",
+        fmt=",.0f",
+        guard=_CARRIED,
     )
     capacity: float = _share("memory that the text quotes, as a share of the bytes of all slots", _LRU)
     lru: float = _share("hit ratio among repeated accesses, LRU", _LRU)
