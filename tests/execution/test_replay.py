@@ -149,7 +149,8 @@ def test_inputs_come_in_three_forms(tmp_path, state):
         COUNTER: {"basic": {"balance": "0x0", "nonce": 1}, "code": padded, "storage": {"0x0": "0x29"}},
     }
     (tmp_path / "pre_state.json").write_text(json.dumps(accounts))
-    _, read = block_inputs.read_folder(tmp_path)
+    _, read, hashes = block_inputs.read_folder(tmp_path)
+    assert hashes == {}
     assert read == {ALICE: Account(5, 1), COUNTER: Account(0, 1, COUNT, {0: 41})}
     before = {"balance": "0x0", "nonce": 1, "code": "0x" + COUNT.hex(), "storage": {"0x0": "0x29"}}
     # A later transaction sees later values, which are not those before the block.
