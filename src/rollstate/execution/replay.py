@@ -3,8 +3,8 @@
 Two EVMs run them: revm (`revm_executor`), and py-evm (`py_evm_executor`) for those few transactions that look at what
 revm's Python library cannot give (the base fee, the hash of an earlier block, the sender's balance while its fee is
 paid), and for those that fail in revm: two of the transactions in pevm's ten blocks fail there and not in the chain,
-for a cause that is not known. Around them this module does what a block adds to calls: fees, nonces, and state that passes from one transaction
-to the next.
+for a cause that is not known. Around them this module does what a block adds to calls: fees, nonces, and state that
+passes from one transaction to the next.
 
     >>> from pathlib import Path
     >>> block, state, hashes = block_inputs.read_folder(Path("block_folder"))   # doctest: +SKIP
