@@ -111,6 +111,10 @@ class PyEvm:
         """Return an opcode that writes a line of EIP-3155 before it runs, and its gas after it."""
 
         def run(computation: Any) -> None:
+            if not computation.msg.code:
+                # An account without code: py-evm steps over a STOP that is not there.
+                logic(computation=computation)
+                return
             left = computation._gas_meter.gas_remaining
             line: dict[str, Any] = {
                 "pc": max(0, computation.code.program_counter - 1),
