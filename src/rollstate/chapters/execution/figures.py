@@ -211,7 +211,10 @@ def measured(frame: pl.DataFrame) -> Drawing:
 
 
 def predicted(frame: pl.DataFrame, *, correlation: float, error: float) -> Drawing:
-    """Draw out-of-sample predictions against measured speed-ups: ``block``, ``half``, ``measured``, ``predicted``."""
+    """Draw out-of-sample predictions against measured speed-ups: ``block``, ``half``, ``measured``, ``predicted``.
+
+    ``correlation`` and ``error`` are means over all ways to halve the blocks.
+    """
     figure, ax = style.subplots(height=3.0)
     data = frame.with_columns(fitted=pl.format("fitted on half {}", 2 - pl.col("half"))).to_pandas()
     order = sorted(set(data["fitted"]))
@@ -223,12 +226,14 @@ def predicted(frame: pl.DataFrame, *, correlation: float, error: float) -> Drawi
     ax.plot([0.8, top], [0.8, top], color="black", linewidth=0.8, linestyle=":")
     ax.set(xlabel="measured speed-up", ylabel="predicted speed-up", xlim=(0.8, top), ylim=(0.8, top))
     ax.legend(title=None, loc="lower right")
-    style.title(figure, f"Predictions out of sample: rank correlation {correlation:.2f}")
+    style.title(figure, f"Predictions out of sample: {correlation:.2f} is their mean rank correlation")
     return Drawing(
         figure,
-        caption="Speed-up predicted for each half of the blocks by an engine fitted on the other half, against the measured "
-        f"one. Rank correlation {correlation:.2f}, mean absolute log error {error:.2f}. Dotted: equal.",
-        alt=f"Scatter plot of {frame.height} blocks near the diagonal; rank correlation {correlation:.2f}.",
+        caption="Speed-up predicted for each half of the blocks by a model fitted on the other half, against the measured "
+        f"one; blocks are dealt to halves in turn. Over all ways to halve them the mean rank correlation is "
+        f"{correlation:.2f} and the mean absolute log error {error:.2f}. Dotted: equal.",
+        alt=f"Scatter plot of predicted against measured speed-up of {frame.height} blocks around the diagonal; over all "
+        f"ways to halve them the mean rank correlation is {correlation:.2f}.",
     )
 
 
