@@ -14,7 +14,8 @@ from typing import ParamSpec, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def one_thread(*modules: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
