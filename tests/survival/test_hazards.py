@@ -166,6 +166,7 @@ def test_collinear_covariates_share_an_effect(cured):
 
 
 @pytest.mark.parametrize("kind", ["cloglog", "boosted", "varying", "cure"])
+@pytest.mark.thorough
 def test_models_forecast_close_to_the_truth(kind, cured, truth):
     spells, x = cured
     cuts = hazards.event_cuts(spells, 12)
