@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -27,13 +28,17 @@ from rollstate.errors import InputError, RollstateError
 
 
 class _Group(click.Group):
-    """A command group that prints the package's own errors as one message, without a traceback."""
+    """A command group that prints the package's own errors, and an interrupt, as one message, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except RollstateError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped. What was finished is kept; the same command goes on from there.", err=True)
+            # What a shell expects of a program that an interrupt ended.
+            sys.exit(128 + signal.SIGINT)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
