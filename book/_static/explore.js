@@ -115,7 +115,7 @@
       }
       made.push(this.range(slider.label, "at", slider));
       if (x.values.length > 2) {
-        const zoom = [this.range(`zoom, from ${x.label}`, "x_from", x), this.range("zoom, to", "x_to", x)];
+        const zoom = [this.range("zoom along the axis, from", "x_from", x), this.range("to", "x_to", x)];
         made.push(...zoom);
       }
       if (y.near) {

@@ -62,7 +62,8 @@ class Quantity:
 
     def axis(self) -> alt.Axis:
         """Return its axis: few ticks, plain labels."""
-        return alt.Axis(format="~%" if self.percent else "~g", tickCount=6, labelOverlap="greedy", grid=True)
+        form = "~%" if self.percent else "~g" if self.log else alt.Undefined
+        return alt.Axis(format=form, tickCount=6, labelOverlap="greedy", grid=True)
 
 
 def lines(
@@ -152,19 +153,13 @@ def lines(
     dashes = alt.StrokeDash(
         series, type="nominal", scale=alt.Scale(domain=names, range=list(dash.values())), legend=None
     )
+    # One line each, not one for each row.
+    once = alt.Chart(alt.Data(values=[{}])).mark_rule(color="#555555", aria=False, clip=True)
     layers: list[alt.Chart] = []
     if level is not None:
-        layers.append(
-            alt.Chart()
-            .mark_rule(color="#555555", strokeDash=[2, 2], aria=False)
-            .encode(y=alt.datum(level, type="quantitative"))
-        )
+        layers.append(once.encode(y=alt.datum(level, type="quantitative"), strokeDash=alt.value([2, 2])))
     if slider.field == x.field:
-        layers.append(
-            alt.Chart()
-            .mark_rule(color="#555555", aria=False, clip=True)
-            .encode(x=alt.datum(alt.ExprRef(expr="at"), type="quantitative"))
-        )
+        layers.append(once.encode(x=alt.datum(alt.ExprRef(expr="at"), type="quantitative")))
     if interval:
         low, high = interval
         layers.append(
