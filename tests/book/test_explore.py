@@ -110,6 +110,7 @@ def test_the_slider_moves_by_keyboard_to_the_values_of_the_file(view, html):
     view.goto((html / "notebooks" / "tiering.html").as_uri())
     explore(view, FIGURE)
     slider = view.locator(f'{FIGURE} input[name="at"]')
+    start = float(slider.get_attribute("aria-valuetext").replace(",", ""))
     stops = sorted({miss for _, miss in published})
     slider.focus()
     view.keyboard.press("Home")
@@ -118,8 +119,29 @@ def test_the_slider_moves_by_keyboard_to_the_values_of_the_file(view, html):
             name: ratio for (name, miss), ratio in published.items() if miss == stop
         }
         assert slider.get_attribute("aria-valuetext") == f"{stop:,.0f}"
-        assert f"at={stop:g}" in view.url.replace("000000", "e+06") or "at=" in view.url or stop == 1000
+        # The address names what differs from the start.
+        named = f"&at={stop:.0f}" if slider.evaluate("one => location.hash.includes('at=')") else ""
+        assert view.url.endswith(f"#explore=tiering/ratios{named}")
+        assert bool(named) == (stop != start)
         view.keyboard.press("ArrowRight")
+
+
+def test_a_point_says_its_values_on_hover_and_brings_its_line_out_on_a_click(chromium, html):
+    page = chromium.new_page(viewport={"width": 1300, "height": 900})
+    page.goto((html / "f" / "proving" / "throughput" / "index.html").as_uri())
+    explore(page, "figure")
+    point = page.locator("figure .rs-vega g.points_marks path").last
+    point.hover()
+    tip = page.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    assert "simulated, with failures" in tip.inner_text()
+    assert "batches proved per hour" in tip.inner_text()
+    point.click()
+    page.wait_for_function("location.hash.includes('focus=')")
+    assert page.locator('figure [aria-pressed="true"]').inner_text().strip() == "simulated, with failures"
+    faded = page.locator("figure .rs-vega g.mark-line path")
+    assert sorted(float(one.get_attribute("opacity")) for one in faded.all()) == [0.12, 1.0]
+    page.close()
 
 
 def test_the_address_brings_back_slider_focus_and_zoom(view, html, chromium):
