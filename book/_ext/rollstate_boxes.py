@@ -11,8 +11,18 @@ import html
 from typing import Any
 
 from docutils import nodes
-from rollstate_results import MOST_ROWS, ResultFigure, heading, plain_number, raw, registry
+from rollstate_results import MOST_ROWS, ResultFigure, heading, plain_number, registry
 from sphinx.application import Sphinx
+
+
+class template(nodes.General, nodes.Element):
+    """Inert HTML for scripts; not raw text, which the search would index with all its numbers."""
+
+
+def visit_template(self: Any, node: template) -> None:
+    """Write the template as it is."""
+    self.body.append(node["html"])
+    raise nodes.SkipNode
 
 
 class FigureBox(ResultFigure):
@@ -23,7 +33,7 @@ class FigureBox(ResultFigure):
         (figure,) = super().run()
         assert isinstance(figure, nodes.figure)
         if self.env.app.builder.name != "singlehtml":
-            figure[-1] += raw(self._template(self.arguments[0]))
+            figure[-1] += template(html=self._template(self.arguments[0]))
         return [figure]
 
     def _template(self, ref: str) -> str:
@@ -50,6 +60,7 @@ class FigureBox(ResultFigure):
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
+    app.add_node(template, html=(visit_template, None))
     app.add_directive("result-figure", FigureBox)
     app.add_css_file("figures.css")
     for script in ("figures.js", "explore.js"):
