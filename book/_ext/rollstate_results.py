@@ -5,7 +5,7 @@ Roles
     ``{between}`chapter.key|format` `` the interval of a registered result.
     ``{lit}`12 s` ``               a constant or a figure quoted from a source: typed on purpose.
 Directives
-    ``{result-figure} chapter/name``, ``{result-table} chapter/name``, ``{run-provenance} chapter``, ``{data-banner}``;
+    ``{result-table} chapter/name``, ``{run-provenance} chapter``, ``{data-banner}``;
     `rollstate_lists` has those that list.
 
 An unknown key is a warning, and the book is built with warnings as errors.
@@ -291,7 +291,7 @@ class ResultTable(SphinxDirective):
                 return [
                     nodes.reference("", "", nodes.literal("", text), refuri=f"{up}{letter}/{text}/index.html")
                 ]
-        return _number(text)
+        return plain_number(text)
 
 
 _UNITS = {"s": "(s)", "kb": "(kB)", "kw": "(kW)", "usd": "$", "kwh": "kWh"}
@@ -305,7 +305,7 @@ def heading(name: str) -> str:
     return " ".join(_UNITS.get(word, word) for word in words)
 
 
-def _number(text: str) -> str:
+def plain_number(text: str) -> str:
     """Return a CSV cell as a reader wants it: four significant digits where it is a long decimal."""
     if text in ("true", "false"):
         return "yes" if text == "true" else "no"
@@ -409,7 +409,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("between", NumberRole(interval=True))
     app.add_role("lit", LiteralRole())
     for name, directive in {
-        "result-figure": ResultFigure,
         "result-table": ResultTable,
         "run-provenance": RunProvenance,
         "data-banner": DataBanner,

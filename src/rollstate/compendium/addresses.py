@@ -122,7 +122,14 @@ def write(
         write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
         alt = record.get("alt", "")
         text = address_pages.figure(
-            ref, said, reference, alt=alt, data=from_csv(said[0].csv), runs=runs, banner=banner
+            ref,
+            said,
+            reference,
+            alt=alt,
+            data=from_csv(said[0].csv),
+            explorable=(html / "_static" / "explore" / chapter / f"{name}.js").is_file(),
+            runs=runs,
+            banner=banner,
         )
         write_text(folder / "index.html", text)
         pages.append(f"f/{chapter}/{name}/index.html")

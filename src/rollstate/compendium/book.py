@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from rollstate.compendium import addresses, bundles, citation, crate, machine, results
+from rollstate.compendium import addresses, bundles, citation, crate, explorable, machine, results
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
 from rollstate.compendium.marks import MIME
@@ -132,6 +132,7 @@ def stage(
             public = folder / "_public" / "figures" / work.chapter / bundle.name
             shutil.copytree(bundle, public)
             write_bytes(public / f"{bundle.name}.zip", bundles.archive(bundle))
+            explorable.write(bundle, work.chapter, folder / "_public" / "explore")
         for data in sorted((run / "tables").glob("*.csv")):
             write_bytes(folder / "_public" / "tables" / work.chapter / data.name, data.read_bytes())
     for chapter, why in skipped.items():

@@ -229,19 +229,19 @@ def tails(frame: pl.DataFrame) -> Drawing:
     )
 
 
-_RULES = {
+RULES = {
     "30 days": "30 days", "90 days": "90 days", "fixed window, tuned": "tuned window", "never demote": "never demote",
     "always demote": "always demote", "ski rental": "ski rental", "window per class": "window per class",
     "re-tuned on change": "re-tuned on change", "window per slot": "window per slot",
 }  # fmt: skip
-_COLOURS = dict(
+RULE_COLOURS = dict(
     zip(
-        _RULES.values(),
+        RULES.values(),
         (*(style.COLOURS[i] for i in (4, 5, 0, 7, 3, 2, 1, 6)), "#999999"),
         strict=True,
     )
 )
-_TOP, _NEAR = 12.0, 1.35
+_TOP, NEAR = 12.0, 1.35
 """Costs over hindsight above this are drawn at the edge, in all and near one: by how much a rule is hopeless is in the
 table."""
 
@@ -257,17 +257,17 @@ def _panels(
 
 def over_months(frame: pl.DataFrame) -> Drawing:
     """Draw what rules cost on the second half: ``trace``, ``penalty`` (days), ``policy``, ``to_hindsight``."""
-    shown = frame.filter(pl.col("policy").is_in(list(_RULES))).with_columns(
-        pl.col("policy").replace_strict(_RULES)
+    shown = frame.filter(pl.col("policy").is_in(list(RULES))).with_columns(
+        pl.col("policy").replace_strict(RULES)
     )
     traces = shown["trace"].unique(maintain_order=True).to_list()
-    names = [name for name in _RULES.values() if name in set(shown["policy"])]
+    names = [name for name in RULES.values() if name in set(shown["policy"])]
     figure, (near, all_) = _panels(traces, 4.6, 2, sharex="col")
-    for axes, top in ((near, _NEAR), (all_, _TOP)):
+    for axes, top in ((near, NEAR), (all_, _TOP)):
         for ax, trace in zip(axes, traces, strict=True):
             part = shown.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=top))
             sns.lineplot(
-                part.to_pandas(), x="penalty", y="to_hindsight", hue="policy", hue_order=names, palette=_COLOURS,
+                part.to_pandas(), x="penalty", y="to_hindsight", hue="policy", hue_order=names, palette=RULE_COLOURS,
                 style="policy", style_order=names, markers=[*style.MARKERS, "h"][: len(names)], dashes=False,
                 errorbar=None, legend=ax is all_[-1], ax=ax,
             )  # fmt: skip
@@ -280,9 +280,9 @@ def over_months(frame: pl.DataFrame) -> Drawing:
     _shared_legend(figure, axes[-1])
     day = frame.filter(pl.col("penalty") >= 1)
     worst = {
-        _RULES[policy]: real(part["to_hindsight"].max())
+        RULES[policy]: real(part["to_hindsight"].max())
         for (policy,), part in day.group_by("policy", maintain_order=True)
-        if policy in _RULES
+        if policy in RULES
     }
     said = "; ".join(f"{name} {value:.3g}" for name, value in worst.items())
     style.title(
@@ -293,7 +293,7 @@ def over_months(frame: pl.DataFrame) -> Drawing:
     return Drawing(
         figure,
         caption="Cost on the second half of each trace over that of the fixed window that was best there, by the cost of a "
-        f"miss; rules were set on the first half. Above, what is near one; values above {_NEAR:g} and {_TOP:g} are drawn at "
+        f"miss; rules were set on the first half. Above, what is near one; values above {NEAR:g} and {_TOP:g} are drawn at "
         "the upper edges. Largest ratio from one "
         f"RAM-day on: {said}.",
         alt=f"{2 * len(traces)} panels, two for each trace, with a line for each rule. Largest ratio from one RAM-day on: {said}.",
@@ -303,13 +303,13 @@ def over_months(frame: pl.DataFrame) -> Drawing:
 def drift(frame: pl.DataFrame) -> Drawing:
     """Draw rules on each eighth: ``trace``, ``start`` (day), ``policy``, ``to_hindsight``, ``penalty``."""
     chosen = ("90 days", "fixed window, tuned", "window per class", "re-tuned on change")
-    frame = frame.filter(pl.col("policy").is_in(chosen)).with_columns(pl.col("policy").replace_strict(_RULES))
+    frame = frame.filter(pl.col("policy").is_in(chosen)).with_columns(pl.col("policy").replace_strict(RULES))
     traces = frame["trace"].unique(maintain_order=True).to_list()
-    names = [_RULES[name] for name in chosen]
+    names = [RULES[name] for name in chosen]
     figure, [axes] = _panels(traces, 2.9)
     for ax, trace in zip(axes, traces, strict=True):
         sns.lineplot(
-            frame.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=_NEAR)).to_pandas(),
+            frame.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=NEAR)).to_pandas(),
             x="start", y="to_hindsight", hue="policy", hue_order=names, palette=style.palette(names), style="policy",
             style_order=names, errorbar=None, legend=False, markers=False, ax=ax,
         )  # fmt: skip
@@ -319,7 +319,7 @@ def drift(frame: pl.DataFrame) -> Drawing:
         )
     style.lines_key(figure, names, ncols=4)
     penalty = real(frame["penalty"].max())
-    top = frame.filter(policy=_RULES["fixed window, tuned"]).sort("to_hindsight").row(-1, named=True)
+    top = frame.filter(policy=RULES["fixed window, tuned"]).sort("to_hindsight").row(-1, named=True)
     cell = frame.filter(trace=top["trace"], start=top["start"])
     at = dict(cell.select("policy", "to_hindsight").rows())
     said = ", ".join(f"{name} {value:.2f}" for name, value in at.items())
@@ -331,7 +331,7 @@ def drift(frame: pl.DataFrame) -> Drawing:
     return Drawing(
         figure,
         caption=f"Cost on each eighth of a trace, with all before it known, over that of the fixed window that was best on this "
-        f"eighth; a miss costs {penalty:g} RAM-days. Values above {_NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
+        f"eighth; a miss costs {penalty:g} RAM-days. Values above {NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
         alt=f"{len(traces)} panels with four lines over time. On {top['trace']} from day {top['start']:,.0f} on: {said}.",
     )
 
