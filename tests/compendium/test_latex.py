@@ -101,7 +101,7 @@ def test_a_format_is_the_one_of_python(exported):
 
 
 def test_a_format_that_suits_no_number_is_refused(exported):
-    with pytest.raises(InputError, match="'.2q'"):
+    with pytest.raises(InputError, match=r"'\.2q'"):
         latex.macros(snapshots.read(exported.parent / "run"), [".2q"])
 
 

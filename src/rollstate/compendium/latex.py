@@ -1,4 +1,4 @@
-r"""Results and figures for a paper: ``\rsnum{key}``, ``\rsnum[.0%]{key}``, ``\rsinterval{key}``, vector figures and their references."""
+r"""Results and figures for a paper: ``\rsnum[.0%]{key}``, ``\rsinterval{key}``, vector figures and their references."""
 
 from __future__ import annotations
 
@@ -41,19 +41,22 @@ _TEX = {
 FORMATS = (".0f", ".1f", ".2f", ",.0f", ".0%", ".1%", ".2%", ".2g", ".3g")
 """Python formats that every number has a macro in; others are added by name."""
 
-_HEAD = r"""% Results of rollstate {version}: \rsnum{{key}} is a value, \rsinterval{{key}} its interval, both as the book shows them.
+_HEAD = r"""% Results of rollstate {version}, as the book shows them: \rsnum{{key}} is a value, \rsinterval{{key}} its interval.
 % \rsnum[.1f]{{key}} and \rsinterval[.0%]{{key}} are the same in another Python format, one of {formats}.
-% Inside the argument of another command (a caption, a footnote) TeX takes % for a comment: write \rsnum[.0\%]{{key}} there.
+% In the argument of another command (a caption, a footnote) % begins a comment: write \rsnum[.0\%]{{key}} there.
 \makeatletter
 \expandafter\def\csname rs@what@rs\endcsname{{result}}
 \expandafter\def\csname rs@what@rsi\endcsname{{interval of}}
-\newcommand{{\rs@find}}[3]{{\ifcsname #1@#2@#3\endcsname\csname #1@#2@#3\endcsname\else\rs@missing{{#1}}{{#2}}{{#3}}\fi}}
+\newcommand{{\rs@find}}[3]{{\ifcsname #1@#2@#3\endcsname
+  \csname #1@#2@#3\endcsname\else\rs@missing{{#1}}{{#2}}{{#3}}\fi}}
 \newcommand{{\rs@missing}}[3]{{\ifcsname #1@#2@\endcsname
   \PackageError{{rollstate}}{{no format #3 of #2}}{{Add it with: rollstate latex --format "#3"}}\else
-  \PackageError{{rollstate}}{{no \csname rs@what@#1\endcsname\space #2}}{{The list of numbers in the book has every key.}}\fi}}
+  \PackageError{{rollstate}}{{no \csname rs@what@#1\endcsname\space #2}}%
+  {{The list of numbers in the book has every key.}}\fi}}
 \begingroup\catcode`\%=12\relax\gdef\rs@percent{{%}}\endgroup
 \newcommand{{\rs@ask}}[1]{{\begingroup\catcode`\%=12\relax\let\%\rs@percent\def\rs@kind{{#1}}\rs@format}}
-\newcommand{{\rs@format}}[2][]{{\edef\rs@asked{{{{\rs@kind}}{{#2}}{{#1}}}}\expandafter\endgroup\expandafter\rs@find\rs@asked}}
+\newcommand{{\rs@format}}[2][]{{\edef\rs@asked{{{{\rs@kind}}{{#2}}{{#1}}}}%
+  \expandafter\endgroup\expandafter\rs@find\rs@asked}}
 \DeclareRobustCommand{{\rsnum}}{{\rs@ask{{rs}}}}
 \DeclareRobustCommand{{\rsinterval}}{{\rs@ask{{rsi}}}}
 % A bookmark of hyperref shows the number as the book does.
