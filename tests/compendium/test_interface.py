@@ -120,10 +120,12 @@ def test_docstrings_are_valid_markup(marked_up):
     bad = []
     for name, text in marked_up.items():
         tree = publish_doctree(text, settings_overrides={"report_level": Reporter.SEVERE_LEVEL + 1})
-        for message in tree.findall(nodes.system_message):
-            # Roles of Sphinx are not known here.
-            if message["level"] >= Reporter.WARNING_LEVEL and "role" not in message.astext():
-                bad.append(f"{name}: {message.astext()}")
+        # Roles of Sphinx are not known here.
+        bad += [
+            f"{name}: {message.astext()}"
+            for message in tree.findall(nodes.system_message)
+            if message["level"] >= Reporter.WARNING_LEVEL and "role" not in message.astext()
+        ]
     assert bad == []
 
 
