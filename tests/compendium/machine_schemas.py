@@ -3,7 +3,8 @@
 Sources: https://developers.google.com/search/docs/appearance/structured-data/dataset (Dataset: name, description of 50
 to 5000 characters; licence, creator, distribution with an address), https://schema.org/ScholarlyArticle ,
 https://schema.org/Book , https://codemeta.github.io/terms/ , https://w3id.org/ro/wfrun/process/0.5 ,
-https://www.researchobject.org/ro-crate/specification/1.1 , https://github.com/citation-file-format/citation-file-format (schema-guide.md).
+https://www.researchobject.org/ro-crate/specification/1.1 ,
+https://github.com/citation-file-format/citation-file-format (schema-guide.md).
 """
 
 from pathlib import Path

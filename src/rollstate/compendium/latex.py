@@ -41,7 +41,7 @@ _TEX = {
 FORMATS = (".0f", ".1f", ".2f", ",.0f", ".0%", ".1%", ".2%", ".2g", ".3g")
 """Python formats that every number has a macro in; others are added by name."""
 
-_HEAD = r"""% Results of rollstate {version} as the book shows them: \rsnum{{key}} a value, \rsinterval{{key}} its interval.
+_HEAD = r"""% Results of rollstate {version} as in the book: \rsnum{{key}} is a value, \rsinterval{{key}} its interval.
 % \rsnum[.1f]{{key}} and \rsinterval[.0%]{{key}} are the same in another Python format, one of {formats}.
 % In the argument of another command (a caption, a footnote) % begins a comment: write \rsnum[.0\%]{{key}} there.
 \makeatletter
