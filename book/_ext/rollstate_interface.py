@@ -55,9 +55,10 @@ def link_names(app: Sphinx, doctree: nodes.document) -> None:
         if link.get("refdomain") != "py":
             continue
         inside, in_class = link.get("py:module") or "", link.get("py:class") or ""
-        full = interface.shown_name(link["reftarget"], inside, in_class)
+        types = link["reftype"] == "class"
+        full = interface.shown_name(link["reftarget"], inside, in_class, types=types)
         if full:
-            link["reftarget"], link["refspecific"] = full, False
+            link["reftype"], link["reftarget"], link["refspecific"] = "obj", full, False
             link["refwarn"] = True
         else:
             link.replace_self(link.children)

@@ -89,6 +89,13 @@ def test_a_name_leads_to_what_its_module_means(target, inside, in_class, meant):
     assert interface.shown_name(target, inside, in_class) == meant
 
 
+def test_the_words_of_a_type_are_no_functions():
+    """In "sequence of int" the first word is none of ours, though a module has a function of that name."""
+    assert interface.shown_name("sequence", "rollstate.traces.json_values").endswith(".sequence")
+    assert interface.shown_name("sequence", "rollstate.traces.json_values", types=True) == ""
+    assert interface.shown_name("Trace", "rollstate.intervals", types=True) == "rollstate.traces.schema.Trace"
+
+
 def test_pages_are_the_same_each_time_and_name_their_chapters(tmp_path):
     callers = {"eda": ["rollstate.tails.estimators.hill"], "proving": ["rollstate.estimate.Estimate"]}
     for name in ("1", "2"):

@@ -22,6 +22,7 @@ TOP = "modules"
 """Page of the modules that belong to no subpackage."""
 _NOT_SHOWN = ("chapters", "data")
 _COMMAND = frozenset({"command", "group"})
+_TYPES = frozenset({"class", "data"})
 _PROPERTY = frozenset({"property", "cached_property"})
 
 
@@ -141,7 +142,7 @@ def called(chapter: str, notebook: Path) -> list[str]:
     return sorted(name for name in names if not name.startswith(f"{ROOT}.compendium."))
 
 
-def shown_name(target: str, inside: str, in_class: str = "") -> str:
+def shown_name(target: str, inside: str, in_class: str = "", *, types: bool = False) -> str:
     """Return the full name on a page of the reference that some source means by a name; empty if it means none.
 
     Parameters
@@ -152,6 +153,9 @@ def shown_name(target: str, inside: str, in_class: str = "") -> str:
         Full name of the module that says it.
     in_class : str, optional
         The class whose description says it: its members go by their own name there.
+    types : bool
+        Whether the name stands for a type, which no function or property is: the words of a type, as in "sequence of
+        int", may be the names of some.
     """
     own = module(inside)
     first, *rest = target.split(".")
@@ -159,15 +163,16 @@ def shown_name(target: str, inside: str, in_class: str = "") -> str:
     imported = ".".join((passed, *rest)) if passed else ""
     # What a package passes on stands where it is defined.
     meant = (target, f"{inside}.{target}", f"{inside}.{in_class}.{target}", imported, _resolved(imported))
-    return next((name for name in meant if name in _shown()), "")
+    shown = _shown()
+    return next((name for name in meant if name in shown and (not types or shown[name] in _TYPES)), "")
 
 
 @functools.cache
-def _shown() -> frozenset[str]:
+def _shown() -> dict[str, str]:
+    """Return what each full name of the reference is."""
     modules = [one for page in pages().values() for one in page]
-    return frozenset(
-        {f"{one.name}.{name}" for one in modules for name in one.names} | {one.name for one in modules}
-    )
+    kinds = {f"{one.name}.{name}": what.kind for one in modules for name, what in one.names.items()}
+    return kinds | {one.name: "module" for one in modules}
 
 
 def where(name: str) -> tuple[str, tuple[int, int]] | None:
@@ -264,7 +269,7 @@ def _is_public(name: str) -> bool:
 
 def _imports(tree: ast.AST) -> dict[str, str]:
     """Return the full name of everything of the package that is imported, by the name it has here."""
-    out = {}
+    out: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             out |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}

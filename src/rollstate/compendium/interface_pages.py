@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sphinx.ext.napoleon import Config, NumpyDocstring
 
@@ -17,7 +18,7 @@ _INDEX = """The functions and classes behind the chapters, from their docstrings
 inventory ``objects.inv`` beside the start page lets another Sphinx project link by name to each function,
 ``:external+rollstate:py:func:`rollstate.tails.estimators.hill```, and to each number and figure,
 ``:external+rollstate:ref:`n/reuse.days``` and ``:external+rollstate:ref:`f/reuse/hot-set```."""
-_NAPOLEON = Config(napoleon_use_ivar=True, napoleon_use_rtype=False)
+_NAPOLEON: Any = Config(napoleon_use_ivar=True, napoleon_use_rtype=False)
 
 
 def write(folder: Path, callers: Mapping[str, list[str]]) -> list[str]:
