@@ -7,12 +7,12 @@ from rollstate.compendium import book
 from rollstate.compendium.marks import MIME
 
 
-@pytest.mark.parametrize("changed", ["source/index.md", "renderer/book.py", "requirements.lock"])
+@pytest.mark.parametrize("changed", ["source/index.md", "package/book.py", "requirements.lock"])
 def test_a_change_of_pages_of_code_or_of_the_lock_makes_the_book_again(tmp_path, monkeypatch, changed):
-    for name in ("source/index.md", "renderer/book.py", "requirements.lock"):
+    for name in ("source/index.md", "package/book.py", "requirements.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("before")
-    monkeypatch.setattr(book, "_RENDERER", tmp_path / "renderer")
+    monkeypatch.setattr(book, "_PACKAGE", tmp_path / "package")
     before = book.inputs(tmp_path / "source", tmp_path)
     assert book.inputs(tmp_path / "source", tmp_path) == before
     (tmp_path / changed).write_text("after")

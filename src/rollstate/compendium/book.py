@@ -16,16 +16,28 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from rollstate.compendium import addresses, bundles, citation, crate, explorable, machine, results
+from rollstate.compendium import (
+    addresses,
+    bundles,
+    citation,
+    crate,
+    explorable,
+    interface,
+    interface_pages,
+    inventory,
+    machine,
+    results,
+)
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
 from rollstate.compendium.marks import MIME
 from rollstate.compendium.printing import to_pdf
+from rollstate.compendium.provenance import PACKAGE
 from rollstate.compendium.runner import Plan
 from rollstate.errors import RollstateError
 
 _STAMP = "build.json"
-_RENDERER = Path(__file__).parent
+_PACKAGE = PACKAGE
 _UNUSED = ("fontawesome.js", "design-tabs.js", "sphinx-design.min.css", "sphinx-thebe.js", "sphinx-thebe.css")
 """What the renderer adds to each page for nothing: icons that the theme has as a font, tabs and grids, live cells."""
 
@@ -60,6 +72,7 @@ def page(executed: nbformat.NotebookNode, chapter: str, cells: set[int]) -> nbfo
         for number, mark in enumerate(marks):
             ((kind, name),) = mark.items()
             out.append(_markdown(f"```{{result-{kind}}} {chapter}/{name}\n```", f"{kind}-{cell.id}-{number}"))
+    out.append(_markdown(f"```{{functions-called}} {chapter}\n```", "functions-called"))
     out.append(_markdown(f"```{{run-provenance}} {chapter}\n```", "run-provenance"))
     metadata = {"kernelspec": executed.metadata["kernelspec"], "language_info": {"name": "python"}}
     return nbformat.v4.new_notebook(cells=out, metadata=metadata)
@@ -83,6 +96,7 @@ def stage(
     *,
     skipped: Mapping[str, str] | None = None,
     banner: str = "",
+    reference: bool = True,
 ) -> None:
     """Put all that the renderer reads into `folder`: pages, configuration, registry, figures, scripts.
 
@@ -96,13 +110,18 @@ def stage(
         Chapters without a run: why. Each gets a page that says so.
     banner : str
         What to say at the top of every page.
+    reference : bool
+        Whether the reference to the package is a part of the book.
     """
     works, skipped = list(works), dict(skipped or {})
     shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns("__pycache__", "_static"))
     shutil.copy(root / "CHANGELOG.md", folder / "CHANGELOG.md")
     if (root / "releases").is_dir():
         shutil.copytree(root / "releases", folder / "_registry" / "releases")
-    _configure(root, folder, [work.chapter for work in works], banner)
+    called = {work.chapter: interface.called(work.chapter, work.notebook) for work in works}
+    interface_facts = {"repository": citation.repository(root), "called": called}
+    write_text(folder / "_registry" / "interface.json", json.dumps(interface_facts, indent=1))
+    _configure(root, folder, list(called), banner, interface_pages.write(folder, called) if reference else [])
     # Not named _static: Jupyter Book would load every script in that folder on every page.
     shutil.copytree(root / "book" / "_static", folder / "_public")
     mathjax = Path(str(resources.files("sphinx-mathjax-offline"))) / "static" / "mathjax"
@@ -149,8 +168,8 @@ def stage(
     shutil.copy(folder / "_registry" / "results.json", folder / "_public" / "results.json")
 
 
-def _configure(root: Path, folder: Path, chapters: list[str], banner: str) -> None:
-    """Write the renderer's configuration, with a page of parameters for each chapter and the banner."""
+def _configure(root: Path, folder: Path, chapters: list[str], banner: str, reference: list[str]) -> None:
+    """Write the renderer's configuration, with a page of parameters for each chapter, the reference and the banner."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     if banner:
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = html_escape(banner)
@@ -161,6 +180,12 @@ def _configure(root: Path, folder: Path, chapters: list[str], banner: str) -> No
         for entry in part["chapters"]:
             if entry["file"] == "book/reexecute":
                 entry["sections"] = [{"file": f"book/parameters/{chapter}"} for chapter in chapters]
+    if reference:
+        entry = {
+            "file": f"{interface_pages.FOLDER}/index",
+            "sections": [{"file": page} for page in reference],
+        }
+        toc["parts"][-1]["chapters"].append(entry)
     for chapter in chapters:
         write_text(folder / "book" / "parameters" / f"{chapter}.md", _parameter_page(chapter, root))
     for name, content in (("_config.yml", config), ("_toc.yml", toc)):
@@ -212,17 +237,21 @@ def build(
             shutil.copytree(html, folder, dirs_exist_ok=True)
             own = addresses.write(folder, source / "_registry", runs, root, banner=banner)
             machine.mark(folder, root, pages, own, published=not banner)
-            write_text(folder / crate.NAME, crate.of_book(runs, pages))
+            inventory.complete(folder / "objects.inv", "rollstate", citation.summary(root)["version"], own)
+            said = [*pages, *addresses.described(folder, own)]
+            write_text(
+                folder / crate.NAME, crate.of_book(runs, said, addresses.current(source / "_registry"))
+            )
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True
 
 
 def inputs(source: Path, root: Path) -> dict[str, str]:
-    """Return digests of all that the rendered book depends on: the staged folder, the lock, and this code."""
+    """Return digests of all that the rendered book depends on: the staged folder, the lock, and the package."""
     return {
         "staged": sha256(source),
         "lock": sha256(root / "requirements.lock"),
-        "renderer": sha256(_RENDERER),
+        "package": sha256(_PACKAGE),
     }
 
 
@@ -237,7 +266,7 @@ def print_pdf(works: list[Plan], root: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="rollstate-book-") as temporary:
         source = Path(temporary) / "source"
         source.mkdir()
-        stage(works, root, source)
+        stage(works, root, source, reference=False)
         pages = _render(source, Path(temporary), "singlehtml")
         toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
         page_text = (pages / f"{toc['root']}.html").read_text(encoding="utf-8")

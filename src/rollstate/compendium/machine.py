@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from bs4 import BeautifulSoup
 
-from rollstate.compendium import citation, metadata, runner
+from rollstate.compendium import citation, interface_pages, metadata, runner
 from rollstate.compendium.files import write_text
 from rollstate.compendium.metadata import Page
 
@@ -63,9 +63,15 @@ def mark(
         "Chapters": sorted(
             (page for page in known if page.kind == "article"), key=lambda page: order.index(page.path)
         ),
-        "Use it": [page for page in known if page.kind == "page" and "/parameters/" not in page.path],
+        "Use it": [
+            page
+            for page in known
+            if page.kind == "page" and page.path.startswith("book/") and "/parameters/" not in page.path
+        ],
+        "API reference": [page for page in known if page.path.startswith(f"{interface_pages.FOLDER}/")],
     }
-    write_text(html / "llms.txt", metadata.llms(work, _ABOUT, sections))
+    filled = {name: shown for name, shown in sections.items() if shown}
+    write_text(html / "llms.txt", metadata.llms(work, _ABOUT, filled))
     cff = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     write_text(html / "codemeta.json", metadata.codemeta(cff, work, project["requires-python"]))
