@@ -45,7 +45,8 @@ def trees(frame: pl.DataFrame) -> Drawing:
     fewer = at["hexary"]["hashed_bytes"] / at["binary"]["hashed_bytes"]
     more = at["binary"]["reads"] / at["hexary"]["reads"]
     style.title(
-        figure, f"A binary tree hashes {fewer:.1f} times fewer bytes and reads {more:.1f} times more pages"
+        figure,
+        f"A binary tree hashes {fewer:.1f} times fewer bytes than a hexary one and reads {more:.1f} times more pages",
     )
     return Drawing(
         figure,
