@@ -102,6 +102,13 @@ def test_a_flat_world_reads_each_key_once_and_a_trie_a_path_of_each(embedded):
     assert (trie_rows["permutations"] > 4 * flat_rows["permutations"]).all()
 
 
+def test_blocks_hold_their_keys_in_one_order(embedded):
+    for block in embedded:
+        for state in (block.before, block.after):
+            assert list(state) == sorted(state)
+            assert all(list(one.storage) == sorted(one.storage) for one in state.values() if one)
+
+
 def test_counts_repeat(embedded):
     frames = []
     for _ in range(2):

@@ -267,6 +267,8 @@ def _execute(
         "ROLLSTATE_RUN": str(folder),
         "ROLLSTATE_CONTEXT": json.dumps(context),
         "ROLLSTATE_ROOT": str(root),
+        # Texts hash alike in every kernel, so that a set that somebody walks through has one order.
+        "PYTHONHASHSEED": "0",
     }
     saved = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)

@@ -99,11 +99,12 @@ def execute(block: dict[str, Any], state: State, *, fork: str | None = None) -> 
             reached(address).code = code
         for (address, slot), (_, value) in one.writes.items():
             reached(address).storage[slot] = value
-    before = {address: _part(state.get(address), slots) for address, slots in touched.items()}
+    # A replay's sets and revm's maps have no order: in that of their keys, what is built from them is always the same.
+    before = {address: _part(state.get(address), touched[address]) for address in sorted(touched)}
     after = {}
-    for address, account in last.items():
+    for address, account in sorted(last.items()):
         held = before[address] or Account()
-        kept = {slot: v for slot, v in account.storage.items() if v != held.storage.get(slot, 0)}
+        kept = {slot: v for slot, v in sorted(account.storage.items()) if v != held.storage.get(slot, 0)}
         changed = Account(account.balance, account.nonce, account.code, kept)
         if kept or one_changed(held, changed):
             after[address] = changed
