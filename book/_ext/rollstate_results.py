@@ -317,7 +317,7 @@ _UNITS = {"s": "(s)", "kb": "(kB)", "kw": "(kW)", "usd": "$", "kwh": "kWh"}
 def heading(name: str) -> str:
     """Return the name of a column as words: what a script calls ``final_p99_s`` is "final p99 (s)" to a reader."""
     if "_" not in name:
-        return name
+        return re.sub(r"(?<=\d)\s?%", "\u202f%", name)
     words = name.split("_")
     return " ".join(_UNITS.get(word, word) for word in words)
 
@@ -329,7 +329,7 @@ def _number(text: str) -> str:
     try:
         value = float(text)
     except ValueError:
-        return text
+        return re.sub(r"(?<=\d)\s?%", "\u202f%", text)
     if not math.isfinite(value):
         return "not defined" if math.isnan(value) else "\u2212\u221e" if value < 0 else "\u221e"
     if value.is_integer() and abs(value) < 1e15:

@@ -66,7 +66,9 @@ def test_result_and_figure_name_the_cell_that_made_them(project):
 
 def test_same_inputs_give_the_same_bytes(project):
     # The order of a set of texts is that of Python's hashes, which differ from one process to the next by default.
-    in_set_order = "[{'one': 1, 'two': 2, 'three': 3}[x] for x in {'one', 'two', 'three'}] + [hash('slot') % 999]"
+    in_set_order = (
+        "[{'one': 1, 'two': 2, 'three': 3}[x] for x in {'one', 'two', 'three'}] + [hash('slot') % 999]"
+    )
     project.write(SETUP, TAKE, RECORD, DRAW.replace("[1, 2, 3]", in_set_order))
     first = run(project)
     seen = {
