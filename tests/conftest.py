@@ -14,28 +14,54 @@ settings.register_profile(
 )
 settings.load_profile("rollstate")
 
-_LEFT_OUT = pytest.StashKey[int]()
+_LEFT_OUT = pytest.StashKey[list[str]]()
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out, as one group, the tests on published data where that data is not here."""
-    if data_folder() is not None:
-        return
-    on_data = [
-        item for item in items if item.get_closest_marker("real_data") or "data_dir" in item.fixturenames
+    """Leave out, as groups, the tests on published data where that data is not here, and those that take long."""
+    groups = {
+        "on published data": (
+            "name its folder with ROLLSTATE_DATA, or run `make data`",
+            [] if data_folder() else [item for item in items if _on_data(item)],
+        ),
+        "that take long": (
+            "set ROLLSTATE_THOROUGH=1",
+            [] if _thorough(config) else [item for item in items if item.get_closest_marker("thorough")],
+        ),
+    }
+    left = {item for _, group in groups.values() for item in group}
+    items[:] = [item for item in items if item not in left]
+    config.hook.pytest_deselected(items=list(left))
+    config.stash[_LEFT_OUT] = lines = [
+        f"{len(group)} tests {which} were left out: {remedy}"
+        for which, (remedy, group) in groups.items()
+        if group
     ]
-    items[:] = [item for item in items if item not in set(on_data)]
-    config.hook.pytest_deselected(items=on_data)
-    config.stash[_LEFT_OUT] = len(on_data)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = lines
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Take over what a worker of pytest-xdist left out: only the controller writes the summary."""
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", [])
+
+
+def _on_data(item):
+    return bool(item.get_closest_marker("real_data")) or "data_dir" in item.fixturenames
+
+
+def _thorough(config):
+    """Long tests run where they are asked for: in CI, by variable, or by name."""
+    asked = os.environ.get("CI") or os.environ.get("ROLLSTATE_THOROUGH")
+    return bool(asked) or "::" in "".join(config.args) or "thorough" in config.getoption("-m")
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Say in one line how many tests were left out, and what they need."""
-    if count := config.stash.get(_LEFT_OUT, 0):
-        terminalreporter.write_line(
-            f"{count} tests on published data were left out: name its folder with ROLLSTATE_DATA, or run `make data`"
-        )
+    """Say in a line for each group how many tests were left out, and what they need."""
+    for line in config.stash.get(_LEFT_OUT, []):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,7 @@ def test_equal_units_have_no_concentration_and_the_curve_is_the_diagonal():
     assert coverage.gini(units, share) == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.thorough
 def test_intervals_that_resample_whole_contracts_cover_the_truth_and_others_do_not():
     # Every slot of a contract is as busy as the contract; exponential activity has a Gini coefficient of 1/2.
     rng = np.random.default_rng(5)

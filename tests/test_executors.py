@@ -91,6 +91,7 @@ def test_spells_of_a_partitioned_trace_are_the_same_on_the_cluster(cluster, tmp_
         assert frame.equals(whole)
 
 
+@pytest.mark.thorough
 def test_a_sweep_of_notebooks_is_the_same_on_the_cluster(cluster, root, tmp_path):
     grid = {"draws": (20, 30), "trace": ("sample",)}
     tables = [

@@ -21,6 +21,7 @@ def snakemake(root, *words):
 
 
 @pytest.mark.real_data
+@pytest.mark.thorough
 def test_a_sweep_by_snakemake_has_the_numbers_of_a_run(root, tmp_path):
     config = ["--config", f"out={tmp_path}", "chapter=traces", "name=draws", "values=20",
               f"rollstate={Path(sys.executable).with_name('rollstate')}"]  # fmt: skip

@@ -27,6 +27,10 @@ LINES = {
     "profile": "from rollstate.compendium.cli import main\n"
     "main(['profile', 'sample', '--block-s', '12', '--out', 'sample.profile'], standalone_mode=False)\n"
     "main(['profile', 'sample.profile'], standalone_mode=False)",
+    "policy": "from rollstate.compendium.cli import main\n"
+    "fit = ['policy', 'fit', 'sample', '--penalty', '10', '--until', '2200', '--out', 'policy.json']\n"
+    "main(fit, standalone_mode=False)\n"
+    "main(['policy', 'replay', 'policy.json', 'sample'], standalone_mode=False)",
     "plan": "from rollstate.compendium.cli import main\nfrom rollstate.proving import runs\n"
     "run = runs.synthetic(1).query('run == \"synthetic prover\"')\n"
     "columns = {'block': 'block_number', 'client': 'el', 'gas': 'block_gas_used'}\n"

@@ -29,12 +29,14 @@ def test_run_why_and_figures_tell_the_same_story(call, project):
     assert "it has not been run" in said.output
 
 
+@pytest.mark.thorough
 def test_out_names_the_folder(call, project, tmp_path):
     done = call("run", "traces", "-p", "trace", "sample", "--out", str(tmp_path / "mine"))
     assert done.exit_code == 0, done.output
     assert (tmp_path / "mine" / "results.json").exists()
 
 
+@pytest.mark.thorough
 def test_parameters_come_from_a_file_and_the_command_line_wins(call, tmp_path):
     file = tmp_path / "my.yml"
     file.write_text("trace: sample\nseed: 3\n")

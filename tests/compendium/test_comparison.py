@@ -71,6 +71,7 @@ def test_changed_numbers_come_first_and_reasons_name_the_cause():
     assert page.index("toy.b") < page.index("toy.a")
 
 
+@pytest.mark.thorough
 def test_two_runs_of_a_notebook_are_compared_with_their_figures(project):
     folders = []
     for seed in (1, 2):

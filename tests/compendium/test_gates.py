@@ -118,6 +118,7 @@ MUTATIONS = {
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("mutation", MUTATIONS)
+@pytest.mark.thorough
 def test_a_mutated_estimator_or_parameter_turns_a_gate_red(mutation, root, data_dir, tmp_path):
     """The chapter is run from a copy of the package in which one line differs, and judged as the book is."""
     file, old, new, key = MUTATIONS[mutation]

@@ -40,6 +40,7 @@ def test_every_number_figure_and_entry_is_there(exported):
         assert key in entries
 
 
+@pytest.mark.thorough
 def test_a_paper_compiles_and_a_misquoted_number_does_not(exported):
     compiler = shutil.which("pdflatex")
     if not compiler:

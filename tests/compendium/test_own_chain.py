@@ -158,6 +158,7 @@ def test_an_endpoint_becomes_a_book_once_and_never_another_window(built, tmp_pat
 
 
 @pytest.mark.real_data
+@pytest.mark.thorough
 def test_a_folder_of_block_access_lists_becomes_a_book(built, data_dir, tmp_path):
     lists = next(data_dir.glob("mainnet-bal/**/*.rlp")).parent
     done = CliRunner().invoke(main, ["book", "--bal-dir", str(lists), "--out", str(tmp_path / "own")])

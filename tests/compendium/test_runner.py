@@ -159,7 +159,13 @@ def test_plain_papermill_works_unaided_and_is_as_strict(project, tmp_path):
     assert "did you mean 'seed'" in done.stderr
 
 
-@pytest.mark.parametrize("harm", ["delete a figure", "change a number", "change the notebook"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "delete a figure",
+        *(pytest.param(h, marks=pytest.mark.thorough) for h in ("change a number", "change the notebook")),
+    ],
+)
 def test_a_harmed_run_is_no_longer_fresh_and_heals_by_running_again(project, harm):
     work = run(project)
     file = {
@@ -178,6 +184,7 @@ def test_a_harmed_run_is_no_longer_fresh_and_heals_by_running_again(project, har
     assert why(project) == []
 
 
+@pytest.mark.thorough
 def test_another_environment_is_another_run(project, monkeypatch):
     run(project)
     real = provenance.environment()
@@ -188,6 +195,7 @@ def test_another_environment_is_another_run(project, monkeypatch):
     ]
 
 
+@pytest.mark.thorough
 def test_a_declared_result_that_is_not_recorded_fails_the_run(project):
     project.write(SETUP, TAKE, RECORD.replace("chapter.absent(", "print("), DRAW)
     with pytest.raises(runner.NotebookError, match=r"traces\.\w+ is declared and was not recorded"):
@@ -209,6 +217,7 @@ def test_what_was_not_declared_is_refused(project, cell, said):
         run(project)
 
 
+@pytest.mark.thorough
 def test_a_guard_that_does_not_exist_fails_the_run(project):
     (project.root / "tests").mkdir()
     with pytest.raises(runner.NotebookError, match=r"its guard .* does not exist"):

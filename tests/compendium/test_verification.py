@@ -33,6 +33,7 @@ def test_a_bundle_and_its_archive_are_reproduced_byte_for_byte(project, bundle, 
     assert bundle.is_dir(), "what was verified is left as it was"
 
 
+@pytest.mark.thorough
 def test_an_altered_file_is_named_and_other_data_is_not_reproduced(project, bundle):
     assert bundles.altered(bundle) == []
     csv = bundle / "line.csv"
@@ -44,6 +45,7 @@ def test_an_altered_file_is_named_and_other_data_is_not_reproduced(project, bund
     assert any("other values" in line for line in found.lines)
 
 
+@pytest.mark.thorough
 def test_a_notebook_that_draws_something_else_is_not_reproduced(project, bundle):
     project.write(SETUP, TAKE, RECORD, DRAW.replace('{"y": [1, 2, 3]}', '{"y": [1, 2, 4]}'))
     found = verification.verify(bundle, project.root)

@@ -175,6 +175,7 @@ def test_each_story_ends_well_on_the_chain(make_board, name):
     assert board.differences() == {}
 
 
+@pytest.mark.thorough
 def test_a_puppet_makes_a_fraud_final_on_the_naive_contract_only(py_evm):
     told = story()
     for edits, final in ((NAIVE, 4), ((), 0)):

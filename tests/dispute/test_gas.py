@@ -81,6 +81,7 @@ def wide_range(py_evm):
     return [m for m in board.messages if m.name == "post_roots"]
 
 
+@pytest.mark.thorough
 def test_gas_of_the_longest_game_and_of_every_message(py_evm):
     board, played = game_of(py_evm, 64, 64, 8)
     game = board.messages[played.first : played.last]
@@ -96,6 +97,7 @@ def test_gas_of_the_longest_game_and_of_every_message(py_evm):
     assert found == pytest.approx(recorded, rel=TOLERANCE), json.dumps(found, indent=2)
 
 
+@pytest.mark.thorough
 def test_the_last_step_over_forty_thousand_accounts_stays_below_its_bound(py_evm):
     board, _ = game_of(py_evm, 40_000, 2, 8)
     assert board.messages[-1].name == "prove"

@@ -130,6 +130,7 @@ def survives(py_evm, reason):
 
 
 @pytest.mark.parametrize("reason", ["transaction is not in the batch"])
+@pytest.mark.thorough
 def test_a_removed_assertion_breaks_its_test(py_evm, reason):
     assert not survives(py_evm, reason)
 

@@ -14,7 +14,9 @@ from rollstate.dispute.worlds import World
 ROOT = b"\1" * 32
 
 
-@pytest.mark.parametrize(("depth", "worlds", "least"), [(32, 4, 45), (64, 2, 15)])
+@pytest.mark.parametrize(
+    ("depth", "worlds", "least"), [(32, 4, 45), pytest.param(64, 2, 15, marks=pytest.mark.thorough)]
+)
 def test_python_step_equals_the_contracts_step(make_world, make_board, depth, worlds, least):
     board = make_board(Rules(depth=depth), ROOT)
     compared = 0
@@ -96,6 +98,7 @@ def test_a_balance_at_the_limit_steps_alike(make_board, target):
     assert stepped == vm_state(pre, bytes(32), 1)
 
 
+@pytest.mark.thorough
 def test_random_forgeries_are_refused_alike(make_world, make_board):
     board = make_board(Rules(), ROOT)
     refused = 0
@@ -131,6 +134,7 @@ def forgeries(witness, index, name):
         yield replace(witness, accesses=tuple(accesses))
 
 
+@pytest.mark.thorough
 def test_the_deepest_tree_steps_alike(make_world, py_evm):
     depth = 256
     board = ChainBoard(py_evm, Rules(depth=depth), ROOT)

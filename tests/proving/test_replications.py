@@ -12,6 +12,7 @@ WORK = np.random.default_rng(1).lognormal(np.log(115), 0.3, 250)
 PIPELINE = Pipeline(max_tx=10**9, speeds=(1.0,) * 14, group=4)
 
 
+@pytest.mark.thorough
 def test_intervals_cover():
     # Few transactions to a batch, so that paths of 2,000 batches are cheap.
     long = replicate(PIPELINE, Traffic(0.5, 600_000, failure=0.02), WORK, replications=40, seed=1)

@@ -36,6 +36,7 @@ def test_the_reference_is_the_product_limit_given_the_idle_time(made):
     assert np.abs(found - wanted).max() < 0.01
 
 
+@pytest.mark.thorough
 def test_covariates_that_act_bring_every_model_closer_to_the_truth():
     """Proportional hazards by type of contract, and nothing else: exponential gaps whose rate the covariate knows."""
     alike = synthetic.SyntheticParameters(

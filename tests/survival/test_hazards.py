@@ -102,6 +102,7 @@ def test_lifelines_maximises_the_likelihood_of_whole_block_gaps(family, cure, cu
 
 
 @pytest.mark.parametrize("kind", ["cloglog", "boosted", "varying", "cure"])
+@pytest.mark.thorough
 def test_models_forecast_close_to_the_truth(kind, cured, truth):
     spells, x = cured
     cuts = hazards.event_cuts(spells, 12)

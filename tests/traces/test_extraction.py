@@ -54,6 +54,7 @@ def contents(folder) -> dict:
 
 
 @pytest.mark.parametrize("view", ["prestate", "transfers"])
+@pytest.mark.thorough
 def test_ten_thousand_blocks_from_a_failing_endpoint_are_complete_and_there_once(tmp_path, view) -> None:
     blocks = 10_001
     stub = Stub(Chain(blocks, fork_at=blocks - 40), faults=0.1, most_logs=300, reorg_after=40)

@@ -133,6 +133,7 @@ def survive(reader, count, folder):
 
 
 @pytest.mark.parametrize("reader", READERS)
+@pytest.mark.thorough
 def test_damaged_files_are_read_or_refused(tmp_path, reader):
     outcomes = survive(reader, FEW, tmp_path)
     assert outcomes["refused"] > FEW // 10

@@ -33,6 +33,7 @@ def test_the_line_goes_through_two_points(counted):
     assert (found["smallest"], found["largest"]) == (1_000, 10_000)
 
 
+@pytest.mark.thorough
 def test_every_written_slot_of_a_trace_is_a_key_of_the_state(counted):
     trace = datasets.load_trace("sample")
     found = study.written(trace, counted[1], P.value_bytes)

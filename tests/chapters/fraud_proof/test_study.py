@@ -21,6 +21,7 @@ def node():
         yield running
 
 
+@pytest.mark.thorough
 def test_the_walkthrough_plays_both_cases(node):
     walk = study.walkthrough(SMALL)
     assert walk.posted["status"].to_list() == ["final", "checkpoint", "right", "wrong", "wrong", "wrong"]
