@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from html import escape as html_escape
 from importlib import resources
+from itertools import count
 from pathlib import Path
 
 import nbformat
@@ -304,27 +305,43 @@ def _problems(output: str, source: Path) -> str:
     return "\n".join(line.replace(f"{source}/", "") for line in lines)
 
 
+def clean_page(text: str) -> str:
+    """Return the HTML of a page without inert scripts and doubled tags, with names for what unfolds."""
+    unused = "|".join(map(re.escape, _UNUSED))
+    # Inert settings of live cells, which are off; the book names no host that it does not link to.
+    text = re.sub(r"<script>\s*(const THEBE_JS_URL|kernelName)[^<]*</script>", "", text)
+    text = re.sub(r'<script type="text/x-thebe-config">[^<]*</script>', "", text)
+    text = re.sub(rf"<script[^>]*/(?:{unused})[^>]*>\s*(</script>)?", "", text)
+    text = re.sub(rf"<link[^>]*/(?:{unused})[^>]*>", "", text)
+    # The theme and the renderer each write this tag.
+    first, *others = re.split(r'(?=<meta name="viewport")', text)
+    text = first + "".join(
+        other if not number else re.sub(r"^<meta[^>]*>", "", other) for number, other in enumerate(others)
+    )
+    # What a screen reader says of the arrows that unfold the table of contents, of folded code, of a list of anchors.
+    toggle = '<summary><span class="toctree-toggle"'
+    text = text.replace(toggle, toggle.replace("<summary", '<summary aria-label="Pages below"'))
+    number = count(1)
+    text = re.sub(
+        r'<summary aria-label="Toggle hidden content"',
+        lambda _: f'<summary aria-label="code, part {next(number)}"',
+        text,
+    )
+    text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    return re.sub(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"', r"\1", text)
+
+
 def _clean(html: Path) -> None:
     """Drop what a reader does not need, and what no page of an offline book may name."""
     (html / ".buildinfo").unlink(missing_ok=True)
     for name in _UNUSED:
         for file in (html / "_static").rglob(name):
             file.unlink()
-    unused = "|".join(map(re.escape, _UNUSED))
     for pattern in ("*.js.map", "*.ttf"):
         for file in (html / "_static").rglob(pattern):
             file.unlink()
     for file in html.rglob("*.html"):
         text = file.read_text(encoding="utf-8")
-        # Inert settings of live cells, which are off; the book names no host that it does not link to.
-        cleaned = re.sub(r"<script>\s*(const THEBE_JS_URL|kernelName)[^<]*</script>", "", text)
-        cleaned = re.sub(r'<script type="text/x-thebe-config">[^<]*</script>', "", cleaned)
-        cleaned = re.sub(rf"<script[^>]*/(?:{unused})[^>]*>\s*(</script>)?", "", cleaned)
-        cleaned = re.sub(rf"<link[^>]*/(?:{unused})[^>]*>", "", cleaned)
-        # What a screen reader says of the arrows that unfold the table of contents, and of a list of anchors.
-        toggle = '<summary><span class="toctree-toggle"'
-        cleaned = cleaned.replace(toggle, toggle.replace("<summary", '<summary aria-label="Pages below"'))
-        cleaned = cleaned.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-        cleaned = re.sub(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"', r"\1", cleaned)
+        cleaned = clean_page(text)
         if cleaned != text:
             file.write_text(cleaned, encoding="utf-8")

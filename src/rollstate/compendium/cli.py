@@ -267,15 +267,21 @@ def extract(
 
 @main.command()
 def lint() -> None:
-    """Fail on typed numbers in prose, undefined terms, long notebooks, and results without their guarding test."""
-    from rollstate.compendium import by_name, glossary, runner
+    """Fail on typed numbers, undefined terms, long notebooks, faults of prose, and results without their test."""
+    from rollstate.compendium import by_name, glossary, prose_lint, runner
     from rollstate.compendium import lint as rules
+    from rollstate.compendium.declared import Declared
+    from rollstate.traces import datasets
 
     root = options.root()
     lines = [str(finding) for finding in rules.lint_prose(root)] + rules.long_code(root)
     lines += glossary.findings(glossary.terms(root), glossary.prose(root))
+    declared: dict[str, Declared] = {}
     for name in runner.chapters(root):
-        lines += rules.missing_guards(by_name.result_class(name).guards(), root)
+        results = by_name.result_class(name)
+        lines += rules.missing_guards(results.guards(), root)
+        declared |= {f"{name}.{key}": one for key, one in results.declared().items()}
+    lines += prose_lint.findings(root, declared, frozenset(datasets.names()))
     for line in lines:
         click.echo(line)
     if lines:

@@ -20,6 +20,7 @@ _ABOUT = (
     "number with its interval, source and test."
 )
 _LONGEST = 300
+_ANSWER = "Answer. "
 _HIDDEN = (".rs-tip", "script", "style", ".admonition", ".headerlink", "dl", ".citation")
 
 
@@ -82,15 +83,17 @@ def _as_linked(path: str) -> str:
 
 
 def _page(path: str, text: str, work: dict[str, str], base: str) -> Page:
-    """Return what to say of a rendered page: its first heading and its first paragraph."""
+    """Return what to say of a rendered page: its first heading, and its abstract's answer or its first paragraph."""
     soup = BeautifulSoup(text, "html.parser")
     article = soup.find("article") or soup
     for hidden in article.select(", ".join(_HIDDEN)):
         hidden.decompose()
     heading = article.find("h1")
     title = _plain(heading.get_text()) if heading else path
-    paragraphs = (_plain(paragraph.get_text()) for paragraph in article.find_all("p"))
-    description = next((said for said in paragraphs if len(said.split()) > 6), f"{title}. {_ABOUT}")
+    paragraphs = [_plain(paragraph.get_text()) for paragraph in article.find_all("p")]
+    answers = [said.removeprefix(_ANSWER) for said in paragraphs if said.startswith(_ANSWER)]
+    long = [said for said in paragraphs if len(said.split()) > 6]
+    description = next(iter([*answers, *long]), f"{title}. {_ABOUT}")
     picture = article.select_one("figure img, .rs-thumb img")
     image = ""
     # A bundle's figure is a vector here; what a link is shown with must be pixels.

@@ -40,7 +40,7 @@ def test_figures_say_their_numbers(found):
     drawn = figures.hits(found.ratios, quote=P.quote)
     assert "Belady" in drawn.alt
     gaps = figures.gaps(study.gaps(found))
-    assert "conditional hazard in 1.0%" in gaps.alt
+    assert "conditional hazard in 1.0\u202f%" in gaps.alt
     assert study.gaps(found).filter(pl.col("policy") == curves.RATE).height == 2
 
 

@@ -150,7 +150,7 @@ def gaps(frame: pl.DataFrame) -> Drawing:
         f"{names[1]} at {wins[names[1]]}",
     )
     numbers = "; ".join(
-        f"{row['policy']} in {row['share']:.1%}: {row['closed']:.0%} over {row['best']}"
+        f"{row['policy']} in {style.share(row['share'], 1)}: {style.share(row['closed'])} of the gap from {row['best']}"
         for row in known.iter_rows(named=True)
     )
     return Drawing(

@@ -26,7 +26,9 @@ class CachingResults(Results):
     """Numbers that the chapter records."""
 
     share: float = result(
-        "memory that the text quotes, as a share of the bytes of all slots", fmt=".0%", guard=_MEMORY
+        "parameter: memory that the text quotes, as a share of the bytes of all slots",
+        fmt=".0%",
+        guard=_MEMORY,
     )
     repeated: int = result("repeated accesses that are judged", fmt=",", guard=_MEMORY)
     ordered: float = result("share of accesses whose transaction is known", fmt=".0%", guard=_ORDER)
@@ -35,9 +37,11 @@ class CachingResults(Results):
         fmt=".1%",
         guard=_ORDER,
     )
-    best: str = result("classical policy with the most hits in that memory", guard=_MEMORY)
-    best_hits: float = _hits("its hit ratio among repeated accesses", _PAPER)
-    lru: float = _hits("hit ratio of LRU in that memory", _PAPER)
+    best: str = result("classical policy with the most hits in the quoted memory", guard=_MEMORY)
+    best_hits: float = _hits(
+        "hit ratio among repeated accesses of the best classical policy in the quoted memory", _PAPER
+    )
+    lru: float = _hits("hit ratio of LRU in the quoted memory", _PAPER)
     lfu: float = _hits("hit ratio of LFU whose counters go with the slot", _PAPER)
     filled: float = _hits("hit ratio of a cache without eviction that fills up", _PAPER)
     wiped: float = _hits("hit ratio of a cache that is wiped whole at its cap", _PAPER)
@@ -49,7 +53,11 @@ class CachingResults(Results):
         fmt=".1%",
         guard=_GAP,
     )
-    rate_closed: float = result("the same of the posterior rate", fmt=".1%", guard=_GAP)
+    rate_closed: float = result(
+        "share of the gap from the best classical policy to the bound that the posterior rate closes",
+        fmt=".1%",
+        guard=_GAP,
+    )
     hazard_wins: int = result(
         "sizes at which the conditional hazard hits more than every classical policy", fmt="d", guard=_GAP
     )

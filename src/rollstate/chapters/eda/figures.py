@@ -269,5 +269,5 @@ def peer_rule(frame: pl.DataFrame, *, half: int) -> Drawing:
         caption="Kaplan-Meier curves of the gap on the synthetic trace of zk-state-prune by two interval rules, and their "
         "difference. Band: 95 % paired bootstrap over contracts.",
         alt=f"Two panels. At half of the window the share of open gaps is {at['share', rules[0]]} with the clock restarted "
-        f"and {at['share', rules[1]]} with delayed entry, a difference of {off}.",
+        f"and {at['share', rules[1]]} with delayed entry, a difference of {off} of all gaps.",
     )

@@ -107,7 +107,8 @@ def speedup(frame: pl.DataFrame, *, limit: float, quote: int) -> Drawing:
     best = {row["engine"]: row["speedup"] for row in at.rows(named=True)}
     style.title(
         figure,
-        f"With {quote} threads locks give {best['locks']:.1f}, optimistic rounds {best['optimistic rounds']:.1f}",
+        f"{quote} threads with locks are {best['locks']:.1f} times as fast as one, with optimistic rounds "
+        f"{best['optimistic rounds']:.1f} times",
     )
     said = ", ".join(f"{name} {value:.2f}" for name, value in best.items())
     return Drawing(
@@ -134,17 +135,18 @@ def listed(frame: pl.DataFrame, *, quote: int) -> Drawing:
     ax.set(xlabel="threads", ylabel="speed-up over one thread", ylim=(0, None))
     ax.legend(title=None)
     at = dict(frame.filter(threads=quote).select("schedule", "speedup").iter_rows())
-    strict, _, free, least = (at[name] for name in order)
+    free, least = at[order[2]], at[order[3]]
     style.title(
         figure,
-        f"With {quote} threads a list gives {free:.1f} on these blocks, and {least:.1f} on any full block",
+        f"{quote} threads with a list are {free:.1f} times as fast as one on these blocks, on any full block at least "
+        f"{least:.1f} times",
     )
     said = ", ".join(f"{name} {value:.2f}" for name, value in at.items())
     return Drawing(
         figure,
         caption="Speed-up by threads, access gas, ratio of sums over blocks; bands: 95 % bootstrap over blocks. With a list "
         "nothing waits. The last line holds for every full block: no transaction is above the cap of 2^24 gas.",
-        alt=f"Four rising lines. At {quote} threads: {said}; the strict rule {strict:.2f}.",
+        alt=f"Four rising lines. At {quote} threads: {said}.",
     )
 
 
@@ -318,7 +320,10 @@ def kept(frame: pl.DataFrame) -> Drawing:
     ax.legend(title=None)
     last = {what: frame.filter(what=what)["share"][-1] for what in order}
     longest = whole(frame["interval"].max())
-    style.title(figure, f"{longest} blocks at once leave {style.share(last['nodes'])} of the nodes")
+    style.title(
+        figure,
+        f"Committing {longest} blocks at once hashes {style.share(last['nodes'])} of the nodes of block by block",
+    )
     return Drawing(
         figure,
         caption="Keys and tree nodes hashed when several blocks are committed together, over those hashed block by block. "

@@ -43,7 +43,10 @@ class ExecutionResults(Results):
         gate=gate(5.916, 0.001, "a ratio of exact counts, rounded here"),
     )
     limit_mean: float = result(
-        "the same as a mean of the blocks' ratios", fmt=".1f", interval=_BLOCKS, guard=_REFERENCE
+        "speed-up of unlimited threads, strict rule, unit costs, mean of the blocks' ratios",
+        fmt=".1f",
+        interval=_BLOCKS,
+        guard=_REFERENCE,
     )
     limit_lazy: float = result(
         "speed-up of unlimited threads with lazy balances, unit costs, ratio of sums",
@@ -57,7 +60,7 @@ class ExecutionResults(Results):
         interval=_BLOCKS,
         guard=_RULES,
     )
-    quote: int = result("threads quoted in the text", unit="threads", guard=_GRAHAM)
+    quote: int = result("parameter: threads quoted in the text", unit="threads", guard=_GRAHAM)
     locks: float = result(
         "speed-up of locks at the quoted threads, strict rule", fmt=".2f", interval=_BLOCKS, guard=_REFERENCE
     )
@@ -90,7 +93,7 @@ class ExecutionResults(Results):
         fmt=".1f",
         guard=_CAP,
     )
-    read_depth: int = result("reads under way quoted in the text", guard=_READS)
+    read_depth: int = result("parameter: reads under way quoted in the text", guard=_READS)
     waiting_ms: float = result(
         "model: time of a block if a thread waits for its reads",
         unit="ms",
@@ -195,14 +198,17 @@ class ExecutionResults(Results):
     difference_kb: float = result(
         "state difference of a block", unit="kB", fmt=".0f", interval=_BLOCKS, guard=_LISTS
     )
-    interval: int = result("blocks per commitment quoted in the text", unit="blocks", guard=_KEPT)
+    interval: int = result("parameter: blocks per commitment quoted in the text", unit="blocks", guard=_KEPT)
     kept: float = result(
-        "share of written keys left to commit",
+        "distinct written keys over the keys written block by block, when several blocks are committed at once",
         fmt=".0%",
         interval="95 % bootstrap over intervals",
         guard="tests/execution/test_commitment_cost.py::test_mainnet_shares_are_the_reference",
         gate=gate(0.8163, 0.0001, "a share of exact counts, rounded here"),
     )
     kept_nodes: float = result(
-        "share of tree nodes left to hash", fmt=".0%", interval="95 % bootstrap over intervals", guard=_KEPT
+        "tree nodes hashed over those hashed block by block, when several blocks are committed at once",
+        fmt=".0%",
+        interval="95 % bootstrap over intervals",
+        guard=_KEPT,
     )

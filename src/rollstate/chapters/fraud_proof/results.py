@@ -64,25 +64,25 @@ class FraudProofResults(Results):
         guard=_GAS,
     )
     zk_stage_two: int = result(
-        "gas of checking one Groth16 proof in place of stage two, from the gas schedule",
+        "model: gas of checking one Groth16 proof in place of stage two, from the gas schedule",
         unit="gas",
         fmt=",",
         guard=_ZK,
     )
 
-    states: int = result("states of the timed model with all rules", fmt=",", guard=_MODEL)
+    states: int = result("model: states of the timed model with all rules", fmt=",", guard=_MODEL)
     attacks: int = result(
-        "attacks found in the timed model with all rules",
+        "model: attacks found in the timed model with all rules",
         guard=_MODEL,
         gate=gate(0, 0, "no schedule may do harm"),
     )
     rules: int = result("rules that were removed one at a time", guard=_NEEDED)
     needed: int = result(
-        "rules without which the model has an attack",
+        "model: rules without which the timed model has an attack",
         guard=_NEEDED,
         gate=gate(10, 0, "every rule is there for an attack"),
     )
-    longest_attack: int = result("messages of the longest of the shortest attacks", guard=_NEEDED)
+    longest_attack: int = result("model: messages of the longest of the shortest attacks", guard=_NEEDED)
 
     games: int = result("random games of two parties", fmt=",", guard=_RANDOM)
     won: int = result("random games of two parties that the honest one won", fmt=",", guard=_RANDOM)
@@ -112,10 +112,10 @@ class FraudProofResults(Results):
     )
 
     game_delay: float = result(
-        "longest delay that any number of puppet games buy", unit="s", fmt=",.0f", guard=_PRICE
+        "model: longest delay that any number of puppet games buy", unit="s", fmt=",.0f", guard=_PRICE
     )
     loss_delay: float = result(
-        "delay that one ETH buys a sequencer that loses on purpose", unit="s", fmt=",.0f", guard=_PRICE
+        "model: delay that one ETH buys a sequencer that loses on purpose", unit="s", fmt=",.0f", guard=_PRICE
     )
 
     program_steps: int = result(
@@ -167,18 +167,24 @@ class FraudProofResults(Results):
         "code of the program stage's contract", unit="bytes", fmt=",", guard=_ON_CHAIN
     )
 
-    budget: float = result("budget of the adversary in the comparison", unit="ETH", fmt=",.0f", guard=_BUDGET)
-    budget_games: int = result("false games that the budget pays for", fmt=",", guard=_BUDGET)
+    budget: float = result(
+        "parameter: budget of the adversary in the comparison", unit="ETH", fmt=",.0f", guard=_BUDGET
+    )
+    budget_games: int = result(
+        "model: false games that the adversary's budget pays for", fmt=",", guard=_BUDGET
+    )
     honest_share: float = result(
-        "gas that answering all of them costs the honest sequencer, over the budget", fmt=".1%", guard=_BUDGET
+        "model: gas that answering all false games costs the honest sequencer, over the adversary's budget",
+        fmt=".1%",
+        guard=_BUDGET,
     )
     honest_income: float = result(
-        "half of the lost bonds of these games, which goes to the honest sequencer, over the budget",
+        "model: half of the lost bonds of all false games, which goes to the honest sequencer, over the adversary's budget",
         fmt=".0%",
         guard=_BUDGET,
     )
     budget_delay: float = result(
-        "delay that the budget buys a sequencer that loses on purpose again and again",
+        "model: delay that the adversary's budget buys a sequencer that loses on purpose again and again",
         unit="days",
         fmt=",.0f",
         guard=_BUDGET,

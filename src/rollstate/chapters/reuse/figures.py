@@ -287,8 +287,8 @@ def over_months(frame: pl.DataFrame) -> Drawing:
     said = "; ".join(f"{name} {value:.3g}" for name, value in worst.items())
     style.title(
         figure,
-        f"From a RAM-day on, re-tuning costs at most {worst['re-tuned on change']:.2f} of the best window in hindsight, the "
-        f"window tuned once {worst['tuned window']:.2f}",
+        f"From a RAM-day on, re-tuning costs at most {worst['re-tuned on change']:.2f} times as much as the best window, the "
+        f"window tuned once {worst['tuned window']:.2f} times",
     )
     return Drawing(
         figure,
@@ -325,8 +325,8 @@ def drift(frame: pl.DataFrame) -> Drawing:
     said = ", ".join(f"{name} {value:.2f}" for name, value in at.items())
     style.title(
         figure,
-        f"On {top['trace']} from day {top['start']:,.0f} on the tuned window costs {at['tuned window']:.2f} of the best one, "
-        f"re-tuned on change {at['re-tuned on change']:.2f}",
+        f"On {top['trace']} from day {top['start']:,.0f} on the tuned window costs {at['tuned window']:.2f} times as much as the "
+        f"best, re-tuned on change {at['re-tuned on change']:.2f} times",
     )
     return Drawing(
         figure,
