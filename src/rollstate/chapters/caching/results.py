@@ -74,7 +74,9 @@ class CachingResults(Results):
         guard=_PLACES,
     )
     places_safest_behind: float = result(
-        "that shortfall: hits that it lacks to the best one of the trace", fmt=".1%", guard=_PLACES
+        "hits that the policy of the smallest worst shortfall lacks to the best one of a trace, at most",
+        fmt=".1%",
+        guard=_PLACES,
     )
     places_gap_low: float = result(
         "smallest gap from the best classical policy to the bound over all traces", fmt=".1%", guard=_PLACES
@@ -82,10 +84,14 @@ class CachingResults(Results):
     places_gap_high: float = result("largest such gap", fmt=".1%", guard=_PLACES)
     places_points: int = result("pairs of traces and sizes that are compared", fmt="d", guard=_PLACES)
     places_hazard: int = result(
-        "of these, where the conditional hazard hits more than every classical policy", fmt="d", guard=_PLACES
+        "traces and sizes where the conditional hazard hits more than every classical policy",
+        fmt="d",
+        guard=_PLACES,
     )
     places_rate: int = result(
-        "of these, where the posterior rate hits more than every classical policy", fmt="d", guard=_PLACES
+        "traces and sizes where the posterior rate hits more than every classical policy",
+        fmt="d",
+        guard=_PLACES,
     )
     sampling_error: float = result(
         "largest error of a policy's hit ratio from sampling slots, on a trace that is also replayed whole",

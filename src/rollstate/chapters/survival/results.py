@@ -159,7 +159,10 @@ class SurvivalResults(Results):
         "share of the contracts that have a known kind", fmt=".0%", guard=_LABELLED
     )
     kinds_compared: int = result("contracts with code and a kind given by hand", guard=_LABELLED)
-    kinds_proxies: int = result("of these, proxies, whose code does not tell their kind", guard=_KINDS)
+    kinds_proxies: int = result(
+        "contracts with code and a public kind that are proxies, whose code does not tell their kind",
+        guard=_KINDS,
+    )
     kinds_agree: int = result("of the others, contracts on which code and hand agree", guard=_LABELLED)
     kinds_brier_class: float = _brier(
         "Brier score on the judged slots of a curve for each class of activity", _GAIN
