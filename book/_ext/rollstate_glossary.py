@@ -20,7 +20,9 @@ _LEFT_ALONE = (
 def link_terms(app: Sphinx, doctree: nodes.document) -> None:
     """Replace the first use of each term in the running text of a page by a link."""
     page = app.env.docname
-    if page.split("/")[-1] in ("glossary", "references", "CHANGELOG") or page.startswith("book/parameters/"):
+    if page.split("/")[-1] in ("glossary", "references", "CHANGELOG") or page.startswith(
+        ("book/parameters/", "api/")
+    ):
         return
     # Longer terms first, so that "block access list" is not taken for "access".
     waiting = sorted(glossary.terms(Path(app.srcdir)), key=len, reverse=True)

@@ -3,9 +3,10 @@
 Roles
     ``{num}`chapter.key|format` `` a registered result, with its interval, source, cell and guard on hover.
     ``{between}`chapter.key|format` `` the interval of a registered result.
-    ``{lit}`12 s` ``               a constant or a figure quoted from a source: typed on purpose.
+    ``{lit}`12 s` ``               a constant: typed on purpose.
+    ``{quoted}`220 MiB` ``         a figure that a source published: typed on purpose, and marked as such.
 Directives
-    ``{result-figure} chapter/name``, ``{result-table} chapter/name``, ``{run-provenance} chapter``, ``{data-banner}``;
+    ``{result-table} chapter/name``, ``{run-provenance} chapter``, ``{data-banner}``;
     `rollstate_lists` has those that list.
 
 An unknown key is a warning, and the book is built with warnings as errors.
@@ -120,12 +121,26 @@ class NumberRole(SphinxRole):
 
 
 class LiteralRole(SphinxRole):
-    """Typed on purpose: a constant, or a figure quoted from a source."""
+    """Typed on purpose: a constant."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the text as it stands."""
         return [nodes.Text(self.text)], []
 
+
+QUOTED = "published by the source that the text names, not computed in this book"
+
+
+class QuotedRole(SphinxRole):
+    """Typed on purpose: a figure that a source published, with the mark of such figures."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the text as an abbreviation whose explanation says what the mark means."""
+        text = " ".join(self.text.split())
+        return [nodes.abbreviation(self.rawtext, text, classes=["rs-quoted"], explanation=QUOTED)], []
+
+
+MODELLED = "a model's value: it follows from stated assumptions and parameters, not from measurements alone"
 
 _tips = count()
 
@@ -145,11 +160,13 @@ def visit_number_html(self: Any, node: number) -> None:
         if result.published
         else ("computed in", f"{chapter}, cell {result.cell}, run {stamp['key'][:8]}"),
         ("guarded by", result.guard),
+        *([("kind", MODELLED)] if result.modelled else []),
     ]
     tip = f"tip-{next(_tips)}"
     # Numbers do not break over lines, sentences do.
     kind = " rs-text" if isinstance(result.value, str) else ""
     kind += " rs-published" if result.published else ""
+    kind += " rs-model" if result.modelled else ""
     body = "".join(f"<span><b>{name}</b> {html.escape(str(value))}</span>" for name, value in rows)
     self.body.append(
         f'<span class="rs-num{kind}"><a href="{_address(self.builder, result)}" aria-describedby="{tip}">'
@@ -291,7 +308,7 @@ class ResultTable(SphinxDirective):
                 return [
                     nodes.reference("", "", nodes.literal("", text), refuri=f"{up}{letter}/{text}/index.html")
                 ]
-        return _number(text)
+        return plain_number(text)
 
 
 _UNITS = {"s": "(s)", "kb": "(kB)", "kw": "(kW)", "usd": "$", "kwh": "kWh"}
@@ -300,19 +317,19 @@ _UNITS = {"s": "(s)", "kb": "(kB)", "kw": "(kW)", "usd": "$", "kwh": "kWh"}
 def heading(name: str) -> str:
     """Return the name of a column as words: what a script calls ``final_p99_s`` is "final p99 (s)" to a reader."""
     if "_" not in name:
-        return name
+        return re.sub(r"(?<=\d)\s?%", "\u202f%", name)
     words = name.split("_")
     return " ".join(_UNITS.get(word, word) for word in words)
 
 
-def _number(text: str) -> str:
+def plain_number(text: str) -> str:
     """Return a CSV cell as a reader wants it: four significant digits where it is a long decimal."""
     if text in ("true", "false"):
         return "yes" if text == "true" else "no"
     try:
         value = float(text)
     except ValueError:
-        return text
+        return re.sub(r"(?<=\d)\s?%", "\u202f%", text)
     if not math.isfinite(value):
         return "not defined" if math.isnan(value) else "\u2212\u221e" if value < 0 else "\u221e"
     if value.is_integer() and abs(value) < 1e15:
@@ -408,8 +425,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("num", NumberRole())
     app.add_role("between", NumberRole(interval=True))
     app.add_role("lit", LiteralRole())
+    app.add_role("quoted", QuotedRole())
     for name, directive in {
-        "result-figure": ResultFigure,
         "result-table": ResultTable,
         "run-provenance": RunProvenance,
         "data-banner": DataBanner,

@@ -73,6 +73,9 @@
     apply();
   };
 
+  // A table that a script has just shown.
+  document.addEventListener("rs-table", (event) => sortable(event.target));
+
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("table.rs-table").forEach(sortable);
     document.querySelectorAll(".rs-list").forEach(filtered);

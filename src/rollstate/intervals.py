@@ -109,6 +109,7 @@ def build(
         One row per spell, sorted by slot and start:
 
         ``slot_id``, ``contract_id`` uint32
+            Numbers of the slot and of its contract.
         ``start`` int64
             Block of the previous access, or of the slot's creation.
         ``entry``, ``duration`` int64

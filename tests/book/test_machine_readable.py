@@ -5,8 +5,17 @@ import re
 
 import jsonschema
 import pytest
+import yaml
 from bs4 import BeautifulSoup
-from tests.compendium.machine_schemas import CODEMETA, SCHEMAS
+from sphinx.util.inventory import InventoryFile
+from tests.compendium.machine_schemas import (
+    CITATION,
+    CODEMETA,
+    FIGURE_RECORD,
+    NUMBER_RECORD,
+    SCHEMAS,
+    crate_faults,
+)
 
 from rollstate.compendium import runner
 
@@ -62,6 +71,52 @@ def test_llms_txt_names_every_chapter_and_only_pages_that_exist(html, root):
     links = re.findall(r"\]\(([^)]+\.html)\)", (html / "llms.txt").read_text(encoding="utf-8"))
     assert {f"notebooks/{chapter}.html" for chapter in runner.chapters(root)} <= set(links)
     assert all((html / link).is_file() for link in links)
+
+
+def test_every_record_at_an_address_holds(html):
+    numbers = list((html / "n").rglob("number.json"))
+    figures = [path for path in (html / "f").rglob("*.json") if path.name != "cite.json"]
+    assert numbers
+    assert figures
+    for paths, schema in ((numbers, NUMBER_RECORD), (figures, FIGURE_RECORD)):
+        for path in paths:
+            jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), schema)
+
+
+def test_the_crate_covers_every_page_and_address(html, pages, addresses):
+    data = json.loads((html / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    assert crate_faults(data, html) == []
+    known = {entity["@id"] for entity in data["@graph"]}
+    assert {path.relative_to(html).as_posix() for path in [*pages, *addresses]} <= known
+
+
+def test_the_inventory_leads_to_functions_figures_and_numbers(html, pages, addresses):
+    with (html / "objects.inv").open("rb") as file:
+        known = InventoryFile.load(file, "", lambda base, uri: uri)
+    labels = {name: entry[2] for name, entry in known["std:label"].items()}
+    for path in addresses:
+        address = path.relative_to(html).as_posix()
+        assert labels[address.removesuffix("/index.html")] == address
+    functions = {name: entry[2] for name, entry in known["py:function"].items()}
+    assert "rollstate.tails.estimators.hill" in functions
+    ids = {
+        path.relative_to(html).as_posix(): set(re.findall(r'id="([^"]+)"', path.read_text(encoding="utf-8")))
+        for path in pages
+    }
+    for name, address in functions.items():
+        page, _, anchor = address.partition("#")
+        assert anchor in ids[page], name
+
+
+def test_every_chapter_links_the_functions_it_calls(html, root):
+    for chapter in runner.chapters(root):
+        text = (html / "notebooks" / f"{chapter}.html").read_text(encoding="utf-8")
+        assert "Functions of this chapter" in text, chapter
+        assert re.search(r'href="\.\./api/\w+\.html#rollstate\.', text), chapter
+
+
+def test_the_citation_file_is_what_its_format_demands(root):
+    jsonschema.validate(yaml.load((root / "CITATION.cff").read_text(), yaml.BaseLoader), CITATION)
 
 
 def test_codemeta_and_robots(html):

@@ -2,6 +2,8 @@
 
 from collections import OrderedDict
 
+import numpy as np
+
 
 def lru(slots, room):
     cache, hits = OrderedDict(), []
@@ -243,4 +245,58 @@ def wtinylfu(slots, room, estimate):
                         continue
                     segment.pop()
                 probation.insert(0, candidate)
+    return hits
+
+
+def lhd(slots, room):
+    """Hit densities by their definition; the same stream of random numbers as the package's."""
+    ages, classes, state = 256, 16, 1
+    width, period, budget = max(1, room * 8 // ages), max(1024, 4 * room), max(1, int(room * 0.01))
+    cache, order, hits = {}, [], []  # slot: [time, last age, the age before, explorer]
+    hit, gone = np.zeros((classes, ages)), np.zeros((classes, ages))
+    density = np.array([[(c + 1) / (a + 1) for a in range(ages)] for c in range(classes)])
+
+    def draw(n):
+        nonlocal state
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return (state >> 33) % n
+
+    def kind(entry):
+        both = entry[1] + entry[2]
+        return classes - 1 if both == 0 else sum(both * 2**i < ages for i in range(classes - 1))
+
+    for i, s in enumerate(slots):
+        hits.append(s in cache)
+        if s in cache:
+            entry = cache[s]
+            age = min(ages - 1, (i - entry[0]) // width)
+            hit[kind(entry), age] += 1
+            entry[1:3] = age, entry[1]
+            budget += entry[3]
+        else:
+            if len(order) == room:
+                ranked = []
+                for _ in range(min(32, room)):
+                    at = draw(room)
+                    entry = cache[order[at]]
+                    age = (i - entry[0]) // width
+                    ranked.append(
+                        (-1.0 if age >= ages else density[kind(entry), age] + entry[3], entry[0], at)
+                    )
+                at = min(ranked)[2]
+                entry = cache.pop(order[at])
+                gone[kind(entry), min(ages - 1, (i - entry[0]) // width)] += 1
+                budget += entry[3]
+                order[at] = s
+            else:
+                order.append(s)
+            entry = cache[s] = [i, 0, ages, False]
+        chosen = draw(32) == 0
+        entry[0], entry[3] = i, budget > 0 and chosen
+        budget -= entry[3]
+        if (i + 1) % period == 0:
+            events = np.cumsum((hit + gone)[:, ::-1], axis=1)
+            waited, found = np.cumsum(events, axis=1), np.cumsum(hit[:, ::-1], axis=1)
+            density = np.where(events > 1e-5, found / np.maximum(waited, 1e-300), 0)[:, ::-1]
+            hit, gone = hit * 0.9, gone * 0.9
     return hits

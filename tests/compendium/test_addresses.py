@@ -4,13 +4,26 @@ import dataclasses
 import json
 import shutil
 
+import jsonschema
 import polars as pl
 import pytest
 
-from rollstate.compendium import addresses, bundles, citation, cited, histories, releases, results, style
+from rollstate.compendium import (
+    addresses,
+    bundles,
+    citation,
+    cited,
+    crate,
+    histories,
+    releases,
+    results,
+    style,
+)
 from rollstate.compendium.results import Result
 from rollstate.compendium.snapshots import Snapshot
 from rollstate.errors import InputError
+
+from .machine_schemas import FIGURE_RECORD, NUMBER_RECORD, crate_faults
 
 NUMBER = Result(
     key="traces.slots",
@@ -128,6 +141,47 @@ def test_a_figure_has_its_data_its_record_and_the_data_of_releases(built):
     assert record["releases"][0]["state"] == histories.REPLACED
     for file in ("cite.bib", "cite.ris", "cite.json"):
         assert record["content_sha256"][:16] in (figure / file).read_text()
+
+
+def test_every_record_is_what_its_schema_demands(built):
+    _, _, html, _ = built
+    for path in (html / "n").rglob("number.json"):
+        jsonschema.validate(json.loads(path.read_text()), NUMBER_RECORD)
+    records = [path for path in (html / "f").rglob("*.json") if path.name != "cite.json"]
+    assert {path.stem for path in records} == {"line", "lost"}
+    for path in records:
+        jsonschema.validate(json.loads(path.read_text()), FIGURE_RECORD)
+
+
+def test_the_crate_of_a_book_covers_every_address_and_a_run_made_what_is_current(built):
+    registry, _, html, pages = built
+    notebook = html / "notebooks" / "traces.html"
+    notebook.parent.mkdir(exist_ok=True)
+    notebook.write_text("a page")
+    files = ["notebooks/traces.html", *addresses.described(html, pages)]
+    text = crate.of_book({"traces": STAMP}, files, addresses.current(registry))
+    assert text == crate.of_book({"traces": STAMP}, reversed(files), addresses.current(registry))
+    data = json.loads(text)
+    assert crate_faults(data, html) == []
+    entities = {entity["@id"]: entity for entity in data["@graph"]}
+    made = {one["@id"] for one in entities["#run-traces"]["result"]}
+    assert made == {
+        "notebooks/traces.html",
+        *(f"n/traces.slots/{name}" for name in ("index.html", "number.csv", "number.json")),
+        *(f"f/traces/line/{name}" for name in ("index.html", "line.csv", "line-0.3.0.csv", "line.json")),
+    }
+    assert {"n/traces.gone/index.html", "f/traces/lost/lost.csv"} <= entities.keys()
+
+
+def test_a_faulty_crate_is_refused(built):
+    registry, _, html, pages = built
+    files = addresses.described(html, pages)
+    data = json.loads(
+        crate.of_book({"traces": STAMP}, [*files, "n/nothing.html"], addresses.current(registry))
+    )
+    assert crate_faults(data, html) == ["n/nothing.html is no part of the crate, or is not there"]
+    data["@graph"] = [entity for entity in data["@graph"] if entity["@id"] != "#python"]
+    assert any("#python, which is not described" in fault for fault in crate_faults(data, html))
 
 
 def test_superseded_lists_each_cited_content_once_and_nothing_current(built):

@@ -7,12 +7,12 @@ from rollstate.compendium import book
 from rollstate.compendium.marks import MIME
 
 
-@pytest.mark.parametrize("changed", ["source/index.md", "renderer/book.py", "requirements.lock"])
+@pytest.mark.parametrize("changed", ["source/index.md", "package/book.py", "requirements.lock"])
 def test_a_change_of_pages_of_code_or_of_the_lock_makes_the_book_again(tmp_path, monkeypatch, changed):
-    for name in ("source/index.md", "renderer/book.py", "requirements.lock"):
+    for name in ("source/index.md", "package/book.py", "requirements.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("before")
-    monkeypatch.setattr(book, "_RENDERER", tmp_path / "renderer")
+    monkeypatch.setattr(book, "_PACKAGE", tmp_path / "package")
     before = book.inputs(tmp_path / "source", tmp_path)
     assert book.inputs(tmp_path / "source", tmp_path) == before
     (tmp_path / changed).write_text("after")
@@ -40,3 +40,14 @@ def test_cells_that_were_not_executed_have_no_anchor_and_show_what_was_published
     sources = [cell.source for cell in book.page(executed, "traces", set()).cells]
     assert not any("cell-traces-" in source for source in sources)
     assert "```{result-figure} traces/line-1\n```" in sources
+
+
+def test_a_page_names_each_fold_and_has_each_tag_once():
+    viewport = '<meta name="viewport" content="width=device-width"/>'
+    fold = '<summary aria-label="Toggle hidden content">code</summary>'
+    page = book.clean_page(f"<head>{viewport}<title>t</title>{viewport}</head>{fold}{fold}")
+    assert page.count("viewport") == 1
+    assert "<title>t</title></head>" in page
+    assert [f'aria-label="code, part {n}"' in page for n in (1, 2)] == [True, True]
+    assert "Toggle hidden" not in page
+    assert book.clean_page("<head></head>") == "<head></head>"

@@ -116,6 +116,13 @@ def test_the_first_real_paragraph_describes_a_page(marked):
     assert found["DC.title"] == ["notebooks/traces.html"]
 
 
+def test_the_answer_of_an_abstract_describes_a_chapter():
+    question = "<p>Question. Which of the seven words are here, all?</p>"
+    html = f"<article><h1>T</h1>{question}<p><b>Answer.</b> All of them.</p></article>"
+    page = machine._page("notebooks/t.html", html, {}, "")
+    assert (page.title, page.description) == ("T", "All of them.")
+
+
 def test_sitemap_and_robots(marked):
     html, base = marked
     robots = RobotFileParser()

@@ -20,24 +20,64 @@ GRID = engines.Grid(
     locks=(0.0,),
     serials=(0.0, 0.3),
     retries=(1.0,),
+    fixed=(0.0, 20.0),
 )
 
 
 def test_a_fit_finds_the_engine_that_made_the_measurements():
-    truth = engines.Engine(cost="unit", overhead=0.5, serial=0.3)
+    truth = engines.Engine(cost="unit", overhead=0.5, serial=0.3, fixed=20.0)
     measured = [truth.speedup(load) for load in LOADS]
-    assert engines.fit(LOADS, measured, engines.Engine(), GRID) == truth
-    halves = engines.two_halves(LOADS, measured, engines.Engine(), GRID)
+    found = engines.fits(LOADS, measured, engines.Engine(), GRID)
+    everything = np.arange(len(LOADS))
+    candidate = found.chosen(everything)
+    assert candidate == engines.Candidate(known=False, fixed=True, averaged=False)
+    assert found.best(candidate, everything) == truth
+    halves = engines.two_halves(found, LOADS)
     assert halves["predicted"].to_list() == pytest.approx(measured)
     assert halves["half"].to_list() == [0, 1, 0, 1, 0, 1]
+    judged = engines.every_half(found)
+    assert judged.height == 10
+    assert judged["log_error"].max() == pytest.approx(0, abs=1e-9)
 
 
 def test_a_half_does_not_see_its_own_measurements():
     measured = [engines.Engine(cost="unit").speedup(load) for load in LOADS]
     other = [value * (3 if i % 2 else 1) for i, value in enumerate(measured)]
-    first, second = (engines.two_halves(LOADS, m, engines.Engine(), GRID) for m in (measured, other))
-    # Measurements of the odd blocks changed: their own predictions stay.
-    assert first.filter(half=1)["predicted"].to_list() == second.filter(half=1)["predicted"].to_list()
+    first, second = (
+        engines.two_halves(engines.fits(LOADS, m, engines.Engine(), GRID), LOADS) for m in (measured, other)
+    )
+    # Measurements of the odd blocks changed: their own predictions stay, and so does the way they were made.
+    own = ("predicted", "candidate")
+    assert first.filter(half=1).select(own).equals(second.filter(half=1).select(own))
+
+
+def test_an_average_is_over_all_engines_and_counts_good_ones_most():
+    truth = engines.Engine(cost="unit", overhead=0.5)
+    found = engines.fits(LOADS, [truth.speedup(load) for load in LOADS], engines.Engine(), GRID)
+    candidate = engines.Candidate(known=False, fixed=False, averaged=True)
+    training = np.arange(4)
+    weights = found.weights(candidate, training)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights > 0).all()
+    assert found.best(candidate, training) == truth
+    held = found.logs[found.allowed[candidate]][:, 4:]
+    predicted = found.predicted(candidate, training, np.array([4, 5]))
+    assert (held.min(0) < predicted).all()
+    assert (predicted < held.max(0)).all()
+
+
+def test_a_table_of_engines_says_what_each_engine_says():
+    found = engines.fits(LOADS, [2.0] * len(LOADS), engines.Engine(sequential_below=1.0), GRID)
+    for engine, logs in zip(found.engines, found.logs, strict=True):
+        assert np.exp(logs) == pytest.approx([engine.speedup(load) for load in LOADS])
+    # No engine of this grid counts gas: candidates that know the cost are not there.
+    assert not any(one.known for one in found.allowed)
+
+
+def test_blocks_that_cannot_be_halved_are_named():
+    with pytest.raises(InputError, match="3 blocks cannot be halved"):
+        engines.every_half(engines.fits(LOADS[:3], [2.0] * 3, engines.Engine(), GRID))
+    assert engines.every_half(engines.fits(LOADS[:5], [2.0] * 5, engines.Engine(), GRID)).height == 10
 
 
 def test_small_blocks_run_on_one_thread():

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from rollstate.compendium.cli import main
 from rollstate.errors import InputError
+from rollstate.estimate import Estimate
 from rollstate.horizons import advice, judging, rules
 from rollstate.horizons.rules import ALWAYS, HINDSIGHT, NEVER, RETUNED, TUNED
 from rollstate.profile import save
@@ -45,6 +46,24 @@ def test_advice_is_the_window_of_the_whole_trace_and_saves_what_the_eighths_say(
         "7" if found.eighths == 7 else "6",
     ):
         assert word in text
+
+
+def test_windows_per_class_are_priced_beside_the_advice(steady):
+    found = advice.advise(steady, 20.0)
+    judged = judging.rolling(rules.read(steady), [20.0])
+    cost = {name: judged.filter(policy=name)["cost"].to_numpy()[1:] for name in (rules.CLASSES, HINDSIGHT)}
+    # Both are over the same eighths, so that the ratio to hindsight is that of the advice times that of the classes.
+    expected = np.exp(np.log(cost[rules.CLASSES] / cost[HINDSIGHT]).mean())
+    assert found.by_class.value * found.over_hindsight.value == pytest.approx(expected)
+    assert found.by_class.low < found.by_class.value < found.by_class.high
+    assert f"would cost {found.by_class.value:.2f} of that" in advice.describe(found, steady)
+    assert "policy fit" in advice.describe(
+        dataclasses.replace(found, by_class=Estimate(0.8, 0.7, 0.9)), steady
+    )
+    # Without the classes there is nothing to say.
+    merged = advice.advise(steady.coarsened(2), 20.0)
+    assert merged.by_class is None
+    assert "for each class" not in advice.describe(merged, steady)
 
 
 def test_the_leader_is_followed_and_never_chosen_after_the_fact():

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rollstate import intervals
 from rollstate.compendium.cli import main
 from rollstate.errors import InputError
-from rollstate.policy import fit, replay
+from rollstate.policy import fit, profiles, replay
 from rollstate.policy import format as files
 from rollstate.policy.transfer import transfer
 from rollstate.profile import make, save
@@ -131,16 +131,92 @@ def test_the_kernel_is_the_replay_of_spells(rows, border, own):
     assert events.sum() == judged.event.sum()
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 10**6), st.booleans()), min_size=1, max_size=30),
+    st.integers(0, 5_000),
+    st.floats(0.1, 1e5),
+)
+def test_beyond_its_horizon_a_row_that_never_demotes_costs_no_more_than_it_says(rows, seen, penalty):
+    """On any spells, however long: the bounds that `rollstate.policy.fit` states."""
+    duration, event = (np.array(column) for column in zip(*rows, strict=True))
+    spells = Gaps(np.zeros(len(rows)), duration.astype(float), event)
+    costs, longest = two_tiers(penalty), max(seen, penalty)
+    window = float(fit.bounded(np.inf, seen, penalty))
+    own = replay_spells(spells, window, costs).cost
+    kept = replay_spells(spells, np.inf, costs).cost
+    assert (own <= (longest + penalty) * (1 + 1e-12)).all()
+    assert (own <= 2 * kept * (1 + 1e-12)).all()
+    bound = clairvoyant(spells, costs)
+    assert (own[event] <= (1 + longest / penalty) * bound[event] * (1 + 1e-12)).all()
+    # Where the fit has seen such idle times, it is never demoting itself.
+    assert (own[duration <= seen] == kept[duration <= seen]).all()
+
+
+spell_rows = st.lists(st.tuples(st.integers(1, 10**5), st.booleans(), st.integers(0, 300)), min_size=1)
+
+
+@settings(max_examples=40)
+@given(spell_rows, st.floats(0.1, 1e6))
+def test_no_fitted_row_keeps_a_slot_for_good(rows, penalty):
+    duration, event, count = (np.array(column) for column in zip(*rows, strict=True))
+    spells = pl.DataFrame(
+        {"entry": 0.0, "duration": duration.astype(float), "event": event, "n_accesses": count}
+    )
+    pools, _ = fit.spell_pools(spells)
+    first = list(range(fit.CLASSES))
+    least, chosen = fit.table(pools, first, penalty)
+    row = np.searchsorted(least, count, "right") - 1
+    for number, (window, seen) in enumerate(zip(chosen, fit.horizons(pools, first), strict=True)):
+        assert seen == duration[row == number].max(initial=0)
+        assert window <= max(seen, penalty)
+
+
+@pytest.mark.parametrize("model", files.MODELS)
+def test_a_policy_says_the_most_that_a_spell_can_cost(trace, model):
+    """At a penalty that the first blocks cannot tell: nothing would ever be demoted."""
+    made = fit.fit_trace(trace, model=model, penalty=5_000.0, until=trace.capability.window_start + 300)
+    assert made.tuned == np.inf
+    assert not made.told
+    assert made.most(5_000.0) == 10_000.0
+    assert "no spell costs more than 10,000 slot-blocks" in files.explain(made)
+    if made.cox is not None:
+        spells = intervals.build(trace)
+        assert fit.cox_windows(made.cox, spells, 5_000.0, made.horizon).max() <= 5_000.0
+
+
+def test_slots_that_fall_silent_cost_the_bound_and_not_the_length_of_the_trace():
+    """Fitted where nearly every slot stays busy, replayed where all of them fall silent for 100,000 blocks."""
+    slots, penalty = 400, 10.0
+    duration, event = np.r_[np.ones(30 * slots), 5.0, 5.0], np.r_[np.ones(30 * slots, bool), False, False]
+    spells = pl.DataFrame({"entry": 0.0, "duration": duration, "event": event, "n_accesses": 5})
+    pool = fit.spell_pools(spells)[0](0, fit.CLASSES - 1)
+    assert pool.tuned(penalty) == np.inf
+    assert pool.window(penalty) == max(pool.horizon, penalty) == penalty
+    slot, block = np.tile(np.arange(slots), 2), np.repeat([0, 100_000], slots)
+    seen = replay.Stream(
+        slot.astype(np.int32), block.astype(np.int64), np.ones(2 * slots, bool), np.zeros(slots, np.int32), -1, 100_000
+    )  # fmt: skip
+    own, kept = (
+        replay.by_table(seen, (0,), (window,), penalty).cost.sum()
+        for window in (pool.window(penalty), np.inf)
+    )
+    assert kept == slots * 100_000
+    assert own == slots * 2 * penalty
+
+
 def test_one_class_is_the_tuned_window_and_each_class_its_own(trace):
     spells = landmarks.as_of(intervals.build(trace), BORDER)
     made = fit.fit_trace(trace, penalty=PENALTY, until=BORDER)
     assert made.tuned == windows.tuned(gaps(spells), two_tiers(PENALTY), open_end=True)[0]
     assert len(made.accesses) >= 4
     count = spells["n_accesses"].to_numpy()
-    for least, end, window in zip(made.accesses, [*made.accesses[1:], math.inf], made.windows, strict=True):
+    ends = [*made.accesses[1:], math.inf]
+    for least, end, window, seen in zip(made.accesses, ends, made.windows, made.horizons, strict=True):
         rows = np.flatnonzero((count >= least) & (count < end))
         assert len(rows) >= trial.FEWEST
-        assert window == windows.tuned(gaps(spells).take(rows), two_tiers(PENALTY), open_end=True)[0]
+        assert seen == spells["duration"].to_numpy()[rows].max()
+        tuned = windows.tuned(gaps(spells).take(rows), two_tiers(PENALTY), open_end=True)[0]
+        assert window == min(tuned, max(seen, PENALTY))
 
 
 @given(st.lists(st.integers(0, 500), min_size=2, max_size=12))
@@ -198,7 +274,7 @@ def test_a_profile_gives_the_windows_of_its_trace(trace, tmp_path):
     reduced = make(trace, block_s=12.0)
     for penalty in (10.0, 100.0):
         of_trace = fit.fit_trace(trace, penalty=penalty, block_s=12.0)
-        of_profile = fit.fit_profile(reduced, penalty=penalty)
+        of_profile = profiles.fit_profile(reduced, penalty=penalty)
         assert of_profile.accesses == of_trace.accesses
         assert of_profile.trained.accesses == of_trace.trained.accesses
         assert of_profile.trained.spells == of_trace.trained.spells
@@ -210,7 +286,7 @@ def test_a_profile_gives_the_windows_of_its_trace(trace, tmp_path):
         assert costs[0] == pytest.approx(costs[1], rel=0.01)
         assert of_profile.saving.low is None
     with pytest.raises(InputError, match="fit it on the trace"):
-        fit.fit_profile(reduced, model="cox", penalty=10.0)
+        profiles.fit_profile(reduced, model="cox", penalty=10.0)
 
 
 @pytest.fixture
@@ -264,6 +340,8 @@ def test_a_rescaled_policy_keeps_seconds(trace):
     assert twice.penalty == 2 * made.penalty
     assert twice.windows == tuple(2 * window for window in made.windows)
     assert twice.horizon == 2 * made.horizon
+    assert twice.horizons == tuple(2 * one for one in made.horizons)
+    assert twice.most(twice.penalty) == 2 * made.most(made.penalty)
     twice.check_clock(files.Clock(None, 6.0))
 
 
@@ -392,13 +470,39 @@ def test_a_policy_that_is_carried_costs_what_its_rescaled_file_costs(trace):
     row = found.row(by_predicate=(pl.col("fitted") == "a") & (pl.col("judged") == "b"), named=True)
     assert row["total"] == wanted["total"]
     assert row["competitive_ratio"] == pytest.approx(wanted["competitive_ratio"])
+    simple = fit.simple_windows(fit.fit_trace(other, penalty=100.0, until=border, block_s=6.0).tuned, 100.0)
+    seen = replay.stream(other, border)
+    paid = {rule: replay.by_table(seen, (0,), (at,), 100.0).cost.sum() for rule, at in simple.items()}
+    assert row["simple"] == min(paid, key=paid.get)
+    assert row["over_simple"] == pytest.approx(row["total"] / min(paid.values()))
+    uncut = replay.by_table(seen, carried.accesses, carried.uncut, 100.0).cost.sum()
+    assert row["uncut"] == pytest.approx(uncut / min(paid.values()))
+    assert found.filter("longer").select("fitted", "judged").rows() == [("b", "a")]
     with pytest.raises(InputError, match="--block-s"):
         transfer({"a": trace}, penalty_s=600.0)
     with pytest.raises(InputError, match="above 0 seconds"):
         transfer({"a": trace}, penalty_s=0.0)
 
 
+def test_profiles_carry_as_their_traces_do(trace):
+    """Both are cut at two thirds; gaps below 64 blocks are exact in a profile."""
+    of = {"trace": trace, "profile": make(trace, block_s=12.0)}
+    found = transfer(of, penalty_s=600.0, block_s={"trace": 12.0})
+    rows = {(row["fitted"], row["judged"]): row for row in found.iter_rows(named=True)}
+    for name in of:
+        assert rows["profile", name]["over_simple"] == pytest.approx(
+            rows["trace", name]["over_simple"], rel=0.01
+        )
+    for column in ("total", "over_simple", "competitive_ratio"):
+        assert rows["trace", "profile"][column] == pytest.approx(rows["trace", "trace"][column], rel=0.02)
+    whole = dataclasses.replace(of["profile"], plan=dataclasses.replace(of["profile"].plan, borders=()))
+    with pytest.raises(InputError, match="no border in time"):
+        transfer({"profile": whole}, penalty_s=600.0)
+
+
 def test_the_command_prints_all_pairs():
     code, said = run("transfer", "sample", "--penalty-s", 600, "--block-s", 12)
     assert code == 0
-    assert said.splitlines()[1].split() == ["sample", "1"]
+    name, ratio = said.splitlines()[1].split()
+    assert name == "sample"
+    assert 0 < float(ratio) < 2

@@ -1,6 +1,9 @@
 """Parametric, discrete, boosted and time-varying models recover known truth, and equal R where R has them."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,7 +91,7 @@ def by_hand(theta, spells, family, cure):
 
 @pytest.mark.parametrize("cure", [False, True])
 @pytest.mark.parametrize("family", list(parametric.FAMILIES))
-def test_lifelines_maximises_the_likelihood_of_whole_block_gaps(family, cure, cured):
+def test_fits_maximise_the_likelihood_of_whole_block_gaps(family, cure, cured):
     """With delayed entry; no neighbouring parameter has a higher likelihood, and the one stated is right."""
     spells = cured[0].take(np.arange(1_500))
     model = parametric.fit(spells, family, cure=cure, ridge=0)
@@ -99,6 +102,67 @@ def test_lifelines_maximises_the_likelihood_of_whole_block_gaps(family, cure, cu
     assert model.log_likelihood == pytest.approx(best, rel=1e-9)
     slope = optimize.approx_fprime(theta, lambda t: by_hand(t, spells, family, cure), 1e-6)
     assert np.abs(slope).max() < 1e-3 * len(spells)
+
+
+@pytest.mark.parametrize("family", list(parametric.FAMILIES))
+def test_parametric_fits_are_those_of_lifelines(family, cured):
+    """To a tenth of a standard error, for its search stops early, and with no lower likelihood."""
+    import lifelines
+
+    spells = cured[0].take(np.arange(2_000))
+    spells = make_spells(spells.duration, spells.event, spells.x, spells.names)
+    model = parametric.fit(spells, family, ridge=0)
+    fitter = {
+        "weibull": lifelines.WeibullAFTFitter,
+        "lognormal": lifelines.LogNormalAFTFitter,
+        "loglogistic": lifelines.LogLogisticAFTFitter,
+    }[family]()
+    table = pd.DataFrame(spells.x, columns=list(spells.names)).assign(
+        lower=np.maximum(spells.duration - spells.event, 1e-100),
+        upper=np.where(spells.event, spells.duration, np.inf),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitter.fit_interval_censoring(table, "lower", "upper")
+    wanted = fitter.params_.loc[fitter._primary_parameter_name]
+    error = fitter.standard_errors_.loc[fitter._primary_parameter_name]
+    names = ["Intercept", *spells.names]
+    found = model.summary["coef"].to_numpy()[: len(names)]
+    assert (np.abs(found - wanted[names]) < 0.1 * error[names]).all()
+    assert model.log_likelihood > fitter.log_likelihood_ - 1e-3
+
+
+@pytest.mark.parametrize("bend", [False, True])
+def test_the_discrete_hazard_is_that_of_statsmodels(bend, cured):
+    import statsmodels.api as sm
+
+    spells = cured[0].take(np.arange(2_000))
+    cuts = hazards.event_cuts(spells, 5)
+    model = hazards.fit_discrete(spells, cuts, bend=bend)
+    pieces = hazards.cut(spells, cuts)
+    z = ((spells.x - model.center) / model.spread)[pieces.row]
+    levels = (pieces.piece[:, None] == np.arange(len(cuts) + 1)).astype(float)
+    design = np.c_[levels, z, z * model.age[pieces.piece, None]] if bend else np.c_[levels, z]
+    family = sm.families.Binomial(sm.families.links.CLogLog())
+    # From its own start statsmodels runs away.
+    rates = np.log((pieces.event @ levels) / (pieces.exposure @ levels))
+    start = np.r_[rates, np.zeros(design.shape[1] - len(rates))]
+    glm = sm.GLM(pieces.event.astype(float), design, family, offset=np.log(pieces.exposure))
+    wanted = glm.fit(start, tol=1e-12)
+    found = np.r_[model.level, model.effect, model.bend] if bend else np.r_[model.level, model.effect]
+    assert found == pytest.approx(wanted.params, abs=1e-6)
+    assert bend or not model.bend.any()
+
+
+def test_collinear_covariates_share_an_effect(cured):
+    spells = cured[0].take(np.arange(2_000))
+    cuts = hazards.event_cuts(spells, 5)
+    twice = make_spells(
+        spells.duration, spells.event, np.c_[spells.x, spells.x[:, 0]], ["a", "b", "c"], entry=spells.entry
+    )
+    one, both = (hazards.fit_discrete(of, cuts) for of in (spells, twice))
+    assert both.effect[[0, 2]] == pytest.approx(one.effect[0] / 2, abs=1e-6)
+    assert both.piece_hazards(twice.x) == pytest.approx(one.piece_hazards(spells.x), rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["cloglog", "boosted", "varying", "cure"])
@@ -180,3 +244,6 @@ def test_a_separating_covariate_is_not_a_fit():
     spells = make_spells(time, time == 1, (time == 1).astype(float)[:, None])
     with pytest.raises((ConvergenceError, InputError)):
         hazards.fit_discrete(spells, np.array([1.0]))
+    apart = make_spells(np.ones(100), np.arange(100) < 50, (np.arange(100) < 50).astype(float)[:, None])
+    with pytest.raises(ConvergenceError, match="separate"):
+        hazards.fit_discrete(apart, np.array([]))

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from rollstate.bootstrap import resampling
-from rollstate.caching import hazards, heaps, lists
+from rollstate.caching import density, hazards, heaps, lists
 from rollstate.caching.streams import Accesses
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.survival import frailty
 
-LINKS, COUNT, HEAP, TICK, MARK, HASH = 16, 4, 4, 4, 1, 8
-"""Bytes: two pointers, a counter, a place in a heap, a block number, flags, a ghost's key."""
+LINKS, COUNT, HEAP, TICK, MARK, HASH, AGE = 16, 4, 4, 4, 1, 8, 2
+"""Bytes: two pointers, a counter, a place in a heap or array, a block number, flags, a ghost's key, a coarse age.
+
+Tables of a fixed size, of hit densities and hazards, are not counted: they do not grow with the memory.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Policy:
 
 
 LRU, LFU, ARC, LIRS = "LRU", "LFU", "ARC", "LIRS"
-SIEVE, S3FIFO, WTINYLFU, GDSF = "SIEVE", "S3-FIFO", "W-TinyLFU", "GDSF"
+SIEVE, S3FIFO, WTINYLFU, GDSF, LHD = "SIEVE", "S3-FIFO", "W-TinyLFU", "GDSF", "LHD"
 FILLED, WIPED, BELADY = "fills up", "wiped at its cap", "Belady"
 HAZARD, RATE = "conditional hazard", "posterior rate"
 CLASSICAL: dict[str, Policy] = {
@@ -61,6 +65,7 @@ CLASSICAL: dict[str, Policy] = {
     S3FIFO: Policy(lists.s3fifo, LINKS + MARK, 1 - lists.SMALL),
     WTINYLFU: Policy(lists.wtinylfu, LINKS + MARK + lists.SKETCH_WIDTH / 2),
     GDSF: Policy(heaps.gdsf, COUNT + HEAP + TICK + 8),
+    LHD: Policy(density.lhd, TICK + 2 * AGE + 2 * MARK + HEAP),
 }
 CLIENTS: dict[str, Policy] = {FILLED: Policy(lists.filled, 0), WIPED: Policy(lists.wiped, 0)}
 BOUND: dict[str, Policy] = {BELADY: Policy(heaps.belady, 0)}
@@ -69,6 +74,8 @@ SURVIVAL_BESIDE = {HAZARD: MARK + TICK + HEAP + lists.SKETCH_WIDTH / 2, RATE: CO
 FIXED = CLASSICAL | CLIENTS | BOUND
 ORDER = (*CLASSICAL, *CLIENTS, HAZARD, RATE, BELADY)
 """Order of the policies in tables and figures."""
+NUMBERS = tuple(f"{name}{end}" for name in ("hits", "behind") for end in ("", "_low", "_high"))
+"""Numbers of `hit_ratios`."""
 
 
 def repeated(slot: np.ndarray, border: int) -> np.ndarray:
@@ -129,14 +136,29 @@ def hit_ratios(
     slot_bytes: float,
     draws: int,
     seed: int,
+    cluster: np.ndarray | None = None,
 ) -> pl.DataFrame:
     """Return hits among repeated accesses behind a border by policy and share of the footprint's bytes.
+
+    Parameters
+    ----------
+    seen : Accesses
+    policies : dict of str to Policy
+    shares : sequence of float
+    border : int
+        Position of the first access that is judged.
+    slot_bytes : float
+    draws, seed : int
+        Of the bootstrap.
+    cluster : array of int, shape (slots,), optional
+        What the bootstrap resamples; contracts if not given.
 
     Returns
     -------
     polars.DataFrame
-        ``policy``, ``share``, ``room`` (slots), ``hits``, ``hits_low``, ``hits_high`` (95 % over contracts, null for a
-        single one).
+        ``policy``, ``share``, ``room`` (slots), ``hits``, ``hits_low``, ``hits_high`` (95 % over clusters, null for a
+        single one), and ``behind``, ``behind_low``, ``behind_high``: by how much it hits less than the classical policy
+        with the most hits at that share, on the same samples; null where none is among the policies.
 
     Raises
     ------
@@ -148,17 +170,23 @@ def hit_ratios(
     judged = np.flatnonzero(repeated(seen.slot, border))
     if not len(judged):
         raise InputError("no slot is accessed again behind the border: no cache can hit")
-    samples = resampling(seen.contract[seen.slot[judged]], draws, seed)
-    rows, known = [], {}
-    for name, policy in policies.items():
-        for share in shares:
-            room = policy.room(share, seen.slots, slot_bytes)
-            if (name, room) not in known:
-                hit = policy.run(seen.slot, seen.slots, room)[judged]
-                known[name, room] = samples.mean(hit)
-            rows.append((name, float(share), room, *known[name, room]))
-    numbers = dict.fromkeys(("hits", "hits_low", "hits_high"), pl.Float64)
-    schema = {"policy": pl.String, "share": pl.Float64, "room": pl.Int64, **numbers}
+    of_slot = seen.contract if cluster is None else cluster
+    samples = resampling(of_slot[seen.slot[judged]], draws, seed)
+    rows: list[tuple[Any, ...]] = []
+    known: dict[tuple[str, int], tuple[float, np.ndarray]] = {}
+    room = {(n, s): p.room(s, seen.slots, slot_bytes) for n, p in policies.items() for s in shares}
+    for (name, _), places in room.items():
+        if (name, places) not in known:
+            hit = policies[name].run(seen.slot, seen.slots, places)[judged]
+            known[name, places] = (float(hit.mean()), samples.means(hit))
+    at = {key: known[key[0], places] for key, places in room.items()}
+    for name, share in at:
+        value, drawn = at[name, share]
+        rivals = [at[other, share] for other in CLASSICAL if other in policies]
+        best, best_drawn = max(rivals, key=lambda one: one[0]) if rivals else (None, None)
+        behind = (None, None, None) if best is None else samples.estimate(best - value, best_drawn - drawn)
+        rows.append((name, float(share), room[name, share], *samples.estimate(value, drawn), *behind))
+    schema = {"policy": pl.String, "share": pl.Float64, "room": pl.Int64} | dict.fromkeys(NUMBERS, pl.Float64)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,17 +44,26 @@ class Accesses:
         return len(self.contract)
 
 
-def accesses(trace: Trace, order: str = BY_TRANSACTION) -> Accesses:
+def accesses(trace: Trace, order: str = BY_TRANSACTION, *, thinned: bool = False) -> Accesses:
     """Return the accesses of a trace, inside a block by first transaction where it is known, or by slot.
+
+    Parameters
+    ----------
+    trace : Trace
+    order : {"transaction", "slot"}
+    thinned : bool
+        Take observed blocks as if they followed each other where the source left blocks out. What a cache hits there
+        compares policies on such a stream, and is not the hit ratio of the chain.
 
     Raises
     ------
     InputError
-        If the trace has no accesses, or left blocks out: reuse between them would be missing.
+        If the trace has no accesses, or left blocks out and `thinned` is not set: reuse between them would be missing.
     """
     if order not in (BY_TRANSACTION, BY_SLOT):
         raise InputError(f"order {order!r} is not one of {BY_TRANSACTION!r}, {BY_SLOT!r}")
-    trace.capability.require("every_block", "a cache's hit ratio")
+    if not thinned:
+        trace.capability.require("every_block", "a cache's hit ratio")
     if not trace.accesses.height:
         raise InputError("the trace has no accesses; take a longer one")
     rows = trace.accesses.group_by("block_number", "slot_id").agg(pl.col("tx_index").min())
@@ -68,6 +78,12 @@ def accesses(trace: Trace, order: str = BY_TRANSACTION) -> Accesses:
     return Accesses(
         slot.astype(np.int32), rows["block_number"].to_numpy(), contract.astype(np.int32), ordered
     )
+
+
+def by_slot(seen: Accesses) -> Accesses:
+    """Return the same accesses with those of a block in the order of their slots."""
+    order = np.lexsort((seen.slot, seen.block))
+    return dataclasses.replace(seen, slot=seen.slot[order], block=seen.block[order], ordered=0.0)
 
 
 def next_use(slot: np.ndarray) -> np.ndarray:

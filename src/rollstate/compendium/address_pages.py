@@ -24,7 +24,9 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 {head}<link rel="stylesheet" href="{up}_static/address.css">
+<link rel="stylesheet" href="{up}_static/figures.css">
 <script defer src="{up}_static/tables.js"></script>
+<script defer src="{up}_static/explore.js"></script>
 </head>
 <body>
 {banner}<header><a href="{up}book/index.html">Rollup state</a> / {crumbs}</header>
@@ -128,6 +130,7 @@ def figure(
     *,
     alt: str,
     data: pl.DataFrame,
+    explorable: bool,
     runs: Mapping[str, Mapping[str, Any]],
     banner: str = "",
 ) -> str:
@@ -145,6 +148,8 @@ def figure(
         Its alternative text.
     data : polars.DataFrame
         What it draws.
+    explorable : bool
+        Whether the book has a chart of it to explore.
     runs : mapping
         ``run.json`` by chapter, for the link to the chapter.
     banner : str
@@ -167,6 +172,9 @@ def figure(
         )
         downloads = f"{_downloads([f'{name}.csv', f'{name}.json'])} {others}"
         where = f'<a href="{up}notebooks/{chapter}.html#{anchor("fig", chapter, name)}">{escape(chapter)}</a>'
+    explore = f' data-figure="{ref}" data-explore="{up}_static/explore/{ref}.js"' if explorable else ""
+    if explorable:
+        downloads += f' <a href="{up}_static/explore/{ref}.vl.json" download>Vega-Lite</a>'
     rows = [
         ("anchor", f"<code>{anchor('fig', chapter, name)}</code>"),
         ("chapter", where),
@@ -195,7 +203,7 @@ def figure(
     )
     body = (
         f"<h1>Figure <code>{escape(ref)}</code></h1>\n"
-        f"<figure>{picture}<figcaption>{escape(said[0].caption)}</figcaption></figure>\n"
+        f"<figure{explore}>{picture}<figcaption>{escape(said[0].caption)}</figcaption></figure>\n"
         f"{_facts(rows)}<h2>Data</h2>\n<p>{downloads}</p>\n"
         f"<details><summary>Show the data as a table</summary>{more}{shown}</details>\n"
         f"<h2>In all releases</h2>\n<p>Releases before 0.3.0 kept no figures.</p>\n{table}\n{_cite(reference)}"

@@ -44,10 +44,7 @@ def past(registry: Path, published: Iterable[Release]) -> Past:
     """
     published = list(published)
     now = results.load(registry / "results.json")
-    shown = {
-        f"{path.parents[2].name}/{path.parent.name}": path.parent
-        for path in sorted(registry.glob("*/figures/*/provenance.json"))
-    }
+    shown = _shown(registry)
     keys = sorted(now.keys() | {key for release in published for key in release.results})
     refs = sorted(shown.keys() | {ref for release in published for ref in release.figures})
     numbers = {key: histories.of_number(key, now.get(key), published) for key in keys}
@@ -62,6 +59,20 @@ def past(registry: Path, published: Iterable[Release]) -> Past:
             facts = {"caption": caption, "content": stamp["content_sha256"]}
         figures[ref] = histories.of_figure(ref, facts, data, published)
     return Past(numbers, figures)
+
+
+def _shown(registry: Path) -> dict[str, Path]:
+    """Return the bundle of each figure of this build by ``chapter/name``."""
+    return {
+        f"{path.parents[2].name}/{path.parent.name}": path.parent
+        for path in sorted(registry.glob("*/figures/*/provenance.json"))
+    }
+
+
+def current(registry: Path) -> dict[str, str]:
+    """Return the chapter of every number and figure of this build by its address, ``n/...`` or ``f/...``."""
+    numbers = {f"n/{key}": key.partition(".")[0] for key in results.load(registry / "results.json")}
+    return numbers | {f"f/{ref}": ref.partition("/")[0] for ref in _shown(registry)}
 
 
 def write(
@@ -122,11 +133,29 @@ def write(
         write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
         alt = record.get("alt", "")
         text = address_pages.figure(
-            ref, said, reference, alt=alt, data=from_csv(said[0].csv), runs=runs, banner=banner
+            ref,
+            said,
+            reference,
+            alt=alt,
+            data=from_csv(said[0].csv),
+            explorable=(html / "_static" / "explore" / chapter / f"{name}.js").is_file(),
+            runs=runs,
+            banner=banner,
         )
         write_text(folder / "index.html", text)
         pages.append(f"f/{chapter}/{name}/index.html")
     return pages
+
+
+def described(html: Path, pages: Iterable[str]) -> list[str]:
+    """Return the paths of some pages of numbers and figures with the data beside each, CSV and JSON, sorted."""
+    references = set(FILES.values())
+    return sorted(
+        file.relative_to(html).as_posix()
+        for page in pages
+        for file in (html / page).parent.iterdir()
+        if file.suffix in (".html", ".csv", ".json") and file.name not in references
+    )
 
 
 def _write_references(folder: Path, reference: Reference) -> None:

@@ -11,21 +11,34 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from html import escape as html_escape
 from importlib import resources
+from itertools import count
 from pathlib import Path
 
 import nbformat
 import yaml
 
-from rollstate.compendium import addresses, bundles, citation, crate, machine, results
+from rollstate.compendium import (
+    addresses,
+    bundles,
+    citation,
+    crate,
+    explorable,
+    interface,
+    interface_pages,
+    inventory,
+    machine,
+    results,
+)
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
 from rollstate.compendium.marks import MIME
 from rollstate.compendium.printing import to_pdf
+from rollstate.compendium.provenance import PACKAGE
 from rollstate.compendium.runner import Plan
 from rollstate.errors import RollstateError
 
 _STAMP = "build.json"
-_RENDERER = Path(__file__).parent
+_PACKAGE = PACKAGE
 _UNUSED = ("fontawesome.js", "design-tabs.js", "sphinx-design.min.css", "sphinx-thebe.js", "sphinx-thebe.css")
 """What the renderer adds to each page for nothing: icons that the theme has as a font, tabs and grids, live cells."""
 
@@ -60,6 +73,7 @@ def page(executed: nbformat.NotebookNode, chapter: str, cells: set[int]) -> nbfo
         for number, mark in enumerate(marks):
             ((kind, name),) = mark.items()
             out.append(_markdown(f"```{{result-{kind}}} {chapter}/{name}\n```", f"{kind}-{cell.id}-{number}"))
+    out.append(_markdown(f"```{{functions-called}} {chapter}\n```", "functions-called"))
     out.append(_markdown(f"```{{run-provenance}} {chapter}\n```", "run-provenance"))
     metadata = {"kernelspec": executed.metadata["kernelspec"], "language_info": {"name": "python"}}
     return nbformat.v4.new_notebook(cells=out, metadata=metadata)
@@ -83,6 +97,7 @@ def stage(
     *,
     skipped: Mapping[str, str] | None = None,
     banner: str = "",
+    reference: bool = True,
 ) -> None:
     """Put all that the renderer reads into `folder`: pages, configuration, registry, figures, scripts.
 
@@ -96,13 +111,18 @@ def stage(
         Chapters without a run: why. Each gets a page that says so.
     banner : str
         What to say at the top of every page.
+    reference : bool
+        Whether the reference to the package is a part of the book.
     """
     works, skipped = list(works), dict(skipped or {})
     shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns("__pycache__", "_static"))
     shutil.copy(root / "CHANGELOG.md", folder / "CHANGELOG.md")
     if (root / "releases").is_dir():
         shutil.copytree(root / "releases", folder / "_registry" / "releases")
-    _configure(root, folder, [work.chapter for work in works], banner)
+    called = {work.chapter: interface.called(work.chapter, work.notebook) for work in works}
+    interface_facts = {"repository": citation.repository(root), "called": called}
+    write_text(folder / "_registry" / "interface.json", json.dumps(interface_facts, indent=1))
+    _configure(root, folder, list(called), banner, interface_pages.write(folder, called) if reference else [])
     # Not named _static: Jupyter Book would load every script in that folder on every page.
     shutil.copytree(root / "book" / "_static", folder / "_public")
     mathjax = Path(str(resources.files("sphinx-mathjax-offline"))) / "static" / "mathjax"
@@ -132,6 +152,7 @@ def stage(
             public = folder / "_public" / "figures" / work.chapter / bundle.name
             shutil.copytree(bundle, public)
             write_bytes(public / f"{bundle.name}.zip", bundles.archive(bundle))
+            explorable.write(bundle, work.chapter, folder / "_public" / "explore")
         for data in sorted((run / "tables").glob("*.csv")):
             write_bytes(folder / "_public" / "tables" / work.chapter / data.name, data.read_bytes())
     for chapter, why in skipped.items():
@@ -148,8 +169,8 @@ def stage(
     shutil.copy(folder / "_registry" / "results.json", folder / "_public" / "results.json")
 
 
-def _configure(root: Path, folder: Path, chapters: list[str], banner: str) -> None:
-    """Write the renderer's configuration, with a page of parameters for each chapter and the banner."""
+def _configure(root: Path, folder: Path, chapters: list[str], banner: str, reference: list[str]) -> None:
+    """Write the renderer's configuration, with a page of parameters for each chapter, the reference and the banner."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     if banner:
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = html_escape(banner)
@@ -160,6 +181,12 @@ def _configure(root: Path, folder: Path, chapters: list[str], banner: str) -> No
         for entry in part["chapters"]:
             if entry["file"] == "book/reexecute":
                 entry["sections"] = [{"file": f"book/parameters/{chapter}"} for chapter in chapters]
+    if reference:
+        entry = {
+            "file": f"{interface_pages.FOLDER}/index",
+            "sections": [{"file": page} for page in reference],
+        }
+        toc["parts"][-1]["chapters"].append(entry)
     for chapter in chapters:
         write_text(folder / "book" / "parameters" / f"{chapter}.md", _parameter_page(chapter, root))
     for name, content in (("_config.yml", config), ("_toc.yml", toc)):
@@ -211,17 +238,21 @@ def build(
             shutil.copytree(html, folder, dirs_exist_ok=True)
             own = addresses.write(folder, source / "_registry", runs, root, banner=banner)
             machine.mark(folder, root, pages, own, published=not banner)
-            write_text(folder / crate.NAME, crate.of_book(runs, pages))
+            inventory.complete(folder / "objects.inv", "rollstate", citation.summary(root)["version"], own)
+            said = [*pages, *addresses.described(folder, own)]
+            write_text(
+                folder / crate.NAME, crate.of_book(runs, said, addresses.current(source / "_registry"))
+            )
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
     return True
 
 
 def inputs(source: Path, root: Path) -> dict[str, str]:
-    """Return digests of all that the rendered book depends on: the staged folder, the lock, and this code."""
+    """Return digests of all that the rendered book depends on: the staged folder, the lock, and the package."""
     return {
         "staged": sha256(source),
         "lock": sha256(root / "requirements.lock"),
-        "renderer": sha256(_RENDERER),
+        "package": sha256(_PACKAGE),
     }
 
 
@@ -236,7 +267,7 @@ def print_pdf(works: list[Plan], root: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="rollstate-book-") as temporary:
         source = Path(temporary) / "source"
         source.mkdir()
-        stage(works, root, source)
+        stage(works, root, source, reference=False)
         pages = _render(source, Path(temporary), "singlehtml")
         toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
         page_text = (pages / f"{toc['root']}.html").read_text(encoding="utf-8")
@@ -274,27 +305,43 @@ def _problems(output: str, source: Path) -> str:
     return "\n".join(line.replace(f"{source}/", "") for line in lines)
 
 
+def clean_page(text: str) -> str:
+    """Return the HTML of a page without inert scripts and doubled tags, with names for what unfolds."""
+    unused = "|".join(map(re.escape, _UNUSED))
+    # Inert settings of live cells, which are off; the book names no host that it does not link to.
+    text = re.sub(r"<script>\s*(const THEBE_JS_URL|kernelName)[^<]*</script>", "", text)
+    text = re.sub(r'<script type="text/x-thebe-config">[^<]*</script>', "", text)
+    text = re.sub(rf"<script[^>]*/(?:{unused})[^>]*>\s*(</script>)?", "", text)
+    text = re.sub(rf"<link[^>]*/(?:{unused})[^>]*>", "", text)
+    # The theme and the renderer each write this tag.
+    first, *others = re.split(r'(?=<meta name="viewport")', text)
+    text = first + "".join(
+        other if not number else re.sub(r"^<meta[^>]*>", "", other) for number, other in enumerate(others)
+    )
+    # What a screen reader says of the arrows that unfold the table of contents, of folded code, of a list of anchors.
+    toggle = '<summary><span class="toctree-toggle"'
+    text = text.replace(toggle, toggle.replace("<summary", '<summary aria-label="Pages below"'))
+    number = count(1)
+    text = re.sub(
+        r'<summary aria-label="Toggle hidden content"',
+        lambda _: f'<summary aria-label="code, part {next(number)}"',
+        text,
+    )
+    text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    return re.sub(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"', r"\1", text)
+
+
 def _clean(html: Path) -> None:
     """Drop what a reader does not need, and what no page of an offline book may name."""
     (html / ".buildinfo").unlink(missing_ok=True)
     for name in _UNUSED:
         for file in (html / "_static").rglob(name):
             file.unlink()
-    unused = "|".join(map(re.escape, _UNUSED))
     for pattern in ("*.js.map", "*.ttf"):
         for file in (html / "_static").rglob(pattern):
             file.unlink()
     for file in html.rglob("*.html"):
         text = file.read_text(encoding="utf-8")
-        # Inert settings of live cells, which are off; the book names no host that it does not link to.
-        cleaned = re.sub(r"<script>\s*(const THEBE_JS_URL|kernelName)[^<]*</script>", "", text)
-        cleaned = re.sub(r'<script type="text/x-thebe-config">[^<]*</script>', "", cleaned)
-        cleaned = re.sub(rf"<script[^>]*/(?:{unused})[^>]*>\s*(</script>)?", "", cleaned)
-        cleaned = re.sub(rf"<link[^>]*/(?:{unused})[^>]*>", "", cleaned)
-        # What a screen reader says of the arrows that unfold the table of contents, and of a list of anchors.
-        toggle = '<summary><span class="toctree-toggle"'
-        cleaned = cleaned.replace(toggle, toggle.replace("<summary", '<summary aria-label="Pages below"'))
-        cleaned = cleaned.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-        cleaned = re.sub(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"', r"\1", cleaned)
+        cleaned = clean_page(text)
         if cleaned != text:
             file.write_text(cleaned, encoding="utf-8")

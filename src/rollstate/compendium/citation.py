@@ -38,6 +38,11 @@ def base_url(root: Path) -> str:
     return str(config.get("html", {}).get("baseurl") or "").rstrip("/")
 
 
+def repository(root: Path) -> str:
+    """Return the address of the project's sources, as `CITATION.cff` states it."""
+    return yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))["repository-code"]
+
+
 def book(root: Path) -> Reference:
     """Return the reference to the book."""
     work = summary(root)

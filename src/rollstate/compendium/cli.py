@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -27,13 +28,17 @@ from rollstate.errors import InputError, RollstateError
 
 
 class _Group(click.Group):
-    """A command group that prints the package's own errors as one message, without a traceback."""
+    """A command group that prints the package's own errors, and an interrupt, as one message, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except RollstateError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped. What was finished is kept; the same command goes on from there.", err=True)
+            # What a shell expects of a program that an interrupt ended.
+            sys.exit(128 + signal.SIGINT)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -262,15 +267,21 @@ def extract(
 
 @main.command()
 def lint() -> None:
-    """Fail on typed numbers in prose, undefined terms, long notebooks, and results without their guarding test."""
-    from rollstate.compendium import by_name, glossary, runner
+    """Fail on typed numbers, undefined terms, long notebooks, faults of prose, and results without their test."""
+    from rollstate.compendium import by_name, glossary, prose_lint, runner
     from rollstate.compendium import lint as rules
+    from rollstate.compendium.declared import Declared
+    from rollstate.traces import datasets
 
     root = options.root()
     lines = [str(finding) for finding in rules.lint_prose(root)] + rules.long_code(root)
     lines += glossary.findings(glossary.terms(root), glossary.prose(root))
+    declared: dict[str, Declared] = {}
     for name in runner.chapters(root):
-        lines += rules.missing_guards(by_name.result_class(name).guards(), root)
+        results = by_name.result_class(name)
+        lines += rules.missing_guards(results.guards(), root)
+        declared |= {f"{name}.{key}": one for key, one in results.declared().items()}
+    lines += prose_lint.findings(root, declared, frozenset(datasets.names()))
     for line in lines:
         click.echo(line)
     if lines:

@@ -50,7 +50,9 @@ def of_figure(stamp: Mapping[str, Any], caption: str, files: Mapping[str, str]) 
     return crate.text()
 
 
-def of_book(runs: Mapping[str, Mapping[str, Any]], pages: Iterable[str]) -> str:
+def of_book(
+    runs: Mapping[str, Mapping[str, Any]], pages: Iterable[str], current: Mapping[str, str] | None = None
+) -> str:
     """Return the crate of a built book.
 
     Parameters
@@ -58,13 +60,20 @@ def of_book(runs: Mapping[str, Mapping[str, Any]], pages: Iterable[str]) -> str:
     runs : mapping
         ``run.json`` by chapter.
     pages : iterable of str
-        Paths of its pages.
+        Paths of its pages, and of the data beside those of numbers and figures.
+    current : mapping, optional
+        Chapter of each number and figure of this build by its folder, as `addresses.current` returns them: its files
+        are results of that chapter's run. What only a release has was made by no run.
     """
     citation = next(iter(runs.values()))["citation"]
     crate = _Crate(citation["title"], "An executable book with all its results.", citation)
     known = {page: crate.file(page) for page in sorted(pages)}
     for chapter, run in runs.items():
-        made = [entity for page, entity in known.items() if page.startswith(f"notebooks/{chapter}.")]
+        made = [
+            entity
+            for page, entity in known.items()
+            if page == f"notebooks/{chapter}.html" or (current or {}).get(page.rpartition("/")[0]) == chapter
+        ]
         crate.run(chapter, run, made)
     return crate.text()
 

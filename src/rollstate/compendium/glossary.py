@@ -15,9 +15,10 @@ _ROLE = re.compile(r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`")
 _UNREAD = re.compile(r"```.*?```|\{[\w:-]+\}`[^`]*`|`[^`]*`|\$\$.*?\$\$|\$[^$\n]+\$|\]\([^)]*\)", re.DOTALL)
 
 SPECIAL = (
-    "Belady", "Brier", "clairvoyant", "conformal", "Cox", "frailty", "Gini", "Good-Turing", "hazard", "Hill",
-    "Kaplan-Meier", "landmark", "minimax", "Nelson-Aalen", "prestate tracer", "pubdata", "Schoenfeld", "ski rental",
-    "slot-block", "sparse Merkle", "Verkle", "witness",
+    "Belady", "bootstrap", "Brier", "clairvoyant", "competitive ratio", "conformal", "CORP", "Cox", "frailty", "GDSF",
+    "Gini", "Good-Turing", "hazard", "Hill", "holdout", "isotonic", "Kaplan-Meier", "Kolmogorov-Smirnov", "landmark",
+    "LRU", "minimax", "Nelson-Aalen", "Poisson", "prestate tracer", "protective read", "pubdata", "Schoenfeld",
+    "ski rental", "slot-block", "sparse Merkle", "TinyLFU", "twin", "Verkle", "witness", "zkVM",
 )  # fmt: skip
 """Words that a rollup engineer or a statistician, one of the two, does not know: whoever uses one has to define it."""
 

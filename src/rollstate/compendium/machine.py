@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from bs4 import BeautifulSoup
 
-from rollstate.compendium import citation, metadata, runner
+from rollstate.compendium import citation, interface_pages, metadata, runner
 from rollstate.compendium.files import write_text
 from rollstate.compendium.metadata import Page
 
@@ -20,6 +20,7 @@ _ABOUT = (
     "number with its interval, source and test."
 )
 _LONGEST = 300
+_ANSWER = "Answer. "
 _HIDDEN = (".rs-tip", "script", "style", ".admonition", ".headerlink", "dl", ".citation")
 
 
@@ -63,9 +64,15 @@ def mark(
         "Chapters": sorted(
             (page for page in known if page.kind == "article"), key=lambda page: order.index(page.path)
         ),
-        "Use it": [page for page in known if page.kind == "page" and "/parameters/" not in page.path],
+        "Use it": [
+            page
+            for page in known
+            if page.kind == "page" and page.path.startswith("book/") and "/parameters/" not in page.path
+        ],
+        "API reference": [page for page in known if page.path.startswith(f"{interface_pages.FOLDER}/")],
     }
-    write_text(html / "llms.txt", metadata.llms(work, _ABOUT, sections))
+    filled = {name: shown for name, shown in sections.items() if shown}
+    write_text(html / "llms.txt", metadata.llms(work, _ABOUT, filled))
     cff = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     write_text(html / "codemeta.json", metadata.codemeta(cff, work, project["requires-python"]))
@@ -76,15 +83,17 @@ def _as_linked(path: str) -> str:
 
 
 def _page(path: str, text: str, work: dict[str, str], base: str) -> Page:
-    """Return what to say of a rendered page: its first heading and its first paragraph."""
+    """Return what to say of a rendered page: its first heading, and its abstract's answer or its first paragraph."""
     soup = BeautifulSoup(text, "html.parser")
     article = soup.find("article") or soup
     for hidden in article.select(", ".join(_HIDDEN)):
         hidden.decompose()
     heading = article.find("h1")
     title = _plain(heading.get_text()) if heading else path
-    paragraphs = (_plain(paragraph.get_text()) for paragraph in article.find_all("p"))
-    description = next((said for said in paragraphs if len(said.split()) > 6), f"{title}. {_ABOUT}")
+    paragraphs = [_plain(paragraph.get_text()) for paragraph in article.find_all("p")]
+    answers = [said.removeprefix(_ANSWER) for said in paragraphs if said.startswith(_ANSWER)]
+    long = [said for said in paragraphs if len(said.split()) > 6]
+    description = next(iter([*answers, *long]), f"{title}. {_ABOUT}")
     picture = article.select_one("figure img, .rs-thumb img")
     image = ""
     # A bundle's figure is a vector here; what a link is shown with must be pixels.

@@ -42,9 +42,9 @@ def fit(
     """Fit a policy on TRACE: a trace, a data set by name, or a profile."""
     from rollstate.policy import fit as fitting
     from rollstate.policy import format as files
-    from rollstate.profile import load, shipped
+    from rollstate.policy import profiles
+    from rollstate.profile import load
     from rollstate.traces import datasets
-    from rollstate.traces.marks import is_profile
 
     if (penalty is None) == (prices is None):
         raise InputError("state either --penalty, in slot-blocks of RAM, or --prices")
@@ -57,11 +57,10 @@ def fit(
         "usd_per_slot_block": dollars,
         "name": trace,
     }
-    named = trace in shipped() and not datasets.is_here(trace)
-    if named or is_profile(Path(trace)) or Path(trace).suffix == ".profile":
+    if _is_profile(trace):
         if until is not None:
             raise InputError("--until needs the trace: a profile is fitted whole")
-        made = fitting.fit_profile(load(trace, block_s=block_s), **chosen)
+        made = profiles.fit_profile(load(trace, block_s=block_s), **chosen)
     else:
         made = fitting.fit_trace(
             datasets.load_trace(trace),
@@ -139,12 +138,19 @@ def replay(
 @click.option("--block-s", type=float, help="Seconds per block, of traces that do not know them.")
 @click.option("--model", type=click.Choice(["table", "window"]), default="table", show_default=True)
 def transfer(traces: tuple[str, ...], penalty_s: float, block_s: float | None, model: str) -> None:
-    """Fit on two thirds of each TRACE, judge on the last third of every one: cost over that of the native policy."""
+    """Fit on two thirds of each TRACE, judge on the last third of every one: cost over the cheapest simple rule there.
+
+    A TRACE may be a profile, or the name of one that comes with the package.
+    """
     from rollstate.policy.transfer import transfer as carry
+    from rollstate.profile import load
     from rollstate.traces import datasets
 
     names = {name: Path(name).name for name in traces}
-    read = {short: datasets.load_trace(name) for name, short in names.items()}
+    read = {
+        short: load(name, block_s=block_s) if _is_profile(name) else datasets.load_trace(name)
+        for name, short in names.items()
+    }
     known = {} if block_s is None else dict.fromkeys(read, block_s)
     found = carry(read, penalty_s=penalty_s, block_s=known, model=model)
     width = max(map(len, read))
@@ -152,7 +158,7 @@ def transfer(traces: tuple[str, ...], penalty_s: float, block_s: float | None, m
         f"{'fitted on, judged on':<{max(width, 20)}}" + "".join(f"{name:>{width + 2}}" for name in read)
     )
     for fitted in read:
-        cells = found.filter(found["fitted"] == fitted)["over_native"].to_list()
+        cells = found.filter(found["fitted"] == fitted)["over_simple"].to_list()
         shown = ("-" if cell is None else f"{cell:.3g}" for cell in cells)
         click.echo(f"{fitted:<{max(width, 20)}}" + "".join(f"{cell:>{width + 2}}" for cell in shown))
 
@@ -164,6 +170,16 @@ def explain(file: Path) -> None:
     from rollstate.policy import format as files
 
     click.echo(files.explain(files.load(file)))
+
+
+def _is_profile(ref: str) -> bool:
+    """Say whether a name or a path is that of a profile, or of a data set of which only the profile is here."""
+    from rollstate.profile import shipped
+    from rollstate.traces import datasets
+    from rollstate.traces.marks import is_profile
+
+    named = ref in shipped() and not datasets.is_here(ref)
+    return named or is_profile(Path(ref)) or Path(ref).suffix == ".profile"
 
 
 def penalty_of(prices: Path) -> tuple[float, float]:

@@ -193,7 +193,13 @@ def verify(bundle: Path) -> None:
     "--runs", type=click.Path(exists=True, path_type=Path), help="Folder of runs.  [default: the book's]"
 )
 @click.option("--draft", is_flag=True, help="Allow uncommitted changes; the references say so.")
-def latex(out: Path, runs: Path | None, draft: bool) -> None:
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    help="A Python format that \\rsnum[...] can name too; may be repeated.",
+)
+def latex(out: Path, runs: Path | None, draft: bool, formats: tuple[str, ...]) -> None:
     """Export every number as a macro, every figure as PDF, and their references, for a paper."""
     from rollstate.compendium import latex as tex
     from rollstate.compendium import provenance, snapshots
@@ -202,7 +208,7 @@ def latex(out: Path, runs: Path | None, draft: bool) -> None:
     if not draft:
         provenance.require_clean(root, "the paper (without --draft)")
     snapshot = snapshots.read(runs or root / _RUNS)
-    tex.export(snapshot, root, out)
+    tex.export(snapshot, root, out, formats)
     click.echo(f"{len(snapshot.results)} numbers, {len(snapshot.figures)} figures in {os.path.relpath(out)}")
 
 

@@ -15,6 +15,9 @@ from typing import Any
 from rollstate.compendium.files import write_text
 from rollstate.errors import InputError
 
+MODEL = "model: "
+"""How the meaning of a number begins that follows from a model; prose shows such numbers with a mark."""
+
 KEY = re.compile(r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
 
 
@@ -87,6 +90,11 @@ class Result:
             raise InputError(
                 f"result {self.key} needs a guard, the test that protects it as tests/...::test_name"
             )
+
+    @property
+    def modelled(self) -> bool:
+        """Whether the number follows from a model's assumptions rather than from measurements: its meaning says so."""
+        return self.meaning.startswith(MODEL)
 
     @property
     def content(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,6 +283,9 @@ def _execute(
             progress_bar=progress,
             engine_name=steps.register(),
             chapter=work.chapter if progress else "",
+            before=steps.durations(
+                *(at / "executed.ipynb" for at in (work.folder, root / "_build" / "runs" / work.chapter))
+            ),
             start_timeout=120,
             # The reader's folder: a path of their own data may be relative to it.
             cwd=str(Path.cwd()),
@@ -360,36 +365,92 @@ def run_all(
 def execute(
     works: list[Plan], root: Path, *, jobs: int, say: Callable[[str], None], quiet: bool = False
 ) -> Iterator[tuple[Plan, RollstateError | None]]:
-    """Run notebooks, `jobs` at a time, and yield each with its error or None as it ends."""
+    """Run notebooks, `jobs` at a time, and yield each with its error or None as it ends.
+
+    An interrupt ends those under way and begins no other; what has ended is in place.
+    """
     # A bar per notebook on a terminal; a log gets one line per step.
     bar = {"leave": False, "ascii": True, "disable": not sys.stderr.isatty()}
     workers = max(1, min(jobs, len(works)))
-    with ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),)) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, initializer=_begin, initargs=(os.getpid(),)) as pool:
         futures = {
             pool.submit(
-                run, work, root, progress=not quiet and {**bar, "position": i, "desc": work.chapter}
+                _Worker.run, work, root, progress=not quiet and {**bar, "position": i, "desc": work.chapter}
             ): work
             for i, work in enumerate(works)
         }
-        for done, future in enumerate(as_completed(futures), start=1):
-            work = futures[future]
-            try:
-                took = future.result()
-            except BrokenProcessPool:
-                say(f"  [{done}/{len(works)}] {work.chapter:<18} FAILED")
-                yield (
-                    work,
-                    NotebookError(
-                        f"notebook {work.chapter} was not finished: a worker process was killed, most often because "
-                        "memory ran out; run again with --jobs 1"
-                    ),
-                )
-            except RollstateError as error:
-                say(f"  [{done}/{len(works)}] {work.chapter:<18} FAILED")
-                yield work, error
-            else:
-                say(f"  [{done}/{len(works)}] {work.chapter:<18} {took:6.1f} s")
-                yield work, None
+        try:
+            yield from _ended(futures, say)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            # At a terminal they have heard of it already, and listen only once.
+            for worker in set(multiprocessing.active_children()) - others:
+                os.kill(worker.pid, signal.SIGINT)  # type: ignore[arg-type]
+            raise
+
+
+def _ended(
+    futures: dict[Future[float], Plan], say: Callable[[str], None]
+) -> Iterator[tuple[Plan, RollstateError | None]]:
+    """Yield each notebook with its error or None as it ends."""
+    for done, future in enumerate(_in_turn(set(futures)), start=1):
+        work = futures[future]
+        try:
+            took = future.result()
+        except BrokenProcessPool:
+            say(f"  [{done}/{len(futures)}] {work.chapter:<18} FAILED")
+            yield (
+                work,
+                NotebookError(
+                    f"notebook {work.chapter} was not finished: a worker process was killed, most often because "
+                    "memory ran out; run again with --jobs 1"
+                ),
+            )
+        except RollstateError as error:
+            say(f"  [{done}/{len(futures)}] {work.chapter:<18} FAILED")
+            yield work, error
+        else:
+            say(f"  [{done}/{len(futures)}] {work.chapter:<18} {took:6.1f} s")
+            yield work, None
+
+
+def _in_turn(left: set[Future[float]]) -> Iterator[Future[float]]:
+    """Yield each as it ends. It looks up twice a second: an interrupt that another thread takes does not end a wait."""
+    while left:
+        ended, left = wait(left, timeout=0.5, return_when=FIRST_COMPLETED)
+        yield from ended
+
+
+class _Worker:
+    """State of this process where it is a worker."""
+
+    running = False
+    stopped = False
+
+    @classmethod
+    def interrupt(cls, *_: Any) -> None:
+        """End the run under way, the first time: a second interrupt would hit what puts things in order."""
+        first, cls.stopped = not cls.stopped, True
+        if cls.running and first:
+            raise KeyboardInterrupt
+
+    @classmethod
+    def run(cls, work: Plan, root: Path, **options: Any) -> float:
+        """Run a notebook, unless there was an interrupt."""
+        if cls.stopped:
+            raise KeyboardInterrupt
+        cls.running = True
+        try:
+            return run(work, root, **options)
+        finally:
+            cls.running = False
+
+
+def _begin(parent: int) -> None:
+    """Prepare this worker process."""
+    signal.signal(signal.SIGINT, _Worker.interrupt)
+    _end_with(parent)
 
 
 def _end_with(parent: int) -> None:

@@ -83,6 +83,18 @@ def share(value: float, decimals: int = 0) -> str:
     return f"{100 * value:.{decimals}f}\u202f%"
 
 
+def plain(value: float) -> str:
+    """Return a number as text writes it: thousands with commas, a small power of ten as a power, no exponent.
+
+    >>> plain(1_000_000.0), plain(0.25), plain(1e-8)
+    ('1,000,000', '0.25', '10⁻⁸')
+    """
+    power = round(math.log10(value)) if value > 0 else 0
+    if power < -3 and math.isclose(value, 10.0**power):
+        return "10" + f"{power:d}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{value:,.10f}".rstrip("0").rstrip(".")
+
+
 def percent(ax: Axes, *axes: str, decimals: int | None = None) -> None:
     """Label axes ("x", "y") that hold shares in per cent, with a space before the sign."""
     for name in axes:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rollstate.dispute.batches import merkle_proof
 from rollstate.dispute.commitment import ZERO
-from rollstate.dispute.game import Game, Rollup, Stage
+from rollstate.dispute.game import Game, Range, Rollup, Stage
 from rollstate.dispute.worlds import World
 
 Middles = Sequence[bytes]
@@ -150,7 +150,7 @@ def own_value(world: World, game: Game, index: int) -> bytes:
     return world.roots[index]
 
 
-def opened_end(game: Game, middles: Middles, index: int) -> tuple[bytes, tuple[bytes, ...]]:
+def opened_end(game: Range, middles: Middles, index: int) -> tuple[bytes, tuple[bytes, ...]]:
     """Return the sequencer's value at the lower end of section `index`, with its proof."""
     if index == 0:
         return game.lo_hash, ()

@@ -20,7 +20,7 @@ from dataclasses import astuple, dataclass
 from functools import cache
 from importlib import resources
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 from rollstate.derived import derived_folder
 from rollstate.dispute.commitment import Path, check_depth
@@ -43,12 +43,17 @@ NAIVE = (
 """The one edit that makes the contract naive: a defended batch is final."""
 
 
-MACHINE = "transfers.vy"
-"""The contract's other half: the machine whose single step a game ends with."""
+PARTS = ("rollup.vy", "lists.vy", "transfers.vy")
+"""The contract's parts in order; the last is the machine that a game ends with."""
 
 
 class Disagreement(RollstateError):
     """The contract and the Python rules did different things; one of them has a bug."""
+
+
+def part(name: str) -> str:
+    """Return the text of a part of the contract."""
+    return (resources.files("rollstate.dispute") / "contracts" / name).read_text(encoding="utf-8")
 
 
 def source(depth: int = 32, edits: tuple[tuple[str, str], ...] = ()) -> str:
@@ -66,10 +71,20 @@ def source(depth: int = 32, edits: tuple[tuple[str, str], ...] = ()) -> str:
     InputError
         If an old text does not occur exactly once.
     """
-    folder = resources.files("rollstate.dispute") / "contracts"
-    text = "\n\n".join((folder / name).read_text() for name in ("rollup.vy", MACHINE))
+    text = "\n\n".join(map(part, PARTS))
     line = "DEPTH: constant(uint256) = {}  #"
-    for old, new in ((line.format(32), line.format(check_depth(depth))), *edits):
+    return edited(text, ((line.format(32), line.format(check_depth(depth))), *edits))
+
+
+def edited(text: str, edits: tuple[tuple[str, str], ...]) -> str:
+    """Return a source with each old text replaced by its new one.
+
+    Raises
+    ------
+    InputError
+        If an old text does not occur exactly once.
+    """
+    for old, new in edits:
         if text.count(old) != 1:
             raise InputError(f"the contract does not hold this text exactly once: {old!r}")
         text = text.replace(old, new)
@@ -94,9 +109,9 @@ def compile_source(text: str) -> dict[str, Any]:
     # Written elsewhere first, so that nobody reads half a file. Where nothing can be written, only time is lost.
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=kept.parent, suffix=".part", delete=False) as part:
-            json.dump(out, part)
-        os.replace(part.name, kept)
+        with tempfile.NamedTemporaryFile("w", dir=kept.parent, suffix=".part", delete=False) as half:
+            json.dump(out, half)
+        os.replace(half.name, kept)
     return out
 
 
@@ -202,51 +217,6 @@ class Message:
     game: Game | None
 
 
-class LocalBoard:
-    """Where a game is played: here by the Python rules alone.
-
-    Attributes
-    ----------
-    rollup : Rollup
-        The state.
-    messages : list of Message
-        What went through, in order.
-    now : int
-        Time of the last message, seconds.
-    """
-
-    def __init__(self, rules: Rules, genesis: bytes, vault: int = 0) -> None:
-        self.rollup = Rollup(rules, genesis, vault)
-        self.rules = rules
-        self.accounts = [f"0x{i:040x}" for i in range(1, ACCOUNTS + 1)]
-        self.messages: list[Message] = []
-        self.now = START + 1
-
-    def send(self, name: str, by: str, *arguments: Any, value: int = 0, wait: int = 1) -> Any:
-        """Send a message `wait` seconds after the last one.
-
-        Raises
-        ------
-        Refused
-            With the contract's reason; nothing has changed then, not even the time.
-        """
-        paid = {"value": value} if value else {}
-        game_id = arguments[0] if arguments and name in GAME_MESSAGES else None
-        before = self.rollup.games.get(game_id) if game_id else None
-        result = getattr(self.rollup, name)(by, self.now + wait, *arguments, **paid)
-        self.now += wait
-        game_id = result if name in ("open_challenge", "challenge_checkpoint", "pick") else game_id
-        gas = self._transmit(name, by, arguments, value, before, game_id)
-        after = self.rollup.games.get(game_id) if game_id else None
-        self.messages.append(Message(name, by, self.now, game_id, gas, after))
-        return result
-
-    def _transmit(
-        self, name: str, by: str, arguments: tuple, value: int, before: Game | None, game_id: int | None
-    ) -> int:
-        return 0
-
-
 GAME_MESSAGES = {
     "respond_agree": "respondAgree",
     "respond_disagree": "respondDisagree",
@@ -272,6 +242,64 @@ MESSAGES = GAME_MESSAGES | {
     "withdraw": "withdraw",
 }
 """Python name of each message and the contract's."""
+OPENING = ("open_challenge", "challenge_checkpoint", "pick", "enter_program")
+"""Messages that return the number of the game that goes on."""
+
+
+class LocalBoard:
+    """Where a game is played: here by the Python rules alone.
+
+    Attributes
+    ----------
+    rollup : Rollup
+        The state.
+    messages : list of Message
+        What went through, in order.
+    now : int
+        Time of the last message, seconds.
+    """
+
+    game_messages: ClassVar[dict[str, str]] = GAME_MESSAGES
+    """Messages that belong to a game; their first argument is its number."""
+
+    def __init__(self, rules: Rules, genesis: bytes, vault: int = 0) -> None:
+        self.rollup = self._begin(rules, genesis, vault)
+        self.rules = rules
+        self.accounts = [f"0x{i:040x}" for i in range(1, ACCOUNTS + 1)]
+        self.messages: list[Message] = []
+        self.now = START + 1
+
+    def _begin(self, rules: Rules, genesis: bytes, vault: int) -> Rollup:
+        return Rollup(rules, genesis, vault)
+
+    def rules_of(self, name: str) -> Any:
+        """Return whose message `name` is: an object with a method of that name, and with games."""
+        return self.rollup
+
+    def send(self, name: str, by: str, *arguments: Any, value: int = 0, wait: int = 1) -> Any:
+        """Send a message `wait` seconds after the last one.
+
+        Raises
+        ------
+        Refused
+            With the contract's reason; nothing has changed then, not even the time.
+        """
+        paid = {"value": value} if value else {}
+        rules = self.rules_of(name)
+        game_id = arguments[0] if arguments and name in self.game_messages else None
+        before = rules.games.get(game_id) if game_id else None
+        result = getattr(rules, name)(by, self.now + wait, *arguments, **paid)
+        self.now += wait
+        game_id = result if name in OPENING else game_id
+        gas = self._transmit(name, by, arguments, value, before, game_id)
+        after = rules.games.get(game_id) if game_id else None
+        self.messages.append(Message(name, by, self.now, game_id, gas, after))
+        return result
+
+    def _transmit(
+        self, name: str, by: str, arguments: tuple, value: int, before: Game | None, game_id: int | None
+    ) -> int:
+        return 0
 
 
 class ChainBoard(LocalBoard):
@@ -306,14 +334,22 @@ class ChainBoard(LocalBoard):
         self.node, self.w3 = node, node.w3
         self.accounts = [account.lower() for account in self.w3.eth.accounts]
         self.now = max(START, self.w3.eth.get_block("latest")["timestamp"]) + 1
-        out = compile_source(source(rules.depth, edits))
+        self.deploy_gas = 0
+        self.contract = self._deploy_all((genesis, *astuple(rules)[1:]), edits, vault)
+
+    def _deploy_all(self, constants: tuple, edits: tuple[tuple[str, str], ...], vault: int) -> Any:
+        return self.deploy(source(self.rules.depth, edits), constants, vault)
+
+    def deploy(self, text: str, constants: tuple, value: int = 0) -> Any:
+        """Return a deployed contract; what it costs is added to `deploy_gas`."""
+        out = compile_source(text)
         factory = self.w3.eth.contract(abi=out["abi"], bytecode=out["bytecode"])
         self.node.set_time(self.now)
-        receipt = self._mine(factory.constructor(genesis, *astuple(rules)[1:]), self.accounts[0], vault)
+        receipt = self._mine(factory.constructor(*constants), self.accounts[0], value)
         if receipt["status"] != 1:
-            raise RollstateError(f"the contract refused its constants: {rules}")
-        self.deploy_gas = receipt["gasUsed"]
-        self.contract = self.w3.eth.contract(address=receipt["contractAddress"], abi=out["abi"])
+            raise RollstateError(f"the contract refused its constants: {constants}")
+        self.deploy_gas += receipt["gasUsed"]
+        return self.w3.eth.contract(address=receipt["contractAddress"], abi=out["abi"])
 
     def _mine(self, call: Any, by: str, value: int) -> Any:
         sender = self.w3.to_checksum_address(by)
@@ -323,19 +359,26 @@ class ChainBoard(LocalBoard):
     def call_of(self, name: str, arguments: tuple, game: Game | None) -> Any:
         """Return the contract call of a message; messages within a game carry its state."""
         plain = [part for argument in arguments for part in _plain(argument)]
-        if name in GAME_MESSAGES:
+        if name in self.game_messages:
             if game is None:
                 raise InputError(f"message {name!r} belongs to a game; name the game")
-            state = game_tuple(game, self.w3)
-            plain = [plain[0], state, *plain[1:]]
-        return getattr(self.contract.functions, MESSAGES[name])(*plain)
+            plain = [plain[0], game_tuple(game, self.w3), *plain[1:]]
+        return self._function(name)(*plain)
+
+    def _function(self, name: str) -> Any:
+        """Return the contract's function for a message, which takes plain arguments."""
+        return getattr(self.contract.functions, MESSAGES[name])
+
+    def stored(self, name: str, game_id: int) -> bytes:
+        """Return what the contract that takes message `name` stores of a game."""
+        return self.contract.functions.games(game_id).call()
 
     def reason(
         self, name: str, by: str, *arguments: Any, value: int = 0, wait: int = 1, game: Game | None = None
     ) -> str | None:
         """Return why the contract itself would revert a message, None if it would take it; nothing is sent."""
-        if game is None and name in GAME_MESSAGES:
-            game = self.rollup.games[arguments[0]]
+        if game is None and name in self.game_messages:
+            game = self.rules_of(name).games[arguments[0]]
         self.node.set_time(self.now + wait)
         sender = self.w3.to_checksum_address(by)
         return self._revert_of(self.call_of(name, arguments, game), {"from": sender, "value": value})[0]
@@ -359,8 +402,8 @@ class ChainBoard(LocalBoard):
         if receipt["status"] != 1:
             raise Disagreement(f"the contract reverted {name}{arguments!r:.200}, the Python rules took it")
         if game_id is not None:
-            game = self.rollup.games.get(game_id)
-            stored = self.contract.functions.games(game_id).call()
+            game = self.rules_of(name).games.get(game_id)
+            stored = self.stored(name, game_id)
             if stored != (game.commitment() if game else bytes(32)):
                 raise Disagreement(
                     f"after {name} game {game_id} is stored as 0x{stored.hex()}, expected {game}"
@@ -428,6 +471,8 @@ def _lower(values: Any) -> tuple:
 
 def _plain(argument: Any) -> tuple:
     """Return a message's argument as the contract takes it."""
+    if hasattr(argument, "as_arguments"):
+        return argument.as_arguments()
     if isinstance(argument, Path):
         return ((argument.bitmap, argument.siblings),)
     if not isinstance(argument, StepWitness):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from rollstate.dispute.batches import check_batch, merkle_root, proof_root, transactions_root
 from rollstate.dispute.commitment import ZERO, Path, leaf_hash, path_root, vm_state, word
@@ -258,26 +259,18 @@ class Rollup:
         every section of the sequencer's values is a claim of its own, so one pick says nothing about another.
         """
         game = self._move(game_id, by, now, Stage.FIND_BATCH, by_sequencer=False)
-        own = by == game.challenger
-        require(value == (0 if own else self.rules.challenger_bond), "wrong bond of a pick")
+        self._check_bond(by, game, value)
         ends = game.ends
         require(index < len(ends) - 1, "no such section")
-        self._check_end(game, index, low, low_proof)
-        self._check_end(game, index + 1, high, high_proof)
+        check_end(game, index, low, low_proof)
+        check_end(game, index + 1, high, high_proof)
         moved = replace(
             game, lo=ends[index], hi=ends[index + 1], lo_hash=low, hi_hash=high, middles=ZERO,
             sequencer_turn=True,
         )  # fmt: skip
         if moved.hi - moved.lo == 1:
             moved = self._stage_two(moved, moved.hi, low, high)
-        if own:
-            self.games[game_id] = moved
-            return game_id
-        if game.on_checkpoint:
-            self.pending = replace(self.pending, open_games=self.pending.open_games + 1)
-        else:
-            self.batches[game.first].held_by += 1
-        return self._open(replace(moved, challenger=by), value)
+        return self._go_on(by, game_id, game, moved, value)
 
     def post_trace(self, by: str, now: int, game_id: int, delta: bytes, middles: Sequence[bytes]) -> None:
         """Stage two: ``h(Delta_x)`` and every state inside batch x."""
@@ -294,10 +287,10 @@ class Rollup:
         game = self._move(game_id, by, now, Stage.FIND_STEP, by_sequencer=False)
         require(index < game.hi, "no such transaction")
         agreed = vm_state(witness.state_root, witness.delta_root, index)
-        self._check_end(game, index, agreed, low_proof)
-        self._check_end(game, index + 1, high, high_proof)
+        check_end(game, index, agreed, low_proof)
+        check_end(game, index + 1, high, high_proof)
         batch = self.batches[game.x]
-        found = _climbs_to(keccak256(witness.transaction), index, batch.size, witness.proof)
+        found = climbs_to(keccak256(witness.transaction), index, batch.size, witness.proof)
         require(found == batch.tx_root, "transaction is not in the batch")
         if one_step(witness, game.pre, index, self.rules.depth) == high:
             require(by == game.challenger, "the step is right")
@@ -441,15 +434,19 @@ class Rollup:
         self.games[game_id] = replace(game, middles=merkle_root(middles), sequencer_turn=False)
         self.published[game_id] = tuple(middles)
 
-    def _check_end(self, game: Game, index: int, node: bytes, proof: Sequence[bytes]) -> None:
-        count = len(game.ends) - 1
-        if index == 0:
-            require(node == game.lo_hash, "not the agreed state")
-        elif index == count:
-            require(node == game.hi_hash, "not the denied state")
+    def _check_bond(self, by: str, game: Game, value: int) -> None:
+        require(value == (0 if by == game.challenger else self.rules.challenger_bond), "wrong bond of a pick")
+
+    def _go_on(self, by: str, game_id: int, game: Game, moved: Game, value: int) -> int:
+        """Save a move of the challenger, or the new game of somebody else who made it; return which game goes on."""
+        if by == game.challenger:
+            self.games[game_id] = moved
+            return game_id
+        if game.on_checkpoint:
+            self.pending = replace(self.pending, open_games=self.pending.open_games + 1)
         else:
-            found = _climbs_to(node, index - 1, count - 1, proof)
-            require(found == game.middles, "not the sequencer's middle")
+            self.batches[game.first].held_by += 1
+        return self._open(replace(moved, challenger=by), value)
 
     def _close(self, game_id: int, outcome: Outcome) -> None:
         del self.games[game_id]
@@ -478,9 +475,35 @@ class Rollup:
             self.due, self.pending = self.pending.batch, Checkpoint()
 
 
-def _climbs_to(leaf: bytes, index: int, count: int, proof: Sequence[bytes]) -> bytes:
+def climbs_to(leaf: bytes, index: int, count: int, proof: Sequence[bytes]) -> bytes:
+    """Return the root that a leaf of a list of `count` leads to, or refuse a proof of another length."""
     width = count
     for _ in proof:
         width = (width + 1) // 2
     require(width == 1, "wrong length of a Merkle proof")
     return proof_root(leaf, index, proof)
+
+
+class Range(Protocol):
+    """What games of every stage have in common: a range between two values of the sequencer, in sections."""
+
+    @property
+    def ends(self) -> tuple[int, ...]: ...
+    @property
+    def lo_hash(self) -> bytes: ...
+    @property
+    def hi_hash(self) -> bytes: ...
+    @property
+    def middles(self) -> bytes: ...
+
+
+def check_end(game: Range, index: int, node: bytes, proof: Sequence[bytes]) -> None:
+    """Check that the sequencer's value at the lower end of section `index` is `node`; ends need no proof."""
+    count = len(game.ends) - 1
+    if index == 0:
+        require(node == game.lo_hash, "not the agreed state")
+    elif index == count:
+        require(node == game.hi_hash, "not the denied state")
+    else:
+        found = climbs_to(node, index - 1, count - 1, proof)
+        require(found == game.middles, "not the sequencer's middle")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -15,11 +16,12 @@ SECTIONS = 64
 
 
 class Stage(IntEnum):
-    """Where a game stands."""
+    """Where a game stands; the last stage exists where the transition is a program."""
 
     RESPOND = 0
     FIND_BATCH = 1
     FIND_STEP = 2
+    PROGRAM = 3
 
 
 class Outcome(IntEnum):
@@ -98,6 +100,23 @@ class Checkpoint:
     opener: str = NOBODY
 
 
+def section_ends(low: int, high: int) -> tuple[int, ...]:
+    """Return where the sections of a range begin and end; a range of nothing has one end."""
+    part = max(1, -(-(high - low) // SECTIONS))
+    return (*range(low, high, part), high)
+
+
+def committed(fields: Iterable[object]) -> bytes:
+    """Return the hash of a record of addresses, words and numbers, as the contract encodes it."""
+    words = []
+    for value in fields:
+        if isinstance(value, str):
+            words.append(bytes(12) + bytes.fromhex(value[2:]))
+        else:
+            words.append(value if isinstance(value, bytes) else word(int(value)))  # type: ignore[call-overload]
+    return keccak256(b"".join(words))
+
+
 @dataclass(frozen=True)
 class Game:
     """One game, as it travels in calldata and events; fields as in the contract."""
@@ -125,8 +144,7 @@ class Game:
     @property
     def ends(self) -> tuple[int, ...]:
         """Where the sections of ``lo..hi`` begin and end: the sequencer's values there decide the next range."""
-        part = -(-(self.hi - self.lo) // SECTIONS)
-        return (*range(self.lo, self.hi, part), self.hi)
+        return section_ends(self.lo, self.hi)
 
     def as_tuple(self) -> tuple:
         """Return the fields in the contract's order and plain types."""
@@ -134,10 +152,4 @@ class Game:
 
     def commitment(self) -> bytes:
         """Return the hash that the contract stores."""
-        words = []
-        for value in self.__dict__.values():
-            if isinstance(value, str):
-                words.append(bytes(12) + bytes.fromhex(value[2:]))
-            else:
-                words.append(value if isinstance(value, bytes) else word(int(value)))
-        return keccak256(b"".join(words))
+        return committed(self.__dict__.values())

@@ -2,7 +2,8 @@
 
 Three sources give the same two things, the block with its whole transactions and the accounts it touches:
 
-- a folder with ``block.json`` and ``pre_state.json`` (or ``.json.gz``), the form of pevm's benchmark blocks;
+- a folder with ``block.json``, ``pre_state.json`` and maybe ``block_hashes.json`` (or ``.json.gz``), the form of pevm's
+  benchmark blocks;
 - ``eth_getBlockByNumber`` with whole transactions, and ``debug_traceBlockByNumber`` with geth's prestateTracer.
 """
 
@@ -58,9 +59,26 @@ def fork_of(block: dict[str, Any]) -> str:
     return found[-1]
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], State]:
-    """Return block and state before it from a folder with ``block.json`` and ``pre_state.json``, gzipped or not."""
-    return _json(folder, "block"), pre_state(_json(folder, "pre_state"), str(folder))
+def read_folder(folder: Path) -> tuple[dict[str, Any], State, dict[int, bytes]]:
+    """Return block, state before it and hashes of earlier blocks from a folder, files gzipped or not.
+
+    The folder has ``block.json``, ``pre_state.json`` and, where code asks for hashes beside the parent's,
+    ``block_hashes.json``: hash by number.
+    """
+    return _json(folder, "block"), pre_state(_json(folder, "pre_state"), str(folder)), _hashes(folder)
+
+
+def _hashes(folder: Path) -> dict[int, bytes]:
+    name = "block_hashes"
+    if not any((folder / f"{name}{ending}").is_file() for ending in (".json", ".json.gz")):
+        return {}
+    found = {}
+    for number, value in _json(folder, name).items():
+        where = f"{folder}, {name}, {number}"
+        if not number.isdecimal():
+            raise InputError(f"{where}: a block's number must be written in digits")
+        found[int(number)] = octets(value, where, 32)
+    return found
 
 
 def _json(folder: Path, name: str) -> dict[str, Any]:

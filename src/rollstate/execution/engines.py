@@ -1,7 +1,8 @@
 """Models of parallel engines, fitted to measured speed-ups and judged on blocks that they have not seen.
 
 A model is a conflict rule, a measure of cost, and overheads; `Engine.speedup` is what it says of a block. Parameters
-come from a grid, by least mean absolute log error on training blocks.
+come from a grid. With a handful of training blocks many engines fit about as well, so that there are several ways to
+fit (`CANDIDATES`); which one is used is decided on training blocks alone, by leaving each of them out in turn.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import polars as pl
@@ -79,6 +80,8 @@ class Engine:
         What each transaction adds after the parallel part, on one thread, as a share of what a transfer costs.
     retry : float
         Cost of a retry over that of the first run.
+    fixed : float
+        What each block adds, whatever is in it, in transfers: threads that start and stop, versions set up.
     sequential_below : float
         Blocks with less gas run on one thread, without overhead.
     """
@@ -91,17 +94,29 @@ class Engine:
     serial: float = 0.0
     retry: float = 1.0
     sequential_below: float = 0.0
+    fixed: float = 0.0
 
     def run(self, load: Workload) -> tuple[float, float]:
         """Return the speed-up over one thread without overheads, and aborts for each transaction."""
         if load.gas < self.sequential_below:
             return 1.0, 0.0
+        makespan, aborts = self.parallel(load)
+        return float(load.costs[self.cost].sum() / (makespan + self.rest(load))), aborts / len(load)
+
+    def parallel(self, load: Workload) -> tuple[float, int]:
+        """Return how long the parallel part takes, and its aborts; neither depends on ``serial`` or ``fixed``."""
         cost = load.costs[self.cost]
         keys = np.array([len(own) for own in load.blocks[self.rule].keys], float)
-        base = 1.0 if self.cost == "unit" else float(cost.min())
-        own = cost * (1 + self.overhead) + base * self.lock * keys
-        makespan, aborts = schedules.revalidated(load.before[self.rule], own, self.threads, retry=self.retry)
-        return float(cost.sum() / (makespan + self.serial * base * len(load))), aborts / len(load)
+        own = cost * (1 + self.overhead) + self.transfer(load) * self.lock * keys
+        return schedules.revalidated(load.before[self.rule], own, self.threads, retry=self.retry)
+
+    def rest(self, load: Workload) -> float:
+        """Return what comes on top of the parallel part."""
+        return self.transfer(load) * (self.serial * len(load) + self.fixed)
+
+    def transfer(self, load: Workload) -> float:
+        """Return the cost of a transfer."""
+        return 1.0 if self.cost == "unit" else float(load.costs[self.cost].min())
 
     def speedup(self, load: Workload) -> float:
         """Return the speed-up over one thread without overheads."""
@@ -118,6 +133,48 @@ class Grid:
     locks: tuple[float, ...] = (0.0, 0.05)
     serials: tuple[float, ...] = (0.0, 0.15, 0.3, 0.6)
     retries: tuple[float, ...] = (0.25, 0.5, 1.0)
+    fixed: tuple[float, ...] = (0.0, 50.0, 100.0, 200.0, 400.0)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A way to fit.
+
+    Attributes
+    ----------
+    known : bool
+        Rule and cost are those that the engine is known to have (lazy balances, gas less intrinsic), not fitted.
+    fixed : bool
+        Each block may add a fixed cost.
+    averaged : bool
+        Predictions are averaged over all engines by how well they fit, as if absolute log errors were exponential with
+        an unknown mean; else the best one predicts.
+    """
+
+    known: bool
+    fixed: bool
+    averaged: bool
+
+    def __str__(self) -> str:
+        words = (
+            "rule and cost known" if self.known else "rule and cost fitted",
+            "a fixed cost" if self.fixed else "no fixed cost",
+            "averaged" if self.averaged else "best engine",
+        )
+        return ", ".join(words)
+
+    def allows(self, engine: Engine) -> bool:
+        """Say whether an engine is one of those that the candidate fits."""
+        known = engine.rule == "lazy" and engine.cost == "gas less intrinsic"
+        return (known or not self.known) and (engine.fixed == 0 or self.fixed)
+
+
+CANDIDATES = tuple(
+    Candidate(known, fixed, averaged)
+    for known, fixed, averaged in product((True, False), (False, True), (False, True))
+)
+LEAST_ERROR = 0.05
+"""Mean absolute log error below which engines count as equally good in an average: measurements are no better."""
 
 
 @dataclass(frozen=True)
@@ -140,56 +197,139 @@ def judge(predicted: Sequence[float], measured: Sequence[float]) -> Judged:
     return Judged(float(spearmanr(predicted, measured).statistic), error)
 
 
-def fit(
+@dataclass(frozen=True)
+class Fits:
+    """What every engine of a grid says of every block.
+
+    Attributes
+    ----------
+    engines : tuple of Engine
+        Engines of the grid.
+    logs : array, shape (engines, blocks)
+        Logarithm of each one's speed-up.
+    measured : array, shape (blocks,)
+        Logarithm of the measured speed-ups.
+    """
+
+    engines: tuple[Engine, ...]
+    logs: np.ndarray
+    measured: np.ndarray
+
+    @cached_property
+    def allowed(self) -> dict[Candidate, np.ndarray]:
+        """Engines of each candidate, by index; candidates for which the grid has none are not there."""
+        found = {one: np.flatnonzero([one.allows(engine) for engine in self.engines]) for one in CANDIDATES}
+        return {one: at for one, at in found.items() if len(at)}
+
+    def weights(self, candidate: Candidate, training: np.ndarray) -> np.ndarray:
+        """Return how much each engine of a candidate counts, by training blocks; they add up to one."""
+        at = self.allowed[candidate]
+        error = np.abs(self.logs[np.ix_(at, training)] - self.measured[training]).mean(1)
+        if not candidate.averaged:
+            # The earlier one of two equal ones.
+            return np.eye(1, len(at), int(np.argmin(np.round(error, 12))))[0]
+        weight = (np.maximum(error, LEAST_ERROR) / max(error.min(), LEAST_ERROR)) ** -float(len(training))
+        return np.asarray(weight / weight.sum())
+
+    def predicted(self, candidate: Candidate, training: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Return the logarithm of predicted speed-ups of blocks ``at``."""
+        engines = self.allowed[candidate]
+        return np.asarray(self.weights(candidate, training) @ self.logs[np.ix_(engines, at)])
+
+    def chosen(self, training: np.ndarray) -> Candidate:
+        """Return the candidate that predicts training blocks best, each one left out in turn."""
+
+        def missed(one: Candidate) -> float:
+            errors = [
+                abs(self.predicted(one, training[training != i], np.array([i]))[0] - self.measured[i])
+                for i in training
+            ]
+            return round(float(np.mean(errors)), 12)
+
+        return min(self.allowed, key=missed)
+
+    def best(self, candidate: Candidate, training: np.ndarray) -> Engine:
+        """Return the engine of a candidate that counts most."""
+        return self.engines[self.allowed[candidate][int(np.argmax(self.weights(candidate, training)))]]
+
+
+def fits(
     loads: Sequence[Workload], measured: Sequence[float], start: Engine, grid: Grid | None = None
-) -> Engine:
-    """Return the engine of the grid with the least mean absolute log error; the earlier one of two equal ones."""
-    if len(loads) != len(measured) or not loads:
-        raise InputError(f"{len(loads)} blocks and {len(measured)} measurements")
+) -> Fits:
+    """Run every engine of a grid on every block; ``start`` gives threads and the gas below which there is one."""
+    if len(loads) != len(measured) or len(loads) < 2:
+        raise InputError(f"{len(loads)} blocks and {len(measured)} measurements: at least two of each")
     grid = grid or Grid()
-    best, least = start, np.inf
-    for rule, cost, overhead, lock, serial, retry in product(
-        grid.rules, grid.costs, grid.overheads, grid.locks, grid.serials, grid.retries
+    found: list[Engine] = []
+    logs: list[list[float]] = []
+    for rule, cost, overhead, lock, retry in product(
+        grid.rules, grid.costs, grid.overheads, grid.locks, grid.retries
     ):
-        engine = replace(
-            start, rule=rule, cost=cost, overhead=overhead, lock=lock, serial=serial, retry=retry
-        )
-        error = np.mean(
-            [abs(np.log(engine.speedup(load) / real)) for load, real in zip(loads, measured, strict=True)]
-        )
-        if error < least - 1e-12:
-            best, least = engine, error
-    return best
+        engine = replace(start, rule=rule, cost=cost, overhead=overhead, lock=lock, retry=retry)
+        parallel = [None if load.gas < start.sequential_below else engine.parallel(load)[0] for load in loads]
+        for serial, fixed in product(grid.serials, grid.fixed):
+            own = replace(engine, serial=serial, fixed=fixed)
+            found.append(own)
+            logs.append(
+                [
+                    0.0 if time is None else float(np.log(load.costs[cost].sum() / (time + own.rest(load))))
+                    for load, time in zip(loads, parallel, strict=True)
+                ]
+            )
+    return Fits(tuple(found), np.array(logs), np.log(np.asarray(measured, float)))
 
 
-def two_halves(
-    loads: Sequence[Workload], measured: Sequence[float], start: Engine, grid: Grid | None = None
-) -> pl.DataFrame:
-    """Predict each half of the blocks with an engine fitted on the other one.
+def two_halves(found: Fits, loads: Sequence[Workload]) -> pl.DataFrame:
+    """Predict each half of the blocks from the other one: candidate and weights see the other half alone.
 
     Blocks are dealt to the halves in turn, by number.
 
     Returns
     -------
     polars.DataFrame
-        ``block``, ``half``, ``measured``, ``predicted`` (out of sample), ``aborts`` for each transaction, and the
-        parameters: ``rule``, ``cost``, ``overhead``, ``lock``, ``serial``, ``retry``.
+        ``block``, ``half``, ``measured``, ``predicted`` (out of sample), ``candidate``, and of its engine that counts
+        most ``aborts`` for each transaction, ``rule``, ``cost``, ``overhead``, ``lock``, ``serial``, ``retry``,
+        ``fixed``.
     """
-    order = sorted(range(len(loads)), key=lambda i: loads[i].number)
+    order = np.array(sorted(range(len(loads)), key=lambda i: loads[i].number))
     halves = (order[0::2], order[1::2])
     rows = []
     for half, (own, other) in enumerate((halves, halves[::-1])):
-        engine = fit([loads[i] for i in other], [measured[i] for i in other], start, grid)
-        for i in own:
-            speedup, aborts = engine.run(loads[i])
+        candidate = found.chosen(other)
+        engine = found.best(candidate, other)
+        for i, log in zip(own, found.predicted(candidate, other, own), strict=True):
             rows.append(
-                (loads[i].number, half, measured[i], speedup, aborts, engine.rule, engine.cost, engine.overhead,
-                 engine.lock, engine.serial, engine.retry)
+                (loads[i].number, half, float(np.exp(found.measured[i])), float(np.exp(log)), str(candidate),
+                 engine.run(loads[i])[1], engine.rule, engine.cost, engine.overhead, engine.lock, engine.serial,
+                 engine.retry, engine.fixed)
             )  # fmt: skip
     names = [
-        "block", "half", "measured", "predicted", "aborts", "rule", "cost", "overhead", "lock", "serial", "retry",
+        "block", "half", "measured", "predicted", "candidate", "aborts", "rule", "cost", "overhead", "lock", "serial",
+        "retry", "fixed",
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=names, orient="row").sort("block")
+
+
+def every_half(found: Fits) -> pl.DataFrame:
+    """Judge predictions over all ways to halve the blocks: ``rank_correlation``, ``log_error``, a row for each way.
+
+    One half has a block more than the other if their number is odd.
+    """
+    count = len(found.measured)
+    if count < 4:
+        raise InputError(f"{count} blocks cannot be halved: at least four are needed")
+    rows = []
+    ways = combinations(range(count), count // 2)
+    # Of an even number each way comes twice, once with the first block in either half.
+    for part in (own for own in ways if count % 2 or own[0] == 0):
+        first = np.array(part)
+        second = np.setdiff1d(np.arange(count), first)
+        predicted = np.empty(count)
+        for own, other in ((first, second), (second, first)):
+            predicted[own] = found.predicted(found.chosen(other), other, own)
+        judged = judge(np.exp(predicted).tolist(), np.exp(found.measured).tolist())
+        rows.append((judged.rank_correlation, judged.log_error))
+    return pl.DataFrame(rows, schema=["rank_correlation", "log_error"], orient="row")
 
 
 def random_transfers(transactions: int, accounts: int, rng: np.random.Generator) -> Workload:

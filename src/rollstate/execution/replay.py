@@ -1,36 +1,35 @@
 """Run a block's transactions again, and see of each what it read, wrote, moved, cost, and whether it succeeded.
 
-The EVM is revm through `pyrevm <https://pypi.org/project/pyrevm/>`_. Around it this module does what a block adds to
-calls: fees, nonces, and state that passes from one transaction to the next.
+Two EVMs run them: revm (`revm_executor`), and py-evm (`py_evm_executor`) for those few transactions that look at what
+revm's Python library cannot give (the base fee, the hash of an earlier block, the sender's balance while its fee is
+paid), and for those that fail in revm: two of the transactions in pevm's ten blocks fail there and not in the chain,
+for a cause that is not known. Around them this module does what a block adds to calls: fees, nonces, and state that
+passes from one transaction to the next.
 
     >>> from pathlib import Path
-    >>> block, state = block_inputs.read_folder(Path("block_folder"))   # doctest: +SKIP
-    >>> found = replay(block, state)                                    # doctest: +SKIP
-    >>> found.accepted, found.gas_used, found.transactions[0].writes    # doctest: +SKIP
+    >>> block, state, hashes = block_inputs.read_folder(Path("block_folder"))   # doctest: +SKIP
+    >>> found = replay(block, state, hashes)                                    # doctest: +SKIP
+    >>> found.accepted, found.gas_used, found.transactions[0].writes            # doctest: +SKIP
 
-What is not as in the chain, because pyrevm leaves no choice: BASEFEE gives zero, BLOCKHASH other hashes than the true
-ones, and a sender's balance includes its fee while its transaction runs. `BlockReplay.accepted` compares gas with the
-header's, where such a difference would show.
+`BlockReplay.accepted` compares gas with the header's.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import re
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
-import pyrevm
 from eth_hash.auto import keccak
 
 from rollstate.errors import InputError
-from rollstate.execution import block_inputs, opcodes
+from rollstate.execution import block_inputs, block_reads, evm_calls, opcodes
 from rollstate.execution.block_inputs import Account, State
+from rollstate.execution.evm_calls import EMPTY_CODE, Call, Executor, Found, Run
+from rollstate.execution.py_evm_executor import PyEvm
+from rollstate.execution.revm_executor import Revm
 from rollstate.traces import rlp_items
 from rollstate.traces.json_values import mapping, octets, quantity, sequence
 
@@ -40,15 +39,7 @@ TOLERANCE = 0.001
 Slot = tuple[str, int]
 Change = tuple[int, int]
 
-_ACCOUNT = re.compile(
-    r"0x([0-9a-f]{40}): Account \{ info: AccountInfo \{ balance: (\d+), nonce: (\d+), code_hash: 0x([0-9a-f]{64}), "
-    r".*?\}, storage: \{(.*?)\}, status: AccountStatus\(([^)]*)\) \}"
-)
-_STORAGE = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) \}")
-_EMPTY_CODE = keccak(b"").hex()
-# EIP-4844: gas of a blob, and how fast its price rises.
-_BLOB_GAS, _BLOB_FRACTION = 2**17, 3_338_477
-_SHANGHAI = ("SHANGHAI", "CANCUN")
+EXECUTORS = ("auto", "revm", "py-evm")
 
 
 @dataclass(frozen=True)
@@ -112,13 +103,27 @@ class TransactionReplay:
 
 @dataclass(frozen=True)
 class BlockReplay:
-    """A block's transactions, in order, beside what its header says; ``evm_seconds`` is the CPU time inside revm."""
+    """A block's transactions, in order, beside what its header says.
+
+    Attributes
+    ----------
+    number, fork, fee_recipient, header_gas, transactions
+        The block, its rules, and its transactions.
+    by_py_evm : tuple of int
+        Transactions whose answer is py-evm's.
+    unknown_hashes : tuple of int
+        Earlier blocks whose hash code asked for and nobody gave: it got zero.
+    evm_seconds : float
+        CPU time inside revm.
+    """
 
     number: int
     fork: str
     fee_recipient: str
     header_gas: int
     transactions: tuple[TransactionReplay, ...]
+    by_py_evm: tuple[int, ...] = field(default=(), compare=False)
+    unknown_hashes: tuple[int, ...] = ()
     evm_seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -164,14 +169,16 @@ def _changes(one: TransactionReplay) -> Iterator[tuple[tuple[str, str, str | Non
         for address, values in changed.items():
             yield (kind, address, None), (f"0x{values[0]:064x}", f"0x{values[1]:064x}")
     for address, code in one.codes.items():
-        yield ("code", address, None), (f"0x{_EMPTY_CODE}", f"0x{keccak(code).hex()}")
+        yield ("code", address, None), (f"0x{EMPTY_CODE}", f"0x{keccak(code).hex()}")
 
 
 def replay(
     block: dict[str, Any],
     state: State,
+    hashes: Mapping[int, bytes] | None = None,
     *,
     fork: str | None = None,
+    executor: str = "auto",
     with_opcodes: bool = False,
     with_balance_reads: bool = True,
 ) -> BlockReplay:
@@ -183,13 +190,17 @@ def replay(
         Answer of ``eth_getBlockByNumber`` with whole transactions.
     state : dict of str to Account
         Accounts before the block; what is not there is empty. It is not changed.
+    hashes : dict of int to bytes, optional
+        Hashes of earlier blocks by number; the parent's is in the block itself.
     fork : str, optional
         Rules, in revm's words; those of Ethereum mainnet at that block if not given.
+    executor : {"auto", "revm", "py-evm"}
+        Which EVM runs: revm alone, py-evm alone (a hundred times slower), or revm and py-evm for transactions that
+        fail, or that look at the base fee, at a hash or, if balance reads are wanted, at the balance of their sender.
     with_opcodes : bool
         Trace every opcode: gas by class, and what failed calls looked at. A hundred times slower, for small blocks.
     with_balance_reads : bool
-        Run calls again to see which balances decide what they do; without it `balance_reads` is empty, and every call
-        runs once.
+        Run calls again to see which balances decide what they do; without it `balance_reads` is empty.
 
     Returns
     -------
@@ -201,81 +212,97 @@ def replay(
     InputError
         Naming the transaction that could not run, or the field that is missing.
     """
+    if executor not in EXECUTORS:
+        raise InputError(f"executor {executor!r} is not one of {EXECUTORS}")
     rules = fork or block_inputs.fork_of(block)
     return _Replayer(
-        block, copy.deepcopy(state), rules, opcodes=with_opcodes, balances=with_balance_reads
+        block,
+        copy.deepcopy(state),
+        dict(hashes or {}),
+        rules,
+        executor,
+        opcodes=with_opcodes,
+        balances=with_balance_reads,
     ).run()
 
 
 class _Replayer:
-    """One EVM, and the state that passes from each transaction to the next."""
+    """The EVMs, and the state that passes from each transaction to the next."""
 
     def __init__(
-        self, block: dict[str, Any], state: State, fork: str, *, opcodes: bool, balances: bool
+        self,
+        block: dict[str, Any],
+        state: State,
+        hashes: dict[int, bytes],
+        fork: str,
+        executor: str,
+        *,
+        opcodes: bool,
+        balances: bool,
     ) -> None:
-        self.block, self.state, self.fork = block, state, fork
-        self.opcodes, self.balances, self.seconds = opcodes, balances, 0.0
-        self.number = self.quantity("number")
-        self.recipient = "0x" + octets(block.get("miner"), "block, miner", 20).hex()
-        self.base_fee = self.quantity("baseFeePerGas", 256) if "baseFeePerGas" in block else 0
-        self.excess = self.quantity("excessBlobGas") if "excessBlobGas" in block else None
-        self.hashes: dict[bytes, str] = {}
-        self.evm = self.fresh()
+        self.block, self.state, self.fork, self.executor = block, state, fork, executor
+        self.opcodes, self.balances = opcodes, balances
+        self.header = evm_calls.header(block, hashes)
+        self.number, self.recipient = self.header.number, self.header.recipient
+        self.code_hashes = evm_calls.CodeHashes()
+        self.revm = None if executor == "py-evm" else self.fresh()
+        # The same, but code halts where it asks for the base fee or a hash; not needed while no code does.
+        asked = executor == "auto" and any(block_reads.asks(one.code) for one in state.values())
+        self.probe = self.fresh(blind=True) if asked else None
+        self.exact: PyEvm | None = None
+        self.by_py_evm: list[int] = []
 
-    def quantity(self, name: str, bits: int = 63) -> int:
-        return quantity(self.block.get(name), f"block, {name}", bits)
+    def fresh(self, *, blind: bool = False) -> Revm:
+        """Return a revm that knows the present state."""
+        return Revm(
+            self.header,
+            self.state,
+            self.fork,
+            self.code_hashes,
+            tracing=self.opcodes and not blind,
+            blind=blind,
+        )
 
-    def fresh(self) -> pyrevm.EVM:
-        """Return an EVM that knows the present state."""
-        env = pyrevm.BlockEnv(
-            number=self.number,
-            coinbase=self.recipient,
-            timestamp=self.quantity("timestamp"),
-            difficulty=self.quantity("difficulty", 256),
-            prevrandao=octets(self.block.get("mixHash"), "block, mixHash", 32),
-            basefee=self.base_fee,
-            gas_limit=self.quantity("gasLimit"),
-            excess_blob_gas=self.excess,
-        )
-        evm = pyrevm.EVM(
-            pyrevm.Env(block=env),
-            gas_limit=self.quantity("gasLimit"),
-            tracing=self.opcodes,
-            spec_id=self.fork.title(),
-        )
-        for address, account in self.state.items():
-            _tell(evm, address, account)
-        return evm
+    def py_evm(self) -> PyEvm:
+        """Return py-evm, made when it is first needed."""
+        if self.exact is None:
+            self.exact = PyEvm(self.header, self.state, self.fork, self.code_hashes, tracing=self.opcodes)
+        return self.exact
 
     def run(self) -> BlockReplay:
         listed = sequence(self.block.get("transactions"), f"block {self.number}, transactions")
+        gas = quantity(self.block.get("gasUsed"), "block, gasUsed")
         done = tuple(self.transaction(i, mapping(tx, f"transaction {i}")) for i, tx in enumerate(listed))
         return BlockReplay(
-            self.number, self.fork, self.recipient, self.quantity("gasUsed"), done, self.seconds
+            self.number,
+            self.fork,
+            self.recipient,
+            gas,
+            done,
+            tuple(self.by_py_evm),
+            tuple(sorted(self.exact.unknown)) if self.exact else (),
+            self.revm.seconds if self.revm else 0.0,
         )
 
     def transaction(self, index: int, tx: dict[str, Any]) -> TransactionReplay:
         call = self.call(index, tx)
-        # What an access list loads cannot be undone: such a transaction has an EVM of its own.
-        evm = self.fresh() if call.listed else self.evm
-        run = self.execute(evm, call)
+        answer = self.answered(call)
+        run, looks = answer.run, answer.looks
+        if answer.exact:
+            self.by_py_evm.append(index)
         changed = self.changed(run)
-        looks = opcodes.read(run.trace, call.to) if self.opcodes else None
-        balances = looks.balances if looks else self.balances_that_matter(evm, call, run)
         if not call.create:
             changed.nonces[call.sender] = (call.nonce, call.nonce + 1)
-        blob_fee = len(call.blobs) * _BLOB_GAS * pyrevm.fake_exponential(1, self.excess or 0, _BLOB_FRACTION)
-        fee = run.gas_used * (call.price - self.base_fee)
+        blob_fee = evm_calls.blob_fee(call, self.header)
+        fee = run.gas_used * (call.price - self.header.base_fee)
         self.pay(changed, call.sender, -run.gas_used * call.price - blob_fee)
         self.pay(changed, self.recipient, fee)
         self.apply(changed)
-        codes = {a for a, found in run.journal.items() if found.code_hash != _EMPTY_CODE}
+        codes = {a for a, found in run.journal.items() if found.code_hash != EMPTY_CODE}
         # Slots that an access list names are loaded without being touched.
         loaded = set() if call.listed else _slots(run.journal)
         touched = loaded | (looks.slots if looks else set())
-        intrinsic = _intrinsic_gas(
-            call.data, call.listed, create=call.create, shanghai=self.fork in _SHANGHAI
-        )
+        intrinsic = evm_calls.intrinsic_gas(call, self.fork)
         gas = dict(looks.gas) if looks else {}
         if rest := run.gas_used + run.refund - intrinsic - sum(gas.values()):
             gas["calls" if looks else "execution"] = rest
@@ -294,17 +321,51 @@ class _Replayer:
             balances=changed.balances,
             nonces=changed.nonces,
             codes=changed.codes,
-            balance_reads=balances,
+            balance_reads=answer.balances,
             code_reads=frozenset(codes - changed.codes.keys()),
             fee=fee,
             plain=not call.create and call.to not in codes and not self.is_precompile(call.to),
         )
 
+    def answered(self, call: Call) -> _Answer:
+        """Run a call with the EVM that can answer it."""
+        if self.revm is not None:
+            # What an access list loads cannot be undone: such a transaction has an EVM of its own.
+            evm = self.fresh() if call.listed else self.revm
+            run = evm.execute(call)
+            # What fails may fail for want of something that revm was not told.
+            if self.executor == "revm" or (run.success and not self.asks_its_block(call, run)):
+                answer = self.answer(evm, call, run)
+                if self.executor == "revm" or call.sender not in answer.balances:
+                    return answer
+        return self.answer(self.py_evm(), call)
+
+    def answer(self, evm: Executor, call: Call, run: Run | None = None) -> _Answer:
+        """Return what an EVM says of a call, the balances that it reads included."""
+        run = run or evm.execute(call)
+        looks = opcodes.read(run.trace, call.to) if self.opcodes else None
+        balances = looks.balances if looks else self.balances_that_matter(evm, call, run)
+        return _Answer(isinstance(evm, PyEvm), run, looks, balances)
+
+    def asks_its_block(self, call: Call, run: Run) -> bool:
+        """Say whether a call asks for the base fee or for a hash: it runs differently where both halt."""
+        made = [*run.codes.values(), *([call.data] if call.create else [])]
+        if any(block_reads.asks(code) for code in made):
+            return True
+        if self.probe is None or self.calls_no_code(call, run):
+            return False
+        other = (self.fresh(blind=True) if call.listed else self.probe).execute(call)
+        return (other.success, other.gas_used) != (run.success, run.gas_used)
+
+    def calls_no_code(self, call: Call, run: Run) -> bool:
+        """Say whether a call is a transfer to an account without code."""
+        return not call.create and call.to in run.journal and run.journal[call.to].code_hash == EMPTY_CODE
+
     def is_precompile(self, address: str) -> bool:
         """Say whether an address is one of the contracts that come with the EVM."""
         return 0 < int(address, 16) <= 10
 
-    def call(self, index: int, tx: dict[str, Any]) -> _Call:
+    def call(self, index: int, tx: dict[str, Any]) -> Call:
         """Read one transaction of ``eth_getBlockByNumber``."""
         where = f"block {self.number}, transaction {index}"
 
@@ -314,7 +375,7 @@ class _Replayer:
         sender = "0x" + octets(tx.get("from"), f"{where}, from", 20).hex()
         create, nonce = tx.get("to") is None, number("nonce", 64)
         blobs = [octets(name, f"{where}, blob", 32) for name in tx.get("blobVersionedHashes") or ()]
-        return _Call(
+        return Call(
             where=where,
             sender=sender,
             to=_created(sender, nonce) if create else "0x" + octets(tx["to"], f"{where}, to", 20).hex(),
@@ -329,77 +390,13 @@ class _Replayer:
             blob_price=number("maxFeePerBlobGas") if blobs else None,
         )
 
-    def execute(self, evm: pyrevm.EVM, call: _Call) -> _Run:
-        """Run a call, take down what it did, and undo it."""
-        evm.set_tx_env(
-            pyrevm.TxEnv(
-                caller=call.sender,
-                gas_limit=call.gas,
-                gas_price=call.price,
-                access_list=call.listed,
-                blob_hashes=call.blobs,
-                max_fee_per_blob_gas=call.blob_price,
-            )
-        )
-        evm.reset_transient_storage()
-        mark = evm.snapshot()
-        seen = io.StringIO()
-        said = ""
-        how: dict[str, Any] = {"value": call.value, "gas": call.gas, "gas_price": call.price}
-        with contextlib.redirect_stdout(seen):
-            started = time.thread_time()
-            # A call that is reverted raises, and leaves its result.
-            try:
-                if call.create:
-                    evm.deploy(call.sender, call.data, **how)
-                else:
-                    evm.message_call(call.sender, call.to, call.data, **how)
-            except (RuntimeError, OverflowError, ValueError) as error:
-                said = str(error)
-            self.seconds += time.thread_time() - started
-        result = evm.result
-        if result is None:
-            raise InputError(
-                f"{call.where} could not run: {said[:200]}; is the state that of before the block?"
-            )
-        journal = _journal(evm)
-        codes = {
-            address: bytes(evm.get_code(address) or b"")
-            for address, found in journal.items()
-            if found.code_hash != self.code_hash(self.state.get(address, Account()))
-        }
-        evm.revert(mark)
-        return _Run(result.is_success, result.gas_used, result.gas_refunded, journal, codes, seen.getvalue())
-
-    def balances_that_matter(self, evm: pyrevm.EVM, call: _Call, run: _Run) -> frozenset[str]:
+    def balances_that_matter(self, evm: Executor, call: Call, run: Run) -> frozenset[str]:
         """Return the accounts whose balance decides what a call does: with one wei more it does something else."""
-        if call.to in run.journal and run.journal[call.to].code_hash == _EMPTY_CODE and not call.create:
+        if not self.balances or self.calls_no_code(call, run):
             return frozenset()
-        if not self.balances or not self.differs(evm, call, run, sorted(run.journal)):
+        if not _differs(evm.execute(call, sorted(run.journal)), run, set(run.journal)):
             return frozenset()
-        return frozenset(one for one in sorted(run.journal) if self.differs(evm, call, run, [one]))
-
-    def differs(self, evm: pyrevm.EVM, call: _Call, run: _Run, addresses: list[str]) -> bool:
-        """Say whether a call does something else when these accounts have one wei more."""
-        for address in addresses:
-            known = self.state.get(address, Account())
-            _tell(evm, address, Account(known.balance + 1, known.nonce, known.code))
-        other = self.execute(evm, call)
-        for address in addresses:
-            known = self.state.get(address, Account())
-            _tell(evm, address, Account(known.balance, known.nonce, known.code))
-        more = dict.fromkeys(addresses, 1)
-        return (
-            (other.success, other.gas_used, other.codes.keys())
-            != (run.success, run.gas_used, run.codes.keys())
-            or other.journal.keys() != run.journal.keys()
-            or any(
-                found.storage != run.journal[a].storage
-                or found.balance - more.get(a, 0) != run.journal[a].balance
-                for a, found in other.journal.items()
-                if not found.destroyed
-            )
-        )
+        return frozenset(one for one in sorted(run.journal) if _differs(evm.execute(call, [one]), run, {one}))
 
     def price(self, tx: dict[str, Any], where: str) -> int:
         """Return what the sender pays for a unit of gas (EIP-1559)."""
@@ -407,16 +404,16 @@ class _Replayer:
             return quantity(tx.get("gasPrice"), f"{where}, gasPrice", 256)
         most = quantity(tx["maxFeePerGas"], f"{where}, maxFeePerGas", 256)
         tip = quantity(tx.get("maxPriorityFeePerGas"), f"{where}, maxPriorityFeePerGas", 256)
-        return min(most, self.base_fee + tip)
+        return min(most, self.header.base_fee + tip)
 
-    def changed(self, run: _Run) -> _Changed:
+    def changed(self, run: Run) -> _Changed:
         """Return what the journal shows to differ from the state before the transaction."""
         out = _Changed({}, {}, {}, {})
         for address, found in run.journal.items():
             known = self.state.get(address, Account())
             storage, balance, nonce, code_hash = found.storage, found.balance, found.nonce, found.code_hash
             if found.destroyed:
-                balance, nonce, code_hash = 0, 0, _EMPTY_CODE
+                balance, nonce, code_hash = 0, 0, EMPTY_CODE
                 storage = dict.fromkeys(known.storage.keys() | found.storage.keys(), 0)
             for slot, value in storage.items():
                 if value != known.storage.get(slot, 0):
@@ -425,15 +422,9 @@ class _Replayer:
                 out.balances[address] = (known.balance, balance)
             if nonce != known.nonce:
                 out.nonces[address] = (known.nonce, nonce)
-            if code_hash != self.code_hash(known):
+            if code_hash != self.code_hashes[known.code]:
                 out.codes[address] = b"" if found.destroyed else run.codes.get(address, b"")
         return out
-
-    def code_hash(self, account: Account) -> str:
-        """Return the hash of an account's code, computed once."""
-        if account.code not in self.hashes:
-            self.hashes[account.code] = keccak(account.code).hex()
-        return self.hashes[account.code]
 
     def pay(self, changed: _Changed, address: str, amount: int) -> None:
         """Add to a balance, which may be none."""
@@ -443,46 +434,29 @@ class _Replayer:
             changed.balances[address] = (before, after)
 
     def apply(self, changed: _Changed) -> None:
-        """Make the changes part of the state, the block's EVM included."""
-        for address in {*changed.balances, *changed.nonces, *changed.codes}:
+        """Make the changes part of the state, the EVMs that have their own copy included."""
+        told = [evm for evm in (self.revm, self.probe) if evm is not None]
+        for address in sorted({*changed.balances, *changed.nonces, *changed.codes}):
             account = self.state.setdefault(address, Account())
             account.balance = changed.balances.get(address, (0, account.balance))[1]
             account.nonce = changed.nonces.get(address, (0, account.nonce))[1]
             account.code = changed.codes.get(address, account.code)
-            _tell(self.evm, address, Account(account.balance, account.nonce, account.code))
+            for evm in told:
+                evm.tell(address, Account(account.balance, account.nonce, account.code))
         for (address, slot), (_, value) in changed.storage.items():
             self.state.setdefault(address, Account()).storage[slot] = value
-        _store(self.evm, [(*key, value) for key, (_, value) in changed.storage.items()])
+        for evm in told:
+            evm.store([(*key, value) for key, (_, value) in changed.storage.items()])
 
 
 @dataclass(frozen=True)
-class _Call:
-    """A transaction, read."""
+class _Answer:
+    """What an EVM says of a call; ``exact`` if it is py-evm."""
 
-    where: str
-    sender: str
-    to: str
-    create: bool
-    nonce: int
-    data: bytes
-    value: int
-    gas: int
-    price: int
-    listed: list[tuple[str, list[int]]]
-    blobs: list[bytes]
-    blob_price: int | None
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What a call did before it was undone."""
-
-    success: bool
-    gas_used: int
-    refund: int
-    journal: dict[str, _Found]
-    codes: dict[str, bytes]
-    trace: str
+    exact: bool
+    run: Run
+    looks: opcodes.Looks | None
+    balances: frozenset[str]
 
 
 @dataclass
@@ -493,51 +467,21 @@ class _Changed:
     codes: dict[str, bytes]
 
 
-@dataclass(frozen=True)
-class _Found:
-    """An account in revm's journal."""
-
-    balance: int
-    nonce: int
-    code_hash: str
-    storage: dict[int, int]
-    destroyed: bool
-
-
-def _journal(evm: pyrevm.EVM) -> dict[str, _Found]:
-    """Return the accounts that the running transaction loaded, from the journal's text."""
-    text = evm.journal_str
-    return {
-        f"0x{address}": _Found(
-            int(balance),
-            int(nonce),
-            code_hash,
-            {int(slot): int(value) for slot, _, value in _STORAGE.findall(storage)},
-            "SelfDestructed" in status,
+def _differs(other: Run, run: Run, more: set[str]) -> bool:
+    """Say whether a run does something else than another, in which the accounts ``more`` had one wei less."""
+    return (
+        (other.success, other.gas_used, other.codes.keys()) != (run.success, run.gas_used, run.codes.keys())
+        or other.journal.keys() != run.journal.keys()
+        or any(
+            found.storage != run.journal[a].storage or found.balance - (a in more) != run.journal[a].balance
+            for a, found in other.journal.items()
+            if not found.destroyed
         )
-        for address, balance, nonce, code_hash, storage, status in _ACCOUNT.findall(text)
-    }
+    )
 
 
-def _slots(journal: dict[str, _Found]) -> set[Slot]:
+def _slots(journal: dict[str, Found]) -> set[Slot]:
     return {(address, slot) for address, found in journal.items() for slot in found.storage}
-
-
-def _tell(evm: pyrevm.EVM, address: str, account: Account) -> None:
-    """Put an account into an EVM's database."""
-    # The type stub of pyrevm leaves out what the class takes.
-    make_info: Any = pyrevm.AccountInfo
-    info = make_info(balance=account.balance, nonce=account.nonce, code=account.code or None)
-    evm.insert_account_info(address, info)
-    _store(evm, [(address, slot, value) for slot, value in account.storage.items()])
-
-
-def _store(evm: pyrevm.EVM, values: list[tuple[str, int, int]]) -> None:
-    """Put storage into an EVM's database, where it goes while its account is not loaded: each load is undone."""
-    for address, slot, value in values:
-        mark = evm.snapshot()
-        evm.insert_account_storage(address, slot, value)
-        evm.revert(mark)
 
 
 def _created(sender: str, nonce: int) -> str:
@@ -555,16 +499,6 @@ def _access_list(tx: dict[str, Any], where: str) -> list[tuple[str, list[int]]]:
         address = octets(found.get("address"), f"{where}, accessList", 20)
         out.append(("0x" + address.hex(), [quantity(key, f"{where}, a key", 256) for key in keys]))
     return out
-
-
-def _intrinsic_gas(data: bytes, listed: list[tuple[str, list[int]]], *, create: bool, shanghai: bool) -> int:
-    """Return what a transaction pays before its first opcode (EIP-2028, 2930, 3860)."""
-    zeros = data.count(0)
-    gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros)
-    gas += sum(2_400 + 1_900 * len(keys) for _, keys in listed)
-    if create:
-        gas += 32_000 + (2 * ((len(data) + 31) // 32) if shanghai else 0)
-    return gas
 
 
 def touches(found: BlockReplay) -> pl.DataFrame:

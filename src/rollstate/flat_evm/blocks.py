@@ -6,7 +6,7 @@ contracts under transfers, swaps, votes and deposits, which needs no data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,13 @@ def one_changed(before: Account | None, after: Account) -> bool:
     return (held.balance, held.nonce, held.code) != (after.balance, after.nonce, after.code)
 
 
-def execute(block: dict[str, Any], state: State, *, fork: str | None = None) -> ExecutedBlock:
+def execute(
+    block: dict[str, Any],
+    state: State,
+    hashes: Mapping[int, bytes] | None = None,
+    *,
+    fork: str | None = None,
+) -> ExecutedBlock:
     """Run a block and take down what it read and changed.
 
     Parameters
@@ -73,10 +79,12 @@ def execute(block: dict[str, Any], state: State, *, fork: str | None = None) -> 
         Answer of ``eth_getBlockByNumber`` with whole transactions.
     state : dict of str to Account
         Accounts before the block, at least those it touches.
+    hashes : dict of int to bytes, optional
+        Hashes of earlier blocks by number.
     fork : str, optional
         Rules, as `rollstate.execution.replay.replay` takes them.
     """
-    found = replay.replay(block, state, fork=fork, with_balance_reads=False)
+    found = replay.replay(block, state, hashes, fork=fork, with_balance_reads=False)
     touched: dict[str, set[int]] = {found.fee_recipient: set()}
     last: State = {}
 
@@ -147,9 +155,9 @@ def published(
     for one in named:
         if most_blocks is not None and len(done) >= most_blocks:
             break
-        block, state = block_inputs.read_folder(one)
+        block, state, hashes = block_inputs.read_folder(one)
         if most_transactions is None or len(block["transactions"]) <= most_transactions:
-            done.append(execute(block, state))
+            done.append(execute(block, state, hashes))
     if not done:
         limit = "" if most_transactions is None else f" of at most {most_transactions} transactions"
         raise InputError(

@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.horizons import few, judging, lengths, rules
-from rollstate.horizons.rules import ALWAYS, FEWEST, HINDSIGHT, NEVER, RETUNED, SKI, TUNED, Chain
+from rollstate.horizons.rules import ALWAYS, CLASSES, FEWEST, HINDSIGHT, NEVER, RETUNED, SKI, TUNED, Chain
 from rollstate.profile import Profile
 
 CHOICE = (TUNED, RETUNED, SKI, ALWAYS, NEVER)
@@ -44,6 +45,9 @@ class Advice:
         one more eighth.
     saves_never, saves_always : Estimate
         Share of the cost that it saves against keeping every slot in RAM, and against demoting at once; as above.
+    by_class : Estimate or None
+        Cost of a window for each class of accesses so far and last gap over that of following advice, as above; None
+        where the profile does not know the classes, or they cost nothing on every eighth.
     asked : float or None
         A window in blocks that was asked about.
     asked_over : float or None
@@ -59,6 +63,7 @@ class Advice:
     over_hindsight: Estimate
     saves_never: Estimate
     saves_always: Estimate
+    by_class: Estimate | None = None
     asked: float | None = None
     asked_over: float | None = None
 
@@ -118,9 +123,19 @@ def advise(profile: Profile, penalty: float, *, window: float | None = None) -> 
         over_hindsight=against(HINDSIGHT),
         saves_never=1 - against(NEVER),
         saves_always=1 - against(ALWAYS),
+        by_class=_classes(cost, followed),
         asked=window,
         asked_over=asked_over,
     )
+
+
+def _classes(cost: pl.DataFrame, followed: np.ndarray) -> Estimate | None:
+    """Return what windows per class cost over following advice, on the eighths on which both cost something."""
+    if CLASSES not in cost.columns:
+        return None
+    own = cost[CLASSES].to_numpy()[-len(followed) :]
+    known = (own > 0) & (followed > 0)
+    return few.prediction(own[known] / followed[known]) if known.any() else None
 
 
 def largest_penalty(chain: Chain) -> float | None:
@@ -169,6 +184,17 @@ def describe(advice: Advice, profile: Profile) -> str:
         f"costs {over.value:.2f} of the best window in hindsight{ends}",
         f"judged as it would have been given, on {advice.eighths} eighths of the trace",
     ]
+    if advice.by_class is not None:
+        one = advice.by_class
+        ends = "" if one.interval is None else f" ({one.low:.2f} to {one.high:.2f} on one more eighth)"
+        better = (
+            "; `rollstate policy fit` sets windows by access count"
+            if one.high is not None and one.high < 1
+            else ""
+        )
+        lines.append(
+            f"a window for each class of accesses and last gap would cost {one.value:.2f} of that{ends}{better}"
+        )
     if advice.asked is not None and advice.asked_over is not None:
         lines.append(
             f"your window of {say(advice.asked, block_s)} costs {advice.asked_over:.2f} of the best on the second half"

@@ -3,7 +3,13 @@ r"""Fit a policy: how long slots of each class of access count stay in RAM.
 Classes are those of `rollstate.profile.classes`: 0, 1, 2, 3-4, 5-8, ... accesses so far, as many as hold at least
 `FEWEST` spells; a smaller class joins the one below. The window of a class is the one that was best for its spells, or
 none where the blocks cannot tell (`rollstate.tiering.windows.tuned` with an open end), so that one class is the
-simple rule of a tuned window. A profile gives the same from its counts, with windows on its grid.
+simple rule of a tuned window. A profile gives the same from its counts: `rollstate.policy.profiles`.
+
+That a class should never be demoted is known up to the longest idle time :math:`H` of its spells alone. Beyond it the
+class follows ski rental: its slots leave RAM after :math:`\max(H, \ell)` idle blocks, when holding has cost at least
+the miss :math:`\ell` (Karlin, Manasse, McGeoch and Owicki 1994, https://doi.org/10.1007/BF01189993). Every spell of
+such a class then costs, on any trace, at most :math:`\max(H, \ell) + \ell`, at most twice what never demoting costs,
+and, if an access ends it, at most :math:`1 + \max(H, \ell) / \ell` times what the clairvoyant pays.
 
 The expected saving is out of time: the same fit on the first `EARLIER` of the blocks, judged on the rest.
 """
@@ -14,6 +20,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,13 +29,9 @@ from rollstate import intervals
 from rollstate.bootstrap import Resampling, resampling
 from rollstate.errors import InputError
 from rollstate.policy.format import COX, MODELS, TABLE, Clock, Cox, Policy, Saving, Training
-from rollstate.profile import Profile
 from rollstate.profile.classes import access_bounds
-from rollstate.profile.costs import window_table_where
-from rollstate.profile.grid import GAPS
 from rollstate.profile.plan import seconds_per_block
-from rollstate.profile.rows import between
-from rollstate.scalars import whole
+from rollstate.scalars import real, whole
 from rollstate.survival import forecasts, frailty, landmarks
 from rollstate.survival.spells import add_covariates
 from rollstate.tiering import policies, windows
@@ -53,6 +56,8 @@ class Pool:
     Attributes
     ----------
     spells : int
+    horizon : int
+        The longest idle time in blocks that was seen; 0 without spells.
     candidates : array of float64, ascending from 0 to infinity
         Windows of which one is the best at any penalty.
     cost : callable
@@ -60,6 +65,7 @@ class Pool:
     """
 
     spells: int
+    horizon: int
     candidates: np.ndarray
     cost: Callable[[np.ndarray, float], np.ndarray]
 
@@ -68,6 +74,15 @@ class Pool:
         cost = self.cost(self.candidates, penalty)
         best = int(np.flatnonzero(cost <= cost.min() * (1 + 1e-12))[-1])
         return float(self.candidates[-1 if cost[-1] - cost[best] <= penalty else best])
+
+    def window(self, penalty: float) -> float:
+        """Return the window that was best, cut where the spells end: see `bounded`."""
+        return float(bounded(self.tuned(penalty), self.horizon, penalty))
+
+
+def bounded(window: Any, horizon: float, penalty: float) -> np.ndarray:
+    """Return windows of which none is longer than both the longest idle time that was seen and ski rental's window."""
+    return np.minimum(window, max(float(horizon), penalty))
 
 
 Pools = Callable[[int, int], Pool]
@@ -111,19 +126,24 @@ def simple_windows(tuned: float, penalty: float) -> dict[str, float]:
 
 def table(pools: Pools, first: list[int], penalty: float) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Return the least number of accesses and the window of each row."""
-    tuned = [pools(low, high).tuned(penalty) for low, high in ranges(first)]
+    windows_of = [pools(low, high).window(penalty) for low, high in ranges(first)]
     least = (int(access_bounds(np.array(number))[0]) for number in first)
-    return tuple(least), tuple(tuned)
+    return tuple(least), tuple(windows_of)
+
+
+def horizons(pools: Pools, first: list[int]) -> tuple[int, ...]:
+    """Return the longest idle time in blocks that each row has seen."""
+    return tuple(pools(low, high).horizon for low, high in ranges(first))
 
 
 def valid_range(pools: Pools, first: list[int], penalty: float) -> tuple[float, float]:
     """Return the penalties around one at which its table costs at most `TOLERANCE` more than the table fitted there."""
     rows = [pools(low, high) for low, high in ranges(first)]
-    own = [np.array([row.tuned(penalty)]) for row in rows]
+    own = [np.array([row.window(penalty)]) for row in rows]
     fits = []
     for other in penalty * FACTORS:
         kept = sum(row.cost(window, other)[0] for row, window in zip(rows, own, strict=True))
-        best = sum(row.cost(np.array([row.tuned(other)]), other)[0] for row in rows)
+        best = sum(row.cost(np.array([row.window(other)]), other)[0] for row in rows)
         fits.append(kept <= (1 + TOLERANCE) * best)
     middle = len(FACTORS) // 2
     low, high = middle, middle
@@ -144,10 +164,11 @@ def spell_pools(spells: pl.DataFrame) -> tuple[Pools, np.ndarray]:
     def pool(low: int, high: int) -> Pool:
         rows = np.flatnonzero((code >= low) & (code <= high))
         if not len(rows):
-            return Pool(0, np.array([0.0, np.inf]), lambda at, penalty: np.zeros(len(at)))
+            return Pool(0, 0, np.array([0.0, np.inf]), lambda at, penalty: np.zeros(len(at)))
         known = windows.profile(seen.take(rows))
         return Pool(
             len(rows),
+            int(known.ends[-1]),
             known.candidates,
             lambda at, penalty: windows.window_costs(known, at, two_tiers(penalty)),
         )
@@ -155,41 +176,19 @@ def spell_pools(spells: pl.DataFrame) -> tuple[Pools, np.ndarray]:
     return pool, np.bincount(code, minlength=CLASSES)
 
 
-def profile_pools(
-    profile: Profile, start: int | None = None, stop: int | None = None
-) -> tuple[Pools, np.ndarray]:
-    """Return the pools of a profile between two cuts, and the number of spells of each class."""
-    rows = between(profile, start, stop, where=pl.col("accesses") < 255)
-    code = np.minimum(rows["accesses"].to_numpy(), CLASSES - 1)
-    spells = np.bincount(code, rows["rows"].to_numpy(), CLASSES).astype(np.int64)
-
-    @functools.cache
-    def pool(low: int, high: int) -> Pool:
-        inside = pl.col("accesses") >= low
-        if high < CLASSES - 1:
-            inside &= pl.col("accesses") <= high
-        found = window_table_where(profile, inside, start, stop)
-        hits = np.flatnonzero(np.diff(found.missed) < 0) + 1
-        return Pool(
-            int(spells[low : high + 1].sum()),
-            np.r_[0.0, found.windows[hits], np.inf],
-            lambda at, penalty: found.costs(at, ram=1.0, cold=0.0, penalty=penalty),
-        )
-
-    return pool, spells
-
-
-def _clock(stamp: Capability, block_s: float | None) -> Clock:
+def clock(stamp: Capability, block_s: float | None) -> Clock:
+    """Return the clock of a stamp."""
     return Clock(stamp.chain_id, None if block_s is None else float(block_s), stamp.observed_every)
 
 
 def clock_of(trace: Trace, block_s: float | None = None) -> Clock:
     """Return the clock of a trace; `block_s` states the seconds per block where the trace does not know them."""
     known = seconds_per_block(trace.capability, trace.blocks)
-    return _clock(trace.capability, block_s if known is None else known)
+    return clock(trace.capability, block_s if known is None else known)
 
 
-def _checked(model: str, penalty: float, stamp: Capability) -> None:
+def check(model: str, penalty: float, stamp: Capability) -> None:
+    """Raise `InputError` where a policy cannot be fitted with these arguments, or on such a source."""
     if model not in MODELS:
         raise InputError(f"model {model!r} is not one of {', '.join(MODELS)}")
     if not (np.isfinite(penalty) and penalty > 0):
@@ -231,7 +230,7 @@ def fit_trace(
         If the source left blocks out, no spell ended in an access, or an argument is out of range.
     """
     stamp = trace.capability
-    _checked(model, penalty, stamp)
+    check(model, penalty, stamp)
     last = stamp.window_stop - 1 if until is None else until
     if not stamp.window_start <= last < stamp.window_stop:
         raise InputError(
@@ -253,6 +252,7 @@ def fit_trace(
         penalty_high=max(high, float(penalty)),
         accesses=least,
         windows=tuned,
+        horizons=horizons(pools, first),
         tuned=pools(0, CLASSES - 1).tuned(penalty),
         horizon=horizon,
         told=penalty <= horizon,
@@ -281,11 +281,11 @@ def fit_cox(past: pl.DataFrame) -> Cox:
     return Cox(forecasts.fit_cox(rows, covariates, ("activity",)), mixture, grid)
 
 
-def cox_windows(cox: Cox, spells: pl.DataFrame, penalty: float) -> np.ndarray:
-    """Return the window of each spell of least expected cost on its own curve, shape (n,)."""
+def cox_windows(cox: Cox, spells: pl.DataFrame, penalty: float, horizon: float) -> np.ndarray:
+    """Return the window of each spell of least expected cost on its own curve, cut as `bounded` says, shape (n,)."""
     rows = add_covariates(frailty.add_frailty(spells, cox.mixture))
     curves, row = cox.forecast.curves(rows, cox.grid)
-    return windows.exact(curves, cox.grid, two_tiers(penalty))[row]
+    return bounded(windows.exact(curves, cox.grid, two_tiers(penalty)), horizon, penalty)[row]
 
 
 def spell_windows(least: tuple[int, ...], tuned: tuple[float, ...], spells: pl.DataFrame) -> np.ndarray:
@@ -301,7 +301,7 @@ def expected_saving(spells: pl.DataFrame, border: int, model: str, penalty: floa
     pools, counts = spell_pools(past)
     costs, test = two_tiers(penalty), gaps(future)
     if model == COX:
-        window = cox_windows(fit_cox(past), future, penalty)
+        window = cox_windows(fit_cox(past), future, penalty, real(past["duration"].max()))
     else:
         window = spell_windows(*table(pools, edges(counts) if model == TABLE else [0], penalty), future)
     simple = simple_windows(pools(0, CLASSES - 1).tuned(penalty), penalty)
@@ -327,79 +327,3 @@ def _saving(
         drawn = 1 - samples.sums(own) / least
     found = samples.estimate(1 - own.sum() / total[against], drawn)
     return Saving(found.value, found.low, found.high, against, *ends)
-
-
-def fit_profile(
-    profile: Profile,
-    *,
-    model: str = TABLE,
-    penalty: float,
-    name: str = "profile",
-    usd_per_slot_block: float | None = None,
-) -> Policy:
-    """Fit a policy on a profile: windows on its grid, the expected saving without an interval.
-
-    Parameters
-    ----------
-    profile : Profile
-    model : {"table", "window"}
-        A Cox model needs the trace.
-    penalty, name, usd_per_slot_block
-        As in `fit_trace`.
-    """
-    stamp, plan = profile.capability, profile.plan
-    _checked(model, penalty, stamp)
-    if model == COX:
-        raise InputError(
-            "a Cox policy needs continuous covariates, which a profile does not hold; fit it on the trace"
-        )
-    pools, counts = profile_pools(profile)
-    sums = between(profile, table="sums")
-    ended = int(sums.filter("event")["rows"].sum())
-    if not ended:
-        raise InputError("no slot of the profile is accessed twice: take the profile of a longer trace")
-    # A spell ends in an access, or is open in the last fold; between, its pieces go on from fold to fold.
-    still = sums.filter(~pl.col("event") & (pl.col("fold") == sums["fold"].max()))["rows"]
-    first = edges(counts) if model == TABLE else [0]
-    least, tuned = table(pools, first, penalty)
-    low, high = valid_range(pools, first, penalty)
-    horizon = int(GAPS.high(np.array(sums["duration"].max())))
-    return Policy(
-        model=model,
-        penalty=float(penalty),
-        penalty_low=low,
-        penalty_high=high,
-        accesses=least,
-        windows=tuned,
-        tuned=pools(0, CLASSES - 1).tuned(penalty),
-        horizon=max(1, min(horizon, stamp.n_blocks)),
-        told=penalty <= stamp.n_blocks,
-        clock=_clock(stamp, plan.block_s),
-        trained=Training(
-            Path(name).name, profile.trace_sha256, stamp, stamp.window_start, stamp.window_stop - 1,
-            ended + int(still.sum()), ended,
-        ),
-        saving=_profile_saving(profile, model, penalty),
-        usd_per_slot_block=usd_per_slot_block,
-    )  # fmt: skip
-
-
-def _profile_saving(profile: Profile, model: str, penalty: float) -> Saving | None:
-    plan = profile.plan
-    if not plan.borders:
-        return None
-    border = min(plan.borders, key=lambda at: abs(at - plan.start - EARLIER * plan.n_blocks))
-    (known, counts), (later, _) = profile_pools(profile, None, border), profile_pools(profile, border, None)
-    first = edges(counts) if model == TABLE else [0]
-    _, tuned = table(known, first, penalty)
-    cost = sum(
-        later(low, high).cost(np.array([window]), penalty)[0]
-        for (low, high), window in zip(ranges(first), tuned, strict=True)
-    )
-    every = later(0, CLASSES - 1)
-    simple = simple_windows(known(0, CLASSES - 1).tuned(penalty), penalty)
-    total = {rule: float(every.cost(np.array([at]), penalty)[0]) for rule, at in simple.items()}
-    against = min(total, key=lambda rule: total[rule])
-    if not total[against]:
-        return None
-    return Saving(1 - cost / total[against], None, None, against, border, plan.stop - 1)

@@ -2,7 +2,8 @@
 
 A policy says how many blocks without an access a slot stays in RAM, given how often the slot has been accessed so far.
 The file is JSON of the schema ``policy.schema.json`` beside this module; ``null`` for a window means that the slot is
-never demoted. Numbers are written in the shortest form that reads back exactly.
+never demoted, which no fitted table says (see `rollstate.policy.fit`). Numbers are written in the shortest form that
+reads back exactly.
 """
 
 from __future__ import annotations
@@ -115,6 +116,9 @@ class Policy:
         Least number of accesses so far of each row, ascending from 0.
     windows : tuple of float
         Idle blocks in RAM of each row; infinity never demotes. Of a Cox policy both describe the table of the same fit.
+    horizons : tuple of int
+        The longest idle time in blocks that the fit has seen of each row's slots. A window that is no shorter is ski
+        rental's beyond it: the blocks spoke against no idle time that they hold.
     tuned : float
         The one window that was best for all slots on the same spells: a simple rule to compare with.
     horizon : int
@@ -136,6 +140,7 @@ class Policy:
     penalty_high: float
     accesses: tuple[int, ...]
     windows: tuple[float, ...]
+    horizons: tuple[int, ...]
     tuned: float
     horizon: int
     told: bool
@@ -144,6 +149,17 @@ class Policy:
     saving: Saving | None = None
     usd_per_slot_block: float | None = None
     cox: Cox | None = None
+
+    @property
+    def uncut(self) -> tuple[float, ...]:
+        """The windows without ski rental: rows whose window is no shorter than their horizon never demote."""
+        pairs = zip(self.windows, self.horizons, strict=True)
+        return tuple(math.inf if window >= seen else window for window, seen in pairs)
+
+    def most(self, penalty: float) -> float:
+        """Return the most that one spell can cost in slot-blocks, on any trace, at a penalty."""
+        longest = max(self.windows) if self.cox is None else max(float(self.horizon), penalty)
+        return longest + penalty
 
     def check_penalty(self, penalty: float) -> float:
         """Return a penalty that the policy was fitted for.
@@ -205,6 +221,7 @@ class Policy:
             penalty_low=self.penalty_low * factor,
             penalty_high=self.penalty_high * factor,
             windows=tuple(math.floor(one * factor) if math.isfinite(one) else one for one in self.windows),
+            horizons=tuple(math.floor(one * factor) for one in self.horizons),
             tuned=math.floor(self.tuned * factor) if math.isfinite(self.tuned) else self.tuned,
             horizon=math.floor(self.horizon * factor),
             clock=dataclasses.replace(self.clock, block_s=block_s),
@@ -229,8 +246,8 @@ def as_dict(policy: Policy) -> dict[str, Any]:
         "model": policy.model,
         "penalty": {"fitted": policy.penalty, "low": policy.penalty_low, "high": policy.penalty_high},
         "table": [
-            {"accesses": least, "window": _window(window)}
-            for least, window in zip(policy.accesses, policy.windows, strict=True)
+            {"accesses": least, "window": _window(window), "horizon": horizon}
+            for least, window, horizon in zip(policy.accesses, policy.windows, policy.horizons, strict=True)
         ],
         "tuned": _window(policy.tuned),
         "horizon": policy.horizon,
@@ -283,6 +300,7 @@ def from_dict(data: Any, name: str = "the policy") -> Policy:
         penalty_high=data["penalty"]["high"],
         accesses=least,
         windows=tuple(_blocks(row["window"]) for row in data["table"]),
+        horizons=tuple(row["horizon"] for row in data["table"]),
         tuned=_blocks(data["tuned"]),
         horizon=data["horizon"],
         told=data["told"],
@@ -340,9 +358,12 @@ def explain(policy: Policy) -> str:
             "The window of a slot follows from a Cox model of its history; a table of the same fit would say:"
         )
     ends = [*(f"{least - 1}" for least in policy.accesses[1:]), ""]
-    for least, end, window in zip(policy.accesses, ends, policy.windows, strict=True):
+    for least, end, window, seen in zip(policy.accesses, ends, policy.windows, policy.horizons, strict=True):
         span = f"{least} or more" if not end else f"{least}" if int(end) == least else f"{least} to {end}"
-        lines.append(f"  accessed {span:>10} times so far: {blocks(window)}")
+        rental = ", by ski rental: no idle time that was seen spoke for less" if window >= seen else ""
+        lines.append(f"  accessed {span:>10} times so far: {blocks(window)}{rental}")
+    if math.isfinite(most := policy.most(policy.penalty)):
+        lines.append(f"Whatever the trace, no spell costs more than {most:,.0f} slot-blocks.")
     lines.append(
         f"Fitted on {trained.name}, blocks {trained.first_block} to {trained.last_block}: {trained.spells:,} spells, "
         f"{trained.accesses:,} ended by an access. {trained.capability.describe()}."

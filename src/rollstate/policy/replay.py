@@ -162,7 +162,7 @@ def replay(
     bound, exposure, events = by_foresight(seen, penalty)
     simple = simple_windows(policy.tuned, penalty)
     own = by_table(seen, policy.accesses, policy.windows, penalty) if policy.cox is None else (
-        _by_cox(policy.cox, trace, seen, penalty)
+        _by_cox(policy.cox, trace, seen, penalty, policy.horizon)
     )  # fmt: skip
     sums = {OWN: own}
     sums |= {name: by_table(seen, (0,), (window,), penalty) for name, window in simple.items()}
@@ -206,10 +206,10 @@ def _frame(
     return pl.DataFrame(rows, schema_overrides=numbers)
 
 
-def _by_cox(cox: Cox, trace: Trace, seen: Stream, penalty: float) -> Sums:
+def _by_cox(cox: Cox, trace: Trace, seen: Stream, penalty: float, horizon: float) -> Sums:
     """Replay a Cox policy spell by spell: its covariates need what `rollstate.intervals.build` knows."""
     spells = after(intervals.build(trace), seen.border)
-    did = replay_spells(gaps(spells), cox_windows(cox, spells, penalty), two_tiers(penalty))
+    did = replay_spells(gaps(spells), cox_windows(cox, spells, penalty, horizon), two_tiers(penalty))
     ids = np.unique(trace.slots["contract_id"].to_numpy())
     code = np.searchsorted(ids, spells["contract_id"].to_numpy())
 

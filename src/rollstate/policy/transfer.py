@@ -1,30 +1,81 @@
-"""Carry policies from trace to trace: what one that was fitted elsewhere costs, beside one that was fitted here."""
+"""Carry policies from trace to trace: what one fitted elsewhere costs, beside the simple rules of the place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
 from rollstate.errors import InputError
-from rollstate.policy import fit, replay
-from rollstate.policy.format import TABLE
+from rollstate.policy import fit, profiles, replay
+from rollstate.policy.format import TABLE, Policy
+from rollstate.profile import Profile
+from rollstate.profile.costs import clairvoyant
 from rollstate.tiering.trial import EARLIER
 from rollstate.traces.schema import Trace
 
+Paid = Callable[[tuple[int, ...], tuple[float, ...]], float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A trace or a profile at one penalty, parted in two.
+
+    Attributes
+    ----------
+    policy : Policy
+        Fitted on its earlier blocks.
+    paid : callable
+        Rows of a table and their windows to what they cost on the later blocks, in slot-blocks.
+    bound : float
+        What the clairvoyant pays there.
+    """
+
+    policy: Policy
+    paid: Paid
+    bound: float
+
+
+def of_trace(trace: Trace, penalty: float, *, model: str, name: str, block_s: float) -> Place:
+    """Fit on two thirds of the blocks of a trace, judge on the rest."""
+    stamp = trace.capability
+    border = stamp.window_start + round(EARLIER * stamp.n_blocks) - 1
+    made = fit.fit_trace(trace, model=model, penalty=penalty, until=border, name=name, block_s=block_s)
+    seen = replay.stream(trace, border)
+
+    def paid(accesses: tuple[int, ...], windows: tuple[float, ...]) -> float:
+        return float(replay.by_table(seen, accesses, windows, penalty).cost.sum())
+
+    return Place(made, paid, float(replay.by_foresight(seen, penalty)[0].cost.sum()))
+
+
+def of_profile(profile: Profile, penalty: float, *, model: str, name: str) -> Place:
+    """Fit on a profile up to its border at two thirds, judge on the blocks behind it."""
+    border = profiles.border_of(profile)
+    if border is None:
+        raise InputError(f"the profile of {name} has no border in time: its window is too short")
+    later, _ = profiles.profile_pools(profile, border, None)
+
+    def paid(accesses: tuple[int, ...], windows: tuple[float, ...]) -> float:
+        return profiles.paid(later, accesses, windows, penalty)
+
+    made = profiles.fit_profile(profile, model=model, penalty=penalty, stop=border, name=name)
+    return Place(made, paid, clairvoyant(profile, 1.0, penalty, border, None))
+
 
 def transfer(
-    traces: Mapping[str, Trace],
+    sources: Mapping[str, Trace | Profile],
     *,
     penalty_s: float,
     block_s: Mapping[str, float] | None = None,
     model: str = TABLE,
 ) -> pl.DataFrame:
-    """Fit a policy on the first two thirds of each trace, and replay it on the last third of every one.
+    """Fit a policy on the first two thirds of each source, and replay it on the last third of every one.
 
     Parameters
     ----------
-    traces : mapping of str to Trace
+    sources : mapping of str to Trace or Profile
     penalty_s : float
         Cost of a miss: seconds of holding a slot in RAM, so that it is the same on every clock.
     block_s : mapping of str to float, optional
@@ -34,55 +85,61 @@ def transfer(
     Returns
     -------
     polars.DataFrame
-        ``fitted``, ``judged``, ``total`` (slot-blocks of the trace that is judged), ``over_native`` (total over that of
-        the policy fitted there) and ``competitive_ratio`` (over the clairvoyant's; null where that pays nothing).
+        ``fitted``, ``judged``, ``longer`` (the judged source is the longer one), ``total`` (slot-blocks of the judged
+        source), ``simple`` (the cheapest simple rule there, its window tuned on the earlier blocks there),
+        ``over_simple`` (total over that rule's), ``uncut`` (the same if rows that follow ski rental beyond their
+        horizon never demoted), ``over_native`` (total over that of the policy fitted there) and ``competitive_ratio``
+        (over that of the clairvoyant); ratios are null where what they divide by pays nothing.
 
     Raises
     ------
     InputError
-        If the penalty is not above zero, or a trace does not know its clock.
+        If the penalty is not above zero, or a source does not know its clock.
     """
     if not penalty_s > 0:
         raise InputError(f"penalty must be above 0 seconds of holding a slot, not {penalty_s!r}")
     known = block_s or {}
-    clocks = {name: fit.clock_of(trace, known.get(name)) for name, trace in traces.items()}
-    if unknown := [name for name, clock in clocks.items() if clock.block_s is None]:
+    seconds = {name: _seconds(one, known.get(name)) for name, one in sources.items()}
+    if unknown := [name for name, one in seconds.items() if one is None]:
         raise InputError(
             f"{', '.join(unknown)} does not know its seconds per block: state them with --block-s"
         )
-    seconds = {name: clock.block_s for name, clock in clocks.items() if clock.block_s is not None}
-    borders = {
-        name: trace.capability.window_start + round(EARLIER * trace.capability.n_blocks) - 1
-        for name, trace in traces.items()
+    clocks = {name: one for name, one in seconds.items() if one is not None}
+    places = {
+        name: of_profile(one, penalty_s / clocks[name], model=model, name=name)
+        if isinstance(one, Profile)
+        else of_trace(one, penalty_s / clocks[name], model=model, name=name, block_s=clocks[name])
+        for name, one in sources.items()
     }
-    made = {
-        name: fit.fit_trace(
-            trace,
-            model=model,
-            penalty=penalty_s / seconds[name],
-            until=borders[name],
-            name=name,
-            block_s=seconds[name],
-        )
-        for name, trace in traces.items()
-    }
+    spans = {name: clocks[name] * one.capability.n_blocks for name, one in sources.items()}
     rows = []
-    for name, trace in traces.items():
-        seen = replay.stream(trace, borders[name])
-        penalty = penalty_s / seconds[name]
-        bound = float(replay.by_foresight(seen, penalty)[0].cost.sum())
-        total = {}
-        for other, policy in made.items():
-            here = policy.rescaled(seconds[name])
-            total[other] = float(replay.by_table(seen, here.accesses, here.windows, penalty).cost.sum())
-        rows += [
-            {
-                "fitted": other,
-                "judged": name,
-                "total": cost,
-                "over_native": cost / total[name] if total[name] else None,
-                "competitive_ratio": cost / bound if bound else None,
-            }
-            for other, cost in total.items()
-        ]
-    return pl.DataFrame(rows, schema_overrides={"over_native": pl.Float64, "competitive_ratio": pl.Float64})
+    for name, place in places.items():
+        rules = fit.simple_windows(place.policy.tuned, place.policy.penalty)
+        simple = {rule: place.paid((0,), (window,)) for rule, window in rules.items()}
+        least = min(simple, key=lambda rule: simple[rule])
+        native = place.paid(place.policy.accesses, place.policy.windows)
+        for other, carried in places.items():
+            here = carried.policy.rescaled(clocks[name])
+            total = place.paid(here.accesses, here.windows)
+            uncut = place.paid(here.accesses, here.uncut)
+            rows.append(
+                {
+                    "fitted": other,
+                    "judged": name,
+                    "longer": spans[name] > spans[other],
+                    "total": total,
+                    "simple": least,
+                    "over_simple": total / simple[least] if simple[least] else None,
+                    "uncut": uncut / simple[least] if simple[least] else None,
+                    "over_native": total / native if native else None,
+                    "competitive_ratio": total / place.bound if place.bound else None,
+                }
+            )
+    ratios = ("over_simple", "uncut", "over_native", "competitive_ratio")
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(ratios, pl.Float64))
+
+
+def _seconds(source: Trace | Profile, stated: float | None) -> float | None:
+    if isinstance(source, Profile):
+        return source.plan.block_s or stated
+    return fit.clock_of(source, stated).block_s

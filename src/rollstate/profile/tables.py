@@ -260,6 +260,11 @@ class Profile:
         """Pairs of slot and block."""
         return int(self.time["sum_visits"].sum())
 
+    @property
+    def clusters(self) -> str:
+        """What intervals resample, in words."""
+        return f"the profile's random groups of {self.plan.group_by}s"
+
     def describe(self) -> str:
         """Say in a few lines what was profiled."""
         p = self.plan

@@ -3,8 +3,8 @@ r"""Closed forms of the proving pipeline: close a batch, prove it, aggregate pro
 The factory law (Hopp and Spearman, Factory Physics, ch. 7): with :math:`w` items in a line whose stages take
 :math:`T_1, \dots, T_m`,
 
-.. math:: \mathrm{rate} = \min(w / \textstyle\sum T_i,\ 1 / \max T_i), \qquad
-          \mathrm{lead\ time} = \max(\textstyle\sum T_i,\ w \max T_i).
+.. math:: \mathrm{rate} &= \min(w / \textstyle\sum T_i,\ 1 / \max T_i), \\
+          \mathrm{lead\ time} &= \max(\textstyle\sum T_i,\ w \max T_i).
 
 The article's formulas ("order then prove", June 2024, and the vendor's documentation of the same month) are the
 ``article_*`` functions. They tie the number of provers to the number of proofs per aggregate and take every arrival as

@@ -19,6 +19,8 @@ DEPTH = 16
 LEAF_BYTES = 32
 MEMORY_BYTES = LEAF_BYTES << DEPTH
 """Size of the memory: addresses begin at 0 and end below it."""
+REGIONS = 8
+"""Equal parts of the memory whose roots are spoken of."""
 MASK = 0xFFFF_FFFF
 
 RUNNING, HALTED, ILLEGAL, FETCH_UNALIGNED, FETCH_OUTSIDE, DATA_UNALIGNED, DATA_OUTSIDE = range(7)
@@ -59,6 +61,10 @@ class State:
         numbers = (self.pc, self.status, self.steps, *self.registers)
         return keccak256(self.memory_root + b"".join(n.to_bytes(32, "big") for n in numbers))
 
+    def as_tuple(self) -> tuple:
+        """Return the state as the contract takes it."""
+        return (self.memory_root, self.pc, self.status, self.steps, list(self.registers))
+
     def after(self, **changes: object) -> State:
         """Return the state with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -77,8 +83,29 @@ def _levels(leaves, nodes):
         width //= 2
 
 
+@compiled
+def _refresh(fresh, leaves, nodes, stale):
+    """Take over new leaves and hash anew what lies above those that changed; `stale` is scratch, one a leaf."""
+    lanes = np.empty(25, np.uint64)
+    for row in range(len(leaves)):
+        stale[row] = False
+        for i in range(4):
+            if leaves[row, i] != fresh[row, i]:
+                leaves[row, i] = fresh[row, i]
+                stale[row] = True
+    below, start, width = leaves, 0, len(leaves) // 2
+    while width:
+        for row in range(width):
+            stale[row] = stale[2 * row] or stale[2 * row + 1]
+            if stale[row]:
+                hash_pair(below[2 * row], below[2 * row + 1], nodes[start + row], lanes)
+        below = nodes[start : start + width]
+        start += width
+        width //= 2
+
+
 class MerkleMemory:
-    """Bytes under a tree, hashed once.
+    """Bytes under a tree.
 
     Parameters
     ----------
@@ -92,16 +119,23 @@ class MerkleMemory:
     """
 
     def __init__(self, data: np.ndarray) -> None:
-        if data.dtype != np.uint8 or data.shape != (MEMORY_BYTES,):
-            raise InputError(f"a memory is {MEMORY_BYTES} bytes, not {data.shape} of {data.dtype}")
-        self._leaves = data.copy().view(np.uint64).reshape(-1, 4)
+        self._leaves = _words(data).copy()
         self._nodes = np.zeros((len(self._leaves) - 1, 4), np.uint64)
         _levels(self._leaves, self._nodes)
+
+    def update(self, data: np.ndarray) -> None:
+        """Take over other bytes; only the paths of leaves that changed are hashed."""
+        _refresh(_words(data), self._leaves, self._nodes, np.empty(len(self._leaves), np.bool_))
 
     @property
     def root(self) -> bytes:
         """Root of the tree."""
         return self._nodes[-1].tobytes()
+
+    @property
+    def regions(self) -> tuple[bytes, ...]:
+        """Roots of the eight equal parts of the memory, in order."""
+        return tuple(node.tobytes() for node in self._nodes[-2 * REGIONS + 1 : 1 - REGIONS])
 
     def leaf(self, address: int) -> bytes:
         """Return the 32 bytes around an address."""
@@ -122,6 +156,12 @@ class MerkleMemory:
         if not 0 <= address < MEMORY_BYTES:
             raise InputError(f"address {address:#x} is outside 0..{MEMORY_BYTES:#x}")
         return address // LEAF_BYTES
+
+
+def _words(data: np.ndarray) -> np.ndarray:
+    if data.dtype != np.uint8 or data.shape != (MEMORY_BYTES,):
+        raise InputError(f"a memory is {MEMORY_BYTES} bytes, not {data.shape} of {data.dtype}")
+    return np.ascontiguousarray(data).view(np.uint64).reshape(-1, 4)
 
 
 def memory_of(program: bytes, parts: dict[int, bytes] | None = None) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rollstate.dispute.chain import compile_source
 from rollstate.riscv import verifier
 from rollstate.riscv.verifier import Witness
 
@@ -21,7 +22,7 @@ class StepContract:
 
     def __init__(self, w3: Any) -> None:
         self.w3, self.sender = w3, w3.eth.accounts[0]
-        compiled = verifier.contract()
+        compiled = compile_source(verifier.source())
         made = w3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
         sent = made.constructor().transact({"from": self.sender, "gas": _DEPLOY_GAS})
         self.address = w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from rollstate.dispute.chain import compile_source
 from rollstate.dispute.keccak import keccak256
 from rollstate.errors import InputError
 from rollstate.riscv import reference
@@ -45,6 +44,11 @@ class Witness:
     state: State
     code: Leaf = NO_LEAF
     data: Leaf = NO_LEAF
+
+    def as_arguments(self) -> tuple:
+        """Return the contract's arguments."""
+        leaves = [(leaf.content, list(leaf.siblings)) for leaf in (self.code, self.data)]
+        return (self.state.as_tuple(), *leaves)
 
 
 def root_of(address: int, leaf: Leaf) -> bytes:
@@ -158,15 +162,16 @@ def witness_of(state: State, memory: MerkleMemory) -> Witness:
     return Witness(state, code, data)
 
 
-def contract() -> dict[str, Any]:
-    """Return ABI and bytecode of the contract."""
-    source = resources.files(__package__).joinpath("contracts/step.vy").read_text(encoding="utf-8")
-    return compile_source(source)
+def part(name: str) -> str:
+    """Return the text of one of this package's contracts, or of a part of one."""
+    return resources.files(__package__).joinpath("contracts", name).read_text(encoding="utf-8")
+
+
+def source() -> str:
+    """Return the source of the contract that checks a step."""
+    return part("step.vy")
 
 
 def arguments(before: bytes, witness: Witness) -> tuple[Any, ...]:
     """Return the contract's arguments."""
-    state = witness.state
-    listed = (state.memory_root, state.pc, state.status, state.steps, list(state.registers))
-    leaves = [(leaf.content, list(leaf.siblings)) for leaf in (witness.code, witness.data)]
-    return (before, listed, *leaves)
+    return (before, *witness.as_arguments())

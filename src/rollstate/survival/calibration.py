@@ -25,6 +25,7 @@ from scipy import optimize, special
 from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.product_limit import kaplan_meier
+from rollstate.threads import one_thread
 
 FLOOR = 1e-6
 """Logits and log scores read probabilities below this, or above one less this, as this: step hazards say zero."""
@@ -147,6 +148,7 @@ def _pooled(
     return x[kept], np.bincount(code, weight * y)[kept] / total[kept], total[kept]
 
 
+@one_thread("statsmodels.api")
 def logistic_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return intercept and slope of a weighted logistic regression on one covariate, by statsmodels.
 

@@ -26,6 +26,7 @@ from scipy import linalg, stats
 from rollstate.errors import InputError, RollstateError
 from rollstate.survival.spells import Spells, check_finite, standardised
 from rollstate.survival.steps import Beyond, StepHazard, step_hazard
+from rollstate.threads import one_thread
 
 Ties = Literal["efron", "breslow"]
 
@@ -230,6 +231,7 @@ def engine(spells: Spells, ties: Ties = "efron") -> CoxDeviance:
     )
 
 
+@one_thread()
 def fit(
     spells: Spells, *, ties: Ties = "efron", ridge: float = 0.0, offset: np.ndarray | None = None
 ) -> CoxModel:

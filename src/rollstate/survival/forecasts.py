@@ -20,6 +20,7 @@ from rollstate.scalars import whole
 from rollstate.survival import cox, hazards, landmarks, parametric
 from rollstate.survival.spells import from_frame, matrix, stratum_labels
 from rollstate.survival.steps import HazardModel, StepHazard, access_probability, step_hazard
+from rollstate.threads import one_thread
 
 
 class Forecaster(Protocol):
@@ -300,6 +301,7 @@ def fit_all(
     return fitted, failed
 
 
+@one_thread("sklearn.linear_model")
 def fit_landmark_logistic(rows: pl.DataFrame, covariates: Sequence[str], horizon: float) -> LandmarkForecast:
     """Fit a logistic regression on an earlier landmark, with what the slot and its contract did lately.
 

@@ -16,17 +16,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 
 from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.survival import cox
 from rollstate.survival.spells import Spells, check_finite, standardised
 from rollstate.survival.steps import Beyond
+from rollstate.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -167,13 +168,16 @@ class DiscreteModel(PiecewiseHazard):
         z = (x - self.center) / self.spread
         log_hazard = self.level + (z @ self.effect)[:, None] + np.outer(z @ self.bend, self.age)
         # Far outside the data a linear predictor may overflow; a hazard of e**50 per block is an access at once.
-        return np.exp(np.minimum(log_hazard, 50.0))
+        return np.exp(np.minimum(log_hazard, HIGHEST))
 
 
+@one_thread()
 def fit_discrete(spells: Spells, cuts: np.ndarray, *, bend: bool = True) -> DiscreteModel:
     """Fit a generalised linear model with complementary log-log link to the pieces of spells.
 
-    The log exposure of a piece is an offset.
+    The log exposure of a piece is an offset. statsmodels fits the same model from one row with all parameters for each
+    piece of each spell; here a piece acts through its own level and effects, so that 40,000 spells take a tenth of the
+    memory and of the time.
 
     Parameters
     ----------
@@ -191,29 +195,15 @@ def fit_discrete(spells: Spells, cuts: np.ndarray, *, bend: bool = True) -> Disc
     ConvergenceError
         If the iterations do not converge.
     """
-    import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
-
     standard, center, spread = standardised(spells)
     pieces, middle = _cut_checked(spells, cuts)
     age = (middle - middle.mean()) / (middle.std() or 1.0)
-    z = standard[pieces.row]
-    levels = (pieces.piece[:, None] == np.arange(len(middle))).astype(float)
-    design = np.concatenate([levels, z, z * age[pieces.piece, None]] if bend else [levels, z], axis=1)
-    family = sm.families.Binomial(sm.families.links.CLogLog())
-    model = sm.GLM(pieces.event.astype(float), design, family, offset=np.log(pieces.exposure))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", PerfectSeparationWarning)
-        # Trial steps of the iterations may leave the unit interval.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        try:
-            result = model.fit(maxiter=100, tol=1e-10)
-        except (PerfectSeparationWarning, np.linalg.LinAlgError, ValueError) as error:
-            raise cox.ConvergenceError(f"discrete hazard: {error}; use fewer covariates or pieces") from error
-    if not result.converged or not np.isfinite(result.params).all():
-        raise cox.ConvergenceError("discrete hazard did not converge; use fewer covariates or pieces")
     k, p = len(middle), standard.shape[1]
-    level, effect, bends = np.split(result.params, [k, k + p])
+    found = _climbed(
+        [_Piece.of(standard, pieces, j, age[j] if bend else None, k) for j in range(k)],
+        np.r_[_plain_levels(pieces, k), np.zeros(p * (1 + bend))],
+    )
+    level, effect, bends = np.split(found, [k, k + p])
     return DiscreteModel(
         names=spells.names,
         cuts=check_cuts(cuts),
@@ -224,6 +214,91 @@ def fit_discrete(spells: Spells, cuts: np.ndarray, *, bend: bool = True) -> Disc
         center=center,
         spread=spread,
     )
+
+
+def _plain_levels(pieces: Pieces, k: int) -> np.ndarray:
+    """Return the log of events over exposure in each of k pieces."""
+    return np.log(
+        np.bincount(pieces.piece, pieces.event, k) / np.bincount(pieces.piece, pieces.exposure, minlength=k)
+    )
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The rows of one piece of gap time: all parameters act on them through few.
+
+    Attributes
+    ----------
+    z : array of float64, shape (n, p + 1)
+        A one and the covariates.
+    offset : array of float64, shape (n,)
+        Log exposure.
+    event : array of bool, shape (n,)
+    own : array of float64, shape (p + 1, q)
+        From all q parameters to the level and the effects within the piece.
+    """
+
+    z: np.ndarray
+    offset: np.ndarray
+    event: np.ndarray
+    own: np.ndarray
+
+    @classmethod
+    def of(cls, standard: np.ndarray, pieces: Pieces, j: int, age: float | None, k: int) -> _Piece:
+        """Take the rows of piece `j` of `k`; effects bend with `age`, not at all if that is None."""
+        rows = pieces.piece == j
+        z = np.c_[np.ones(int(rows.sum())), standard[pieces.row[rows]]]
+        p = standard.shape[1]
+        level, none = np.eye(1, k, j), np.zeros((p, k))
+        effects = [np.eye(p)] if age is None else [np.eye(p), age * np.eye(p)]
+        own = np.block([[level, np.zeros((1, p * len(effects)))], [none, *effects]])
+        return cls(z, np.log(pieces.exposure[rows]), pieces.event[rows], own)
+
+    def terms(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, float]:
+        """Return log likelihood, score, information, and the largest distance of a probability from its answer."""
+        hazard = np.exp(np.minimum(self.z @ (self.own @ theta) + self.offset, HIGHEST))
+        event = self.event
+        # h / (e^h - 1), the slope of log(1 - e^-h) in log h.
+        slope = np.where(event, hazard / np.expm1(hazard), -hazard)
+        curvature = np.where(event, slope * (hazard + slope - 1), hazard)
+        apart = np.where(event, np.exp(-hazard), -np.expm1(-hazard))
+        likelihood = np.log(-np.expm1(-hazard[event])).sum() - hazard[~event].sum()
+        information = self.own.T @ (self.z.T @ (self.z * curvature[:, None])) @ self.own
+        return float(likelihood), self.own.T @ (slope @ self.z), information, float(apart.max())
+
+
+HIGHEST = 50.0
+"""Log hazard at which it counts as an access at once; more would overflow."""
+CLIMB_STEPS, CLIMB_GAIN = 100, 1e-12
+"""Newton steps of the discrete hazard at most, and the share of the log likelihood whose gain ends them."""
+SEPARATED = 1e-6
+"""Probabilities that are all this close to what happened have no finite best effects."""
+
+
+def _climbed(parts: list[_Piece], begin: np.ndarray) -> np.ndarray:
+    """Return the maximum of the likelihood, which is concave, by Newton steps."""
+
+    def total(theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, float]:
+        values, scores, informations, apart = zip(*(part.terms(theta) for part in parts), strict=True)
+        return sum(values), np.sum(scores, axis=0), np.sum(informations, axis=0), max(apart)
+
+    theta, (value, score, information, apart) = begin, total(begin)
+    for _ in range(CLIMB_STEPS):
+        if apart < SEPARATED:
+            raise cox.ConvergenceError(
+                "discrete hazard: covariates separate the accesses from the rest; use fewer covariates or pieces"
+            )
+        # Covariates that are collinear share an effect: the shortest step.
+        step = linalg.pinvh(information) @ score
+        step *= min(1.0, 4 / max(np.abs(step).max(), 1e-300))
+        found = total(theta + step)
+        while not found[0] >= value - CLIMB_GAIN * abs(value) and np.abs(step).max() > cox.TOLERANCE:
+            step /= 2
+            found = total(theta + step)
+        gain, theta, (value, score, information, apart) = found[0] - value, theta + step, found
+        if abs(gain) < CLIMB_GAIN * max(1.0, abs(value)):
+            return theta
+    raise cox.ConvergenceError("discrete hazard did not converge; use fewer covariates or pieces")
 
 
 @dataclass(frozen=True)
@@ -287,10 +362,7 @@ def _summed_leaves(
     return out
 
 
-MANY_PIECES = 100_000
-"""Pieces of spells from which on trees are grown by several threads."""
-
-
+@one_thread("sklearn.ensemble")
 def fit_boosted(
     spells: Spells,
     cuts: np.ndarray,
@@ -315,7 +387,6 @@ def fit_boosted(
         Trees, their step, leaves of each, and least pieces in a leaf.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
 
     pieces, middle = _cut_checked(spells, cuts)
     booster = HistGradientBoostingRegressor(
@@ -327,15 +398,12 @@ def fit_boosted(
         early_stopping=False,
         random_state=seed,
     )
-    # Threads that wait for each other cost more than they save on few pieces, above all on a busy machine.
-    threads = 1 if len(pieces.row) < MANY_PIECES else None
     # The Poisson likelihood of a count with an exposure is that of a rate with the exposure as weight.
-    with threadpool_limits(threads, user_api="openmp"):
-        booster.fit(
-            np.c_[spells.x[pieces.row], middle[pieces.piece]],
-            pieces.event / pieces.exposure,
-            sample_weight=pieces.exposure,
-        )
+    booster.fit(
+        np.c_[spells.x[pieces.row], middle[pieces.piece]],
+        pieces.event / pieces.exposure,
+        sample_weight=pieces.exposure,
+    )
     return BoostedModel(spells.names, check_cuts(cuts), middle, **_plain_trees(booster))
 
 

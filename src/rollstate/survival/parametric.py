@@ -1,4 +1,4 @@
-r"""Accelerated failure time models and cure mixtures of whole-block gaps, with delayed entry, fitted by lifelines.
+r"""Accelerated failure time models and cure mixtures of whole-block gaps, with delayed entry.
 
 With :math:`z(t) = (\log t - x^\top\beta) / \sigma` and a standard survival function :math:`S_0(z)`, a share
 :math:`\pi(x) = 1 / (1 + e^{-x^\top\gamma})` of the accesses is the last one of its slot (the cure mixture; zero in the
@@ -10,46 +10,63 @@ A gap of t blocks is an event in the block t, not at the instant t: it is interv
 contributes :math:`S(t-1) - S(t)`, a censored one :math:`S(t)`, both given :math:`S(\text{entry})`. Gaps of one block
 are common, and a density at 1 would be far off. Spells that are alike in everything are one row with a weight.
 
+lifelines fits the same models, and the tests hold the two equal. It differentiates the likelihood automatically, twice:
+on 37,725 spells of 8 covariates that took 20 s and 4 GB. Here the gradient is written out, and scipy climbs it.
+
 Sources: Kalbfleisch and Prentice (2002), https://doi.org/10.1002/9781118032985, ch. 2 and 3; cure: Farewell (1982),
-https://doi.org/10.2307/2529885; lifelines: Davidson-Pilon (2019), https://doi.org/10.21105/joss.01317.
+https://doi.org/10.2307/2529885.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 import polars as pl
-from scipy import special
+from scipy import optimize, special
 
 from rollstate.errors import InputError
 from rollstate.survival.cox import ConvergenceError
 from rollstate.survival.spells import Spells, check_finite, standardised
+from rollstate.threads import one_thread
 
 Family = Literal["weibull", "lognormal", "loglogistic"]
 
-FAMILIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "weibull": lambda z: -np.exp(np.minimum(z, 700)),
-    "lognormal": lambda z: special.log_ndtr(-z),
-    "loglogistic": lambda z: special.log_expit(-z),
+
+def _weibull(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    slope = -np.exp(np.minimum(z, 700))
+    return slope, slope
+
+
+def _lognormal(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    value = special.log_ndtr(-z)
+    return value, -np.exp(-(z**2) / 2 - np.log(2 * np.pi) / 2 - value)
+
+
+def _loglogistic(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return special.log_expit(-z), -special.expit(z)
+
+
+FAMILIES: dict[str, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]] = {
+    "weibull": _weibull,
+    "lognormal": _lognormal,
+    "loglogistic": _loglogistic,
 }
-"""Logarithm of the standard survival function by family."""
+"""Logarithm of the standard survival function by family, and its derivative."""
 SOON = 1e-100
 """Blocks that stand for the instant of an access, whose logarithm is not finite."""
-NEVER = 1e24
-"""Blocks beyond which lifelines means infinity: it reads 1e25 where an upper bound is infinite."""
-OPTIMISER = {"maxiter": 2_000, "ftol": 1e-12, "gtol": 1e-8, "maxcor": 20}
-"""Of L-BFGS-B, for the mixture."""
+OPTIMISER = {"maxiter": 2_000, "maxfun": 20_000, "ftol": 1e-13, "gtol": 1e-8, "maxcor": 40}
+"""Of L-BFGS-B; with fewer corrections the mixture takes twice as many steps."""
+FLAT = 1e-5
+"""Largest slope per spell, in standard deviations of covariates, that counts as a maximum."""
 
 
 @dataclass(frozen=True)
 class ParametricModel:
-    r"""A fitted parametric model of the gap, as lifelines found it.
+    r"""A fitted parametric model of the gap.
 
     Attributes
     ----------
@@ -101,14 +118,23 @@ class ParametricModel:
         design = np.c_[np.ones(len(x)), (x - self.center) / self.spread]
         times = np.maximum(np.broadcast_to(np.asarray(times, float), len(x)), SOON)
         z = (np.log(times) - design @ self.location) / np.exp(self.log_scale)
-        log_survival = FAMILIES[self.family](z)
-        if self.cure is not None:
-            logit = design @ self.cure
-            waiting = special.log_expit(-logit) + log_survival
-            log_survival = np.logaddexp(special.log_expit(logit), waiting)
-        return -log_survival
+        return -_log_survival(self.family, z, None if self.cure is None else design @ self.cure)[0]
 
 
+def _log_survival(
+    family: str, z: np.ndarray, logit: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return log survival at standardised log times, and its derivatives by z and by the logit of the cured share."""
+    waiting, slope = FAMILIES[family](z)
+    if logit is None:
+        return waiting, slope, None
+    waiting = special.log_expit(-logit) + waiting
+    value = np.logaddexp(special.log_expit(logit), waiting)
+    uncured = np.exp(waiting - value)
+    return value, uncured * slope, 1 - uncured - special.expit(logit)
+
+
+@one_thread()
 def fit(
     spells: Spells, family: Family = "weibull", *, cure: bool = False, ridge: float = 1e-6
 ) -> ParametricModel:
@@ -131,7 +157,7 @@ def fit(
         If the family is unknown, gaps are not whole blocks, there are not more events than parameters, or covariates
         are constant.
     ConvergenceError
-        If lifelines reaches no maximum.
+        If no maximum is reached.
     """
     if family not in FAMILIES:
         raise InputError(f"family {family!r} is not one of {tuple(FAMILIES)}")
@@ -143,23 +169,15 @@ def fit(
     if n_events <= size:
         raise InputError(f"{n_events} events cannot determine {size} parameters; use fewer covariates")
     z, center, spread = standardised(spells)
-    # In units of the typical gap: lifelines' optimisers are not indifferent to the clock.
     typical = float(np.mean(np.log(spells.duration)))
-    table = cells(spells, z, np.exp(typical))
+    spread_of_logs = max(float(np.std(np.log(spells.duration))), 0.1)
+    begin = np.r_[typical, np.zeros(p), np.log(spread_of_logs)]
     if cure:
-        spread_of_logs = max(np.std(np.log(spells.duration)), 0.1)
         share = special.logit(np.clip(0.5 * (1 - spells.event.mean()), 0.02, 0.9))
-        begin = np.r_[0.0, np.zeros(p), np.log(spread_of_logs), share, np.zeros(p)]
-        found = _fitted_mixture(family, table, ridge, begin).params_.to_numpy()
-        location, log_scale, cured = found[: p + 1], float(found[p + 1]), found[p + 2 :]
-    else:
-        fitter = _fitted(family, table.drop(columns="entry"), ridge)
-        if table["entry"].any():
-            # From its own start lifelines does not converge under delayed entry.
-            begin = fitter.params_.to_numpy()
-            fitter = _fitted(family, table, ridge, initial_point=begin, entry_col="entry")
-        (location, log_scale), cured = _location(family, fitter), None
-    location = location + np.r_[typical, np.zeros(p)]
+        begin = np.r_[begin, share, np.zeros(p)]
+    what = f"{family} cure mixture" if cure else family
+    found = _climbed(what, Cells.of(spells, z), family, ridge, begin)
+    location, log_scale, cured = found[: p + 1], float(found[p + 1]), found[p + 2 :] if cure else None
     model = ParametricModel(
         family, spells.names, location, log_scale, cured, center, spread, np.nan, len(spells), n_events
     )
@@ -176,113 +194,94 @@ def _log_likelihood(model: ParametricModel, spells: Spells) -> float:
     return float((within - before + entered).sum())
 
 
-def cells(spells: Spells, x: np.ndarray, unit: float = 1.0) -> pd.DataFrame:
-    """Return spells as lifelines reads interval-censored data, those alike in everything as one row.
+@dataclass(frozen=True)
+class Cells:
+    """Spells as interval-censored data, those alike in everything as one row.
 
-    Parameters
+    Attributes
     ----------
-    spells : Spells
-        Whole-block gaps.
-    x : array, shape (n, p)
-        Covariates.
-    unit : float
-        Blocks that times are counted in.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``lower`` and ``upper`` (infinite if censored), ``entry``, ``weight`` and ``x0``, ``x1``, ...
+    design : array of float64, shape (m, p + 1)
+        A one and the covariates.
+    weight : array of float64, shape (m,)
+        Share of the spells.
+    event, late : array of int64
+        Rows that end with an access, and rows that are seen from a later time on.
+    log_time : array of float64, shape (m + events + late,)
+        Logarithms of the times at which survival counts: the last block known to be without access of each row, the
+        block of the access of each event, the entry of each late row.
     """
-    frame = pl.DataFrame(x, schema=[f"x{j}" for j in range(x.shape[1])]).with_columns(
-        lower=np.maximum(spells.duration - spells.event, SOON) / unit,
-        upper=np.where(spells.event, spells.duration, np.inf) / unit,
-        entry=spells.entry / unit,
-    )
-    counted = frame.group_by(frame.columns, maintain_order=True).len("weight")
-    return counted.to_pandas()
+
+    design: np.ndarray
+    weight: np.ndarray
+    event: np.ndarray
+    late: np.ndarray
+    log_time: np.ndarray
+
+    @classmethod
+    def of(cls, spells: Spells, x: np.ndarray) -> Cells:
+        """Count spells with covariates `x`, shape (n, p)."""
+        frame = pl.DataFrame(x, schema=[f"x{j}" for j in range(x.shape[1])]).with_columns(
+            duration=spells.duration, event=spells.event, entry=spells.entry
+        )
+        counted = frame.group_by(frame.columns, maintain_order=True).len("spells")
+        duration, event, entry = (counted[name].to_numpy() for name in ("duration", "event", "entry"))
+        late = np.flatnonzero(entry > 0)
+        times = np.r_[duration - event, duration[event], entry[late]]
+        return cls(
+            design=np.c_[
+                np.ones(len(counted)), counted.drop("duration", "event", "entry", "spells").to_numpy()
+            ],
+            weight=counted["spells"].to_numpy() / len(spells),
+            event=np.flatnonzero(event),
+            late=late,
+            log_time=np.log(np.maximum(times, SOON)),
+        )
+
+    def likelihood(self, theta: np.ndarray, family: str) -> tuple[float, np.ndarray]:
+        """Return the mean log likelihood and its gradient.
+
+        Parameters
+        ----------
+        theta : array, shape (p + 2,) or (2 p + 3,)
+            Location, log scale and, in a mixture, the effects on the logit of the cured share.
+        family : str
+            One of `FAMILIES`.
+        """
+        m, width = self.design.shape
+        rows = np.r_[np.arange(m), self.event, self.late]
+        location, log_scale, cure = theta[:width], theta[width], theta[width + 1 :]
+        z = (self.log_time - (self.design @ location)[rows]) / np.exp(log_scale)
+        logit = (self.design @ cure)[rows] if len(cure) else None
+        value, by_z, by_logit = _log_survival(family, z, logit)
+        ends = m + len(self.event)
+        # Of two survival probabilities that rounding makes equal the difference is not zero but unknown.
+        fall = np.minimum(value[m:ends] - value[self.event], -1e-300)
+        within, weight = -np.expm1(fall), self.weight[rows]
+        weight[self.event] /= within
+        weight[m:ends] *= -np.exp(fall) / within
+        weight[ends:] *= -1
+        total = self.weight @ value[:m] + self.weight[self.event] @ np.log(within)
+        total -= self.weight[self.late] @ value[ends:]
+        slope = weight * by_z
+        by_row = np.bincount(rows, slope, m)
+        gradient = [-(by_row @ self.design) / np.exp(log_scale), -slope @ z]
+        if by_logit is not None:
+            gradient.append(np.bincount(rows, weight * by_logit, m) @ self.design)
+        return float(total), np.r_[*gradient]
 
 
-def _fitted(family: str, table: pd.DataFrame, ridge: float, **options: Any) -> Any:
-    """Return lifelines' own fitter of a family, fitted."""
-    import lifelines
+def _climbed(what: str, cells: Cells, family: str, ridge: float, begin: np.ndarray) -> np.ndarray:
+    """Return the parameters of the largest penalised likelihood."""
+    width = cells.design.shape[1]
+    penalised = np.ones(len(begin))
+    penalised[[0, width, *([width + 1] if len(begin) > width + 1 else [])]] = 0
 
-    fitters = {
-        "weibull": lifelines.WeibullAFTFitter,
-        "lognormal": lifelines.LogNormalAFTFitter,
-        "loglogistic": lifelines.LogLogisticAFTFitter,
-    }
-    return _converged(family, fitters[family](penalizer=ridge), table, **options)
+    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = cells.likelihood(theta, family)
+        effects = penalised * theta
+        return ridge / 2 * float(effects @ effects) - value, ridge * effects - gradient
 
-
-def _location(family: str, fitter: Any) -> tuple[np.ndarray, float]:
-    """Return intercept and effects on log time, and log scale, of one of lifelines' fitters."""
-    own = fitter.params_.loc[fitter._primary_parameter_name]
-    other = float(fitter.params_.loc[fitter._ancillary_parameter_name].iloc[0])
-    effects = [own[f"x{j}"] for j in range(len(own) - 1)]
-    return np.r_[own["Intercept"], effects], other if family == "lognormal" else -other
-
-
-def _fitted_mixture(family: str, table: pd.DataFrame, ridge: float, start: np.ndarray) -> Any:
-    """Return a cure mixture in lifelines' frame for regressions of one's own, fitted."""
-    import autograd.numpy as anp
-    from autograd.scipy.stats import norm
-    from lifelines.fitters import ParametricRegressionFitter
-
-    log_survival = {
-        "weibull": lambda z: -anp.exp(anp.minimum(z, 700.0)),
-        "lognormal": lambda z: norm.logcdf(-z),
-        "loglogistic": lambda z: -anp.logaddexp(0.0, z),
-    }[family]
-
-    class CureMixture(ParametricRegressionFitter):
-        """Location and cured share depend on covariates, the scale does not."""
-
-        _fitted_parameter_names = ("location_", "scale_", "share_")
-        _scipy_fit_method, _scipy_fit_options = "L-BFGS-B", OPTIMISER
-
-        def _create_initial_point(
-            self, Ts: Any, E: Any, entries: Any, weights: Any, Xs: Any
-        ) -> dict[str, Any]:
-            columns = Xs.columns.get_level_values(0)
-            return {name: np.zeros((columns == name).sum()) for name in self._fitted_parameter_names}
-
-        def _cumulative_hazard(self, params: Any, T: Any, Xs: Any) -> Any:
-            location, logit = (Xs[name] @ params[name] for name in ("location_", "share_"))
-            scale = anp.exp(Xs["scale_"] @ params["scale_"])
-            seen = T < NEVER
-            z = (anp.log(np.where(seen, T, 1.0)) - location) / scale
-            waiting = -anp.logaddexp(0.0, logit) + log_survival(z)
-            hazard = -anp.logaddexp(-anp.logaddexp(0.0, -logit), waiting)
-            # A censored gap is one in (t, infinity) to lifelines: at infinity nothing may be left, cured or not.
-            return anp.where(seen, hazard, 700.0)
-
-    names = [name for name in table.columns if name.startswith("x")]
-    effects = " + ".join(["1", *names])
-    regressors = {"location_": effects, "scale_": "1", "share_": effects}
-    options = {"entry_col": "entry"} if table["entry"].any() else {}
-    return _converged(
-        f"{family} cure mixture",
-        CureMixture(penalizer=ridge),
-        table if options else table.drop(columns="entry"),
-        initial_point=start,
-        regressors=regressors,
-        **options,
-    )
-
-
-def _converged(what: str, fitter: Any, table: pd.DataFrame, **options: Any) -> Any:
-    from lifelines.exceptions import ConvergenceError as NoMaximum
-
-    with warnings.catch_warnings():
-        # lifelines warns of what it looks for itself: approximate variances, which are not used here.
-        warnings.simplefilter("ignore")
-        try:
-            fitter.fit_interval_censoring(
-                table, lower_bound_col="lower", upper_bound_col="upper", weights_col="weight", **options
-            )
-        except (NoMaximum, np.linalg.LinAlgError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConvergenceError(
-                f"{what}: lifelines found no maximum ({reason}); use fewer covariates"
-            ) from error
-    return fitter
+    found = optimize.minimize(loss, begin, jac=True, method="L-BFGS-B", options=OPTIMISER)
+    if not (np.isfinite(found.x).all() and np.abs(found.jac).max() < FLAT):
+        raise ConvergenceError(f"{what}: no maximum was found ({found.message}); use fewer covariates")
+    return found.x

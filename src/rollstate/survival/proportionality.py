@@ -27,6 +27,7 @@ from rollstate.errors import InputError
 from rollstate.product_limit import kaplan_meier, survival_at
 from rollstate.survival.cox import CoxModel, engine
 from rollstate.survival.spells import Spells
+from rollstate.threads import one_thread
 
 Transform = Literal["km", "rank", "log", "identity"]
 TRANSFORMS: tuple[Transform, ...] = ("km", "rank", "log", "identity")
@@ -68,6 +69,7 @@ def clusters_that_suffice(frame: pl.DataFrame, ways: Sequence[str]) -> str | Non
     return next((way for way in ways if frame[way].n_unique() >= FEWEST_CLUSTERS), None)
 
 
+@one_thread()
 def score_test(
     model: CoxModel, spells: Spells, transform: Transform = "km", *, cluster: np.ndarray | None = None
 ) -> pl.DataFrame:
@@ -215,6 +217,7 @@ def scaled_schoenfeld(model: CoxModel, spells: Spells) -> pl.DataFrame:
     )
 
 
+@one_thread("statsmodels.api")
 def effect_over_time(
     model: CoxModel,
     spells: Spells,

@@ -5,9 +5,9 @@ probability :math:`1 - \exp(-\lambda_i(t \mid s))`,
 
 .. math::
 
-   \lambda_i(t \mid s) = \lambda_0\, e^{\beta_{c(i)} + \gamma_{k(i)}}\, z_i
-       \Bigl(1 + \frac{t - b_i}{A}\Bigr)^{-g}
-       \Bigl(1 + \alpha \cos \frac{2\pi (t - \varphi_i)}{P}\Bigr)
+   \lambda_i(t \mid s) = {} & \lambda_0\, e^{\beta_{c(i)} + \gamma_{k(i)}}\, z_i
+       \Bigl(1 + \frac{t - b_i}{A}\Bigr)^{-g} \\
+       & \Bigl(1 + \alpha \cos \frac{2\pi (t - \varphi_i)}{P}\Bigr)
        \bigl(1 + \kappa e^{-(t - s) / \omega}\bigr),
 
 with effects of the contract's type :math:`\beta` and of the slot's type :math:`\gamma`, a heavy-tailed frailty

@@ -4,18 +4,17 @@ Semantics are those of ``WorldDiff`` in https://github.com/matter-labs/vm2 (``cr
 9a378c1; outcomes of decommits are as in a later one, which keeps attempts that ran out of gas). State falls into groups
 by what a failed frame and a failed transaction take back:
 
-==================================  =======  ====================================
-state                               frame    transaction
-==================================  =======  ====================================
-pending writes, events,
-messages to L1, pubdata             undone   undone
-transient storage                   undone   back to the last clearing or commit
-flags, refunds, pubdata costs,
-decommits                           kept     undone
-trace                               twins    cut back
-                                    appended
-initial values                      kept     kept
-==================================  =======  ====================================
+==================================  ==============  ====================================
+state                               frame           transaction
+==================================  ==============  ====================================
+pending writes, events,             undone          undone
+messages to L1, pubdata
+transient storage                   undone          back to the last clearing or commit
+flags, refunds, pubdata costs,      kept            undone
+decommits
+trace                               twins appended  cut back
+initial values                      kept            kept
+==================================  ==============  ====================================
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ def found():
 
 def test_the_headline_is_that_of_the_ratios(found):
     got = study.headline(found, P) | {"order_effect": study.order_effect(found, P)}
-    assert set(got) == set(CachingResults.declared())
+    elsewhere = {name for name in CachingResults.declared() if name.startswith("places")}
+    assert set(got) == set(CachingResults.declared()) - elsewhere - {"sampling_error", "order_largest"}
     assert got["best_hits"].value == max(curves.row(found.ratios, n, 0.1).value for n in curves.CLASSICAL)
     assert got["lru"].value <= got["best_hits"].value <= got["belady"].value
     assert 0 <= got["order_effect"] < 1
@@ -39,7 +40,7 @@ def test_figures_say_their_numbers(found):
     drawn = figures.hits(found.ratios, quote=P.quote)
     assert "Belady" in drawn.alt
     gaps = figures.gaps(study.gaps(found))
-    assert "conditional hazard in 1.0%" in gaps.alt
+    assert "conditional hazard in 1.0\u202f%" in gaps.alt
     assert study.gaps(found).filter(pl.col("policy") == curves.RATE).height == 2
 
 

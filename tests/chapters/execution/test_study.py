@@ -92,14 +92,29 @@ def test_remedies_have_a_line_for_every_sample(seen):
     assert dict(mean) == pytest.approx({name: dict(alone)[name] for name, _ in mean})
 
 
-def test_blocks_that_differ_are_told_apart_by_their_reads_of_hashes():
+def test_replays_are_counted_by_how_near_they_are():
     frame = pl.DataFrame(
         {
-            "accepted": [True, True, False, False, False],
-            "reads earlier hashes": [False, True, True, True, False],
+            "accepted": [True, False, True],
+            "gas": [100_000, 100_000, 100_000],
+            "replayed gas": [100_000, 99_000, 100_050],
+            "transactions": [3, 4, 5],
+            "run by py-evm": [0, 2, 1],
         }
     )
-    assert study.replay_results(frame) == {"replayed": 5, "accepted": 2, "hash_readers": 2}
+    assert study.replay_results(frame) == {
+        "replayed": 3, "accepted": 2, "exact": 1, "transactions": 12, "by_py_evm": 3,
+    }  # fmt: skip
+
+
+def test_a_model_is_judged_in_turn_and_over_all_halvings():
+    fit = pl.DataFrame({"predicted": [1.0, 2.0, 4.0], "measured": [1.0, 2.0, 4.0]})
+    every = pl.DataFrame({"rank_correlation": [0.2, 0.4, 0.9], "log_error": [0.1, 0.2, 0.3]})
+    found = study.judged(fit, every)
+    assert (found["rank_correlation"], found["log_error"], found["halvings"]) == (1, 0, 3)
+    middle = found["rank_correlation_halvings"]
+    assert middle.value == pytest.approx(0.5)
+    assert 0.2 <= middle.low < middle.value < middle.high <= 0.9
 
 
 def test_limits_follow_the_rules(seen):

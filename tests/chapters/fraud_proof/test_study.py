@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from rollstate.chapters.fraud_proof import figures, study
+from rollstate.chapters.fraud_proof import figures, program, study
 from rollstate.chapters.fraud_proof.parameters import FraudProof
 from rollstate.dispute import chain
 from rollstate.errors import InputError
@@ -95,17 +95,27 @@ def test_impatience_is_refused():
 
 
 def test_a_false_instruction_is_found_in_its_transaction_and_refuted(node):
-    p = replace(SMALL, instructions=6)
-    ran = study.execution(p)
-    assert ran.ends == sorted(set(ran.ends))
-    assert len(ran.ends) == p.m + 1
-    found = study.instruction_dispute(ran, p, node)
-    assert found["found_transaction"] == p.fault_transaction
-    assert found["found_instruction"] == found["false_instruction"]
-    assert found["transaction_rounds"] == 2
-    assert found["instruction_rounds"] <= found["transaction_steps"].bit_length()
+    p = replace(SMALL, instructions=6, program_batches=3)
+    ran = program.execution(p)
+    fraud, kept = (program.dispute(ran, p, node, true_claim=claim) for claim in (False, True))
+    found = program.results(fraud, kept)
+    assert (found["program_batch"], found["found_transaction"]) == (1, p.fault_transaction)
+    assert found["found_instruction"] == found["false_instruction"] == ran.false.step
+    assert found["instruction_rounds"] == 3
     assert found["instruction_refuted"]
-    checked = study.instruction_gas(ran, p, node)
+    assert found["program_true_stands"]
+    messages = fraud.messages
+    assert messages["message"].to_list()[-2:] == ["prove", "takeVerdict"]
+    assert messages["instructions"].to_list() == sorted(messages["instructions"], reverse=True)
+    assert found["program_gas"] == messages["gas"].sum() > found["program_stage_gas"] > 0
+    drawing = figures.descent(messages.head(-1))
+    assert f"instruction {ran.false.step:,}, 1 left" in drawing.alt
+    rows = {row[0]: row[1:] for row in program.values(fraud).iter_rows()}
+    before, truly, claimed = (
+        int(v.replace(",", "")) for v in rows[f"sender's balance, at 0x{ran.false.place:x}"]
+    )
+    assert before == truly == claimed ^ 16
+    checked = program.instruction_gas(ran, p, node)
     assert checked.height == 6
     assert (checked.filter(kind="end")["gas"] > 21_000).all()
     assert checked["gas"].max() < 500_000

@@ -160,6 +160,6 @@ def test_a_trace_of_one_block_is_refused(monkeypatch):
         study.profiles(P)
 
 
-def test_what_comes_with_the_package_is_no_data_set():
-    assert Reuse().data_sets() == ()
-    assert Reuse(trace="my-trace").data_sets() == ("my-trace",)
+def test_what_comes_with_the_package_is_no_data_set_but_the_month_is_read_as_a_trace():
+    assert Reuse().data_sets() == ("mainnet_thinned_30d",)
+    assert Reuse(trace="my-trace", month="sample").data_sets() == ("my-trace", "sample")

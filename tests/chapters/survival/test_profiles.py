@@ -1,6 +1,7 @@
 """A profile gives the curves of the training blocks that its trace gives, within the grid."""
 
 import dataclasses
+import os
 
 import polars as pl
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from rollstate import intervals, product_limit, profile
 from rollstate.chapters.survival import profiles, study
 from rollstate.chapters.survival.parameters import Survival
+from rollstate.chapters.survival.results import SurvivalResults
 from rollstate.errors import InputError
 from rollstate.survival import landmarks
 from rollstate.traces import datasets, thinning
@@ -65,3 +67,24 @@ def test_a_window_of_blocks_is_one(trace):
     seen = study.window(dataclasses.replace(P, window_stop=middle))
     assert seen.capability.window_stop == middle
     assert seen.accesses["block_number"].max() < middle
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(
+    not os.environ.get("ROLLSTATE_NIGHTLY"), reason="a whole chapter: set ROLLSTATE_NIGHTLY=1"
+)
+@pytest.mark.parametrize("name", ["mainnet-bal", "mainnet_thinned_30d"])
+def test_the_whole_chapter_runs_on_a_shipped_profile(name, root, tmp_path, monkeypatch):
+    """Every result is recorded or said to be absent, on a profile with every block and on one without."""
+    from rollstate.compendium import results, runner
+
+    # The part on known truth needs no trace and takes a minute: a small one stands for it.
+    values = {"trace": str(profile.shipped()[name].path), "peer": "sample", "draws": 20, "trees": 10}
+    work = runner.plan("survival", values, root, out=tmp_path)
+    runner.run_all([work], root, jobs=1, say=lambda line: None)
+    registry = results.load(tmp_path / "results.json")
+    assert set(registry) == {f"survival.{one}" for one in SurvivalResults.declared()}
+    every = name == "mainnet-bal"
+    assert (registry["survival.spells"].value is not None) == every
+    assert (tmp_path / "figures" / "curves").exists() == every
+    assert "take the trace" in registry["survival.brier_km"].absent

@@ -14,6 +14,8 @@ _GAP = "tests/caching/test_curves.py::test_the_share_of_the_gap_that_is_closed"
 _HAZARD = "tests/caching/test_policies.py::test_hazard_eviction_keeps_what_comes_back"
 _RATE = "tests/caching/test_policies.py::test_rate_eviction_keeps_what_is_accessed_often"
 _ORDER = "tests/caching/test_curves.py::test_accesses_follow_transactions_or_slots"
+_PLACES = "tests/chapters/caching/test_places.py::test_standings_name_the_best_and_its_equals"
+_SAMPLE = "tests/caching/test_sampling.py::test_a_sample_of_slots_hits_what_all_of_them_hit"
 
 
 def _hits(meaning: str, guard: str) -> Any:
@@ -24,7 +26,9 @@ class CachingResults(Results):
     """Numbers that the chapter records."""
 
     share: float = result(
-        "memory that the text quotes, as a share of the bytes of all slots", fmt=".0%", guard=_MEMORY
+        "parameter: memory that the text quotes, as a share of the bytes of all slots",
+        fmt=".0%",
+        guard=_MEMORY,
     )
     repeated: int = result("repeated accesses that are judged", fmt=",", guard=_MEMORY)
     ordered: float = result("share of accesses whose transaction is known", fmt=".0%", guard=_ORDER)
@@ -33,9 +37,11 @@ class CachingResults(Results):
         fmt=".1%",
         guard=_ORDER,
     )
-    best: str = result("classical policy with the most hits in that memory", guard=_MEMORY)
-    best_hits: float = _hits("its hit ratio among repeated accesses", _PAPER)
-    lru: float = _hits("hit ratio of LRU in that memory", _PAPER)
+    best: str = result("classical policy with the most hits in the quoted memory", guard=_MEMORY)
+    best_hits: float = _hits(
+        "hit ratio among repeated accesses of the best classical policy in the quoted memory", _PAPER
+    )
+    lru: float = _hits("hit ratio of LRU in the quoted memory", _PAPER)
     lfu: float = _hits("hit ratio of LFU whose counters go with the slot", _PAPER)
     filled: float = _hits("hit ratio of a cache without eviction that fills up", _PAPER)
     wiped: float = _hits("hit ratio of a cache that is wiped whole at its cap", _PAPER)
@@ -47,7 +53,11 @@ class CachingResults(Results):
         fmt=".1%",
         guard=_GAP,
     )
-    rate_closed: float = result("the same of the posterior rate", fmt=".1%", guard=_GAP)
+    rate_closed: float = result(
+        "share of the gap from the best classical policy to the bound that the posterior rate closes",
+        fmt=".1%",
+        guard=_GAP,
+    )
     hazard_wins: int = result(
         "sizes at which the conditional hazard hits more than every classical policy", fmt="d", guard=_GAP
     )
@@ -55,3 +65,41 @@ class CachingResults(Results):
         "sizes at which the posterior rate hits more than every classical policy", fmt="d", guard=_GAP
     )
     sizes: int = result("sizes of memory that are compared", fmt="d", guard=_MEMORY)
+    places: int = result("traces on which the same caches are compared", fmt="d", guard=_PLACES)
+    places_best: str = result(
+        "classical policies with the most hits at the quoted memory, and on how many traces", guard=_PLACES
+    )
+    places_safest: str = result(
+        "classical policy whose largest shortfall over all traces is the smallest, at the quoted memory",
+        guard=_PLACES,
+    )
+    places_safest_behind: float = result(
+        "hits that the policy of the smallest worst shortfall lacks to the best one of a trace, at most",
+        fmt=".1%",
+        guard=_PLACES,
+    )
+    places_gap_low: float = result(
+        "smallest gap from the best classical policy to the bound over all traces", fmt=".1%", guard=_PLACES
+    )
+    places_gap_high: float = result("largest such gap", fmt=".1%", guard=_PLACES)
+    places_points: int = result("pairs of traces and sizes that are compared", fmt="d", guard=_PLACES)
+    places_hazard: int = result(
+        "traces and sizes where the conditional hazard hits more than every classical policy",
+        fmt="d",
+        guard=_PLACES,
+    )
+    places_rate: int = result(
+        "traces and sizes where the posterior rate hits more than every classical policy",
+        fmt="d",
+        guard=_PLACES,
+    )
+    sampling_error: float = result(
+        "largest error of a policy's hit ratio from sampling slots, on a trace that is also replayed whole",
+        fmt=".1%",
+        guard=_SAMPLE,
+    )
+    order_largest: float = result(
+        "largest change of a policy's hit ratio, over all traces with known transactions, if accesses come by slot",
+        fmt=".1%",
+        guard="tests/chapters/caching/test_places.py::test_the_order_inside_a_block_is_compared_where_it_is_known",
+    )

@@ -22,7 +22,7 @@ def _ends(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("low", "high").cast(pl.Float64))
 
 
-def frequency(frame: pl.DataFrame) -> Drawing:
+def frequency(frame: pl.DataFrame, *, over: str = "contracts") -> Drawing:
     """Draw the share of slots with at least so many visits: ``visits``, ``share``, ``low``, ``high``."""
     frame = _ends(frame)
     figure, ax = style.subplots()
@@ -38,13 +38,13 @@ def frequency(frame: pl.DataFrame) -> Drawing:
     style.title(figure, f"{at[2]} of the slots are touched in more than one block")
     return Drawing(
         figure,
-        caption="Share of the touched slots that at least k blocks touch. Band: 95 % bootstrap over contracts.",
+        caption=f"Share of the touched slots that at least k blocks touch. Band: 95 % bootstrap over {over}.",
         alt=f"A falling curve on logarithmic axes: {at[2]} of the slots are touched in two blocks or more, {at[10]} in "
         "ten or more.",
     )
 
 
-def gaps(frame: pl.DataFrame, *, by: str) -> Drawing:
+def gaps(frame: pl.DataFrame, *, by: str, over: str = "contracts") -> Drawing:
     """Draw survival of the gap by stratum with spells at risk; columns as `rollstate.chapters.eda.study.gaps` has them."""
     frame = _ends(frame)
     figure, ax = style.subplots(width="page", height=3.6)
@@ -72,13 +72,13 @@ def gaps(frame: pl.DataFrame, *, by: str) -> Drawing:
     return Drawing(
         figure,
         caption=f"Kaplan-Meier curves: share of spells without another access, by {by} at the start of the spell, with the "
-        "spells still at risk below. Bands: 95 % bootstrap over contracts. Dotted: what completed gaps alone would say.",
+        f"spells still at risk below. Bands: 95 % bootstrap over {over}. Dotted: what completed gaps alone would say.",
         alt=f"Falling step curves, one for each stratum. At the end of the window they stand at: {said}. The dotted curve "
         "of completed gaps alone falls to zero.",
     )
 
 
-def hazard(frame: pl.DataFrame) -> Drawing:
+def hazard(frame: pl.DataFrame, *, over: str = "contracts") -> Drawing:
     """Draw the chance of another access per block: ``stratum``, ``above``, ``to``, ``hazard``, ``low``, ``high``."""
     frame = _ends(frame).filter(pl.col("hazard") > 0)
     figure, ax = style.subplots(height=2.9)
@@ -108,7 +108,7 @@ def hazard(frame: pl.DataFrame) -> Drawing:
     return Drawing(
         figure,
         caption="Chance of an access per block, by the time since the last one: increments of the Nelson-Aalen estimate over "
-        "runs of gap times that double in length. Bands: 95 % bootstrap over contracts.",
+        f"runs of gap times that double in length. Bands: 95 % bootstrap over {over}.",
         alt=f"Curves on logarithmic axes that fall with the time since the last access: {said}.",
     )
 
@@ -269,5 +269,5 @@ def peer_rule(frame: pl.DataFrame, *, half: int) -> Drawing:
         caption="Kaplan-Meier curves of the gap on the synthetic trace of zk-state-prune by two interval rules, and their "
         "difference. Band: 95 % paired bootstrap over contracts.",
         alt=f"Two panels. At half of the window the share of open gaps is {at['share', rules[0]]} with the clock restarted "
-        f"and {at['share', rules[1]]} with delayed entry, a difference of {off}.",
+        f"and {at['share', rules[1]]} with delayed entry, a difference of {off} of all gaps.",
     )

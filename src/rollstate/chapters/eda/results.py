@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollstate.compendium.declared import Results, gate, result
 
-_CONTRACTS = "95 % bootstrap over contracts, {draws} draws"
+_CONTRACTS = "95 % bootstrap over contracts, of a profile over its random groups, {draws} draws"
 _BLOCKS = "95 % moving-block bootstrap over blocks, {draws} draws"
 _SPELLS = "tests/intervals/test_intervals.py::test_spells_are_those_of_a_walk_block_by_block"
 _CURVE = "tests/test_product_limit.py::test_equals_r_survfit"
@@ -76,8 +76,8 @@ class EdaResults(Results):
         fmt=".1f",
         guard=_TAIL,
     )
-    lag_short: int = result("blocks looked back, the shorter one", unit="blocks", guard=_WALK)
-    lag_long: int = result("blocks looked back, the longer one", unit="blocks", guard=_WALK)
+    lag_short: int = result("parameter: blocks looked back, the shorter look", unit="blocks", guard=_WALK)
+    lag_long: int = result("parameter: blocks looked back, the longer look", unit="blocks", guard=_WALK)
     reuse_short: float = result(
         "share of a block's slots touched in the blocks looked back, the shorter look",
         fmt=".0%",
@@ -102,7 +102,10 @@ class EdaResults(Results):
         guard=_PAIRS,
     )
     co_access_upper: float = result(
-        "the same ratio at the 90th percentile of the contracts", fmt=".1f", interval=_CONTRACTS, guard=_PAIRS
+        "observed pairs of slots in a block over those expected given its calls, 90th percentile of the contracts",
+        fmt=".1f",
+        interval=_CONTRACTS,
+        guard=_PAIRS,
     )
     periodic_contracts: int = result(
         "contracts with enough visits for an autocorrelation", fmt=",", guard=_ROWS

@@ -90,6 +90,11 @@ class Window:
         """The stamp of the data."""
         return self.data.capability
 
+    @property
+    def clusters(self) -> str:
+        """What intervals resample, in words."""
+        return self.data.clusters if isinstance(self.data, Profile) else "contracts"
+
     @classmethod
     def of(cls, trace: Trace, label: str = "activity") -> Window:
         """Build the spells of a trace and count them."""

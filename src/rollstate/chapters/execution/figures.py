@@ -107,7 +107,8 @@ def speedup(frame: pl.DataFrame, *, limit: float, quote: int) -> Drawing:
     best = {row["engine"]: row["speedup"] for row in at.rows(named=True)}
     style.title(
         figure,
-        f"With {quote} threads locks give {best['locks']:.1f}, optimistic rounds {best['optimistic rounds']:.1f}",
+        f"{quote} threads with locks are {best['locks']:.1f} times as fast as one, with optimistic rounds "
+        f"{best['optimistic rounds']:.1f} times",
     )
     said = ", ".join(f"{name} {value:.2f}" for name, value in best.items())
     return Drawing(
@@ -134,17 +135,18 @@ def listed(frame: pl.DataFrame, *, quote: int) -> Drawing:
     ax.set(xlabel="threads", ylabel="speed-up over one thread", ylim=(0, None))
     ax.legend(title=None)
     at = dict(frame.filter(threads=quote).select("schedule", "speedup").iter_rows())
-    strict, _, free, least = (at[name] for name in order)
+    free, least = at[order[2]], at[order[3]]
     style.title(
         figure,
-        f"With {quote} threads a list gives {free:.1f} on these blocks, and {least:.1f} on any full block",
+        f"{quote} threads with a list are {free:.1f} times as fast as one on these blocks, on any full block at least "
+        f"{least:.1f} times",
     )
     said = ", ".join(f"{name} {value:.2f}" for name, value in at.items())
     return Drawing(
         figure,
         caption="Speed-up by threads, access gas, ratio of sums over blocks; bands: 95 % bootstrap over blocks. With a list "
         "nothing waits. The last line holds for every full block: no transaction is above the cap of 2^24 gas.",
-        alt=f"Four rising lines. At {quote} threads: {said}; the strict rule {strict:.2f}.",
+        alt=f"Four rising lines. At {quote} threads: {said}.",
     )
 
 
@@ -211,7 +213,10 @@ def measured(frame: pl.DataFrame) -> Drawing:
 
 
 def predicted(frame: pl.DataFrame, *, correlation: float, error: float) -> Drawing:
-    """Draw out-of-sample predictions against measured speed-ups: ``block``, ``half``, ``measured``, ``predicted``."""
+    """Draw out-of-sample predictions against measured speed-ups: ``block``, ``half``, ``measured``, ``predicted``.
+
+    ``correlation`` and ``error`` are means over all ways to halve the blocks.
+    """
     figure, ax = style.subplots(height=3.0)
     data = frame.with_columns(fitted=pl.format("fitted on half {}", 2 - pl.col("half"))).to_pandas()
     order = sorted(set(data["fitted"]))
@@ -223,12 +228,14 @@ def predicted(frame: pl.DataFrame, *, correlation: float, error: float) -> Drawi
     ax.plot([0.8, top], [0.8, top], color="black", linewidth=0.8, linestyle=":")
     ax.set(xlabel="measured speed-up", ylabel="predicted speed-up", xlim=(0.8, top), ylim=(0.8, top))
     ax.legend(title=None, loc="lower right")
-    style.title(figure, f"Predictions out of sample: rank correlation {correlation:.2f}")
+    style.title(figure, f"Predictions out of sample: {correlation:.2f} is their mean rank correlation")
     return Drawing(
         figure,
-        caption="Speed-up predicted for each half of the blocks by an engine fitted on the other half, against the measured "
-        f"one. Rank correlation {correlation:.2f}, mean absolute log error {error:.2f}. Dotted: equal.",
-        alt=f"Scatter plot of {frame.height} blocks near the diagonal; rank correlation {correlation:.2f}.",
+        caption="Speed-up predicted for each half of the blocks by a model fitted on the other half, against the measured "
+        f"one; blocks are dealt to halves in turn. Over all ways to halve them the mean rank correlation is "
+        f"{correlation:.2f} and the mean absolute log error {error:.2f}. Dotted: equal.",
+        alt=f"Scatter plot of predicted against measured speed-up of {frame.height} blocks around the diagonal; over all "
+        f"ways to halve them the mean rank correlation is {correlation:.2f}.",
     )
 
 
@@ -313,7 +320,10 @@ def kept(frame: pl.DataFrame) -> Drawing:
     ax.legend(title=None)
     last = {what: frame.filter(what=what)["share"][-1] for what in order}
     longest = whole(frame["interval"].max())
-    style.title(figure, f"{longest} blocks at once leave {style.share(last['nodes'])} of the nodes")
+    style.title(
+        figure,
+        f"Committing {longest} blocks at once hashes {style.share(last['nodes'])} of the nodes of block by block",
+    )
     return Drawing(
         figure,
         caption="Keys and tree nodes hashed when several blocks are committed together, over those hashed block by block. "

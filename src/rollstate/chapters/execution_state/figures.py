@@ -45,7 +45,8 @@ def trees(frame: pl.DataFrame) -> Drawing:
     fewer = at["hexary"]["hashed_bytes"] / at["binary"]["hashed_bytes"]
     more = at["binary"]["reads"] / at["hexary"]["reads"]
     style.title(
-        figure, f"A binary tree hashes {fewer:.1f} times fewer bytes and reads {more:.1f} times more pages"
+        figure,
+        f"A binary tree hashes {fewer:.1f} times fewer bytes than a hexary one and reads {more:.1f} times more pages",
     )
     return Drawing(
         figure,
@@ -100,10 +101,10 @@ def cache(frame: pl.DataFrame) -> Drawing:
     style.percent(ax, "y")
     ax.set(xlabel="cache size (slots)", ylabel="hit ratio", ylim=(0, 1))
     best = style.share(frame["hits"][-1])
-    style.title(figure, f"No cache answers more than {best} of touches")
+    style.title(figure, f"No cache answers more than {best} of the accesses")
     return Drawing(
         figure,
-        caption="Touches, one for each slot and block, that a least-recently-used cache answers. Band: 95 % bootstrap over blocks. "
+        caption="Accesses, one for each slot and block, that a least-recently-used cache answers. Band: 95 % bootstrap over blocks. "
         "The window starts with an empty cache.",
         alt=f"A rising line that levels off at {best}.",
     )
@@ -133,7 +134,7 @@ def expiry(frame: pl.DataFrame) -> Drawing:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda kept, _: f"{kept / 1e3:g}"))
     ax.set(
         xlabel="slots kept (thousands, mean over blocks)",
-        ylabel="touches of kept slots",
+        ylabel="accesses to kept slots",
         xlim=(0, None),
         ylim=(0, 1),
     )
@@ -143,7 +144,7 @@ def expiry(frame: pl.DataFrame) -> Drawing:
     said = ", ".join(f"{policy} {style.share(hits)}" for policy, hits in at.items())
     return Drawing(
         figure,
-        caption="Touches of kept slots against slots kept, for windows and for a least-recently-used cache of the same mean size, on "
+        caption="Accesses to kept slots against slots kept, for windows and for a least-recently-used cache of the same mean size, on "
         "the same blocks. Bands: 95 % bootstrap over blocks.",
         alt=f"Two rising lines that nearly coincide; at the largest size {said}.",
     )

@@ -15,7 +15,7 @@ class ExecutionStateResults(Results):
     """Numbers that the chapter records."""
 
     slots: int = result(
-        "storage slots of the whole state",
+        "parameter: storage slots of the whole state",
         guard="tests/execution/test_state_trees.py::test_one_update_walks_one_path",
     )
     hexary_kb: float = result(
@@ -40,12 +40,12 @@ class ExecutionStateResults(Results):
         guard="tests/execution/test_state_trees.py::test_verkle_witness_counts_stems_values_and_code",
     )
     best_hits: float = result(
-        "share of touches, one per slot and block, that an unlimited cache answers",
+        "share of accesses, one per slot and block, that an unlimited cache answers",
         fmt=".0%",
         interval=_BLOCKS,
         guard="tests/execution/test_caches.py::test_hit_ratio_is_that_of_a_simulated_cache",
     )
-    depth: int = result("reads under way that the text quotes", guard=_READS)
+    depth: int = result("parameter: reads under way that the text quotes", guard=_READS)
     serial_ms: float = result(
         "model: time to read a block's slots one after the other",
         unit="ms",
@@ -61,13 +61,13 @@ class ExecutionStateResults(Results):
         guard=_READS,
     )
     window_hits: float = result(
-        "touches of slots touched within the longest window before",
+        "share of accesses to slots touched within the longest window before",
         fmt=".0%",
         interval=_BLOCKS,
         guard="tests/execution/test_expiry.py::test_window_curve_is_that_of_a_walk",
         gate=gate(0.51, 0.0005, "a share of exact counts, rounded here"),
     )
-    few_shards: int = result("number of shards that the text quotes", guard=_PARTITION)
+    few_shards: int = result("parameter: number of shards that the text quotes", guard=_PARTITION)
     hash_cross: float = result(
         "cross-shard share, placed by hash",
         fmt=".0%",

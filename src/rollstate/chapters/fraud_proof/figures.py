@@ -173,6 +173,55 @@ def kills(frame: pl.DataFrame) -> Drawing:
     )
 
 
+def descent(frame: pl.DataFrame) -> Drawing:
+    """Draw how far each message narrows a dispute: ``message``, ``contract``, ``in dispute``, ``instructions``, ``gas``."""
+    figure, ax = style.subplots(width="page", height=3.6)
+    shown = frame.with_columns(
+        row=pl.int_range(pl.len()),
+        name=pl.concat_str(pl.int_range(1, pl.len() + 1), pl.lit("  "), pl.col("message")),
+    )
+    contracts = frame["contract"].unique(maintain_order=True).to_list()
+    table = shown.to_pandas()
+    ax.plot(shown["instructions"], shown["row"], color="#BBBBBB", linewidth=1, zorder=1)
+    sns.scatterplot(
+        table, x="instructions", y="row", hue="contract", hue_order=contracts, palette=style.palette(contracts),
+        style="contract", style_order=contracts, markers=dict(zip(contracts, style.MARKERS, strict=False)), s=40,
+        linewidth=0, zorder=3, ax=ax,
+    )  # fmt: skip
+    most = whole(frame["instructions"].max())
+    for row, left, text in shown.select("row", "instructions", "in dispute").iter_rows():
+        inside = left > most**0.5
+        ax.annotate(
+            text, (left, row), (-7 if inside else 7, 0), textcoords="offset points", fontsize=6.8, va="center",
+            ha="right" if inside else "left", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+    style.log_axis(ax, "x")
+    ax.set(
+        xlabel="instructions in dispute after the message", ylabel="", yticks=range(shown.height),
+        yticklabels=shown["name"].to_list(), xlim=(0.6, most * 3),
+    )  # fmt: skip
+    ax.xaxis.set_major_locator(FixedLocator([10**k for k in range(0, 9, 2) if 10**k <= most * 3]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.set_xlim(0.6, most * 3)
+    ax.invert_yaxis()
+    sns.move_legend(ax, "upper left", bbox_to_anchor=(0.01, 0.99), title=None)
+    style.title(figure, f"One false instruction among {most:,} is found in {frame.height} messages")
+    total = whole(frame["gas"].sum())
+    return Drawing(
+        figure,
+        caption=f"A game that ends in an instruction, played on the chain: {total:,} gas for these messages. Each mark "
+        "stands at the number of instructions that are left in dispute, beside what they are.",
+        alt="Instructions in dispute: "
+        + "; ".join(
+            f"after {message}: {text}, {left:,} left, {gas:,} gas"
+            for message, text, left, gas in frame.select(
+                "message", "in dispute", "instructions", "gas"
+            ).iter_rows()
+        )
+        + ".",
+    )
+
+
 def instructions(frame: pl.DataFrame, *, limit: int) -> Drawing:
     """Draw what checking an instruction costs: ``kind``, ``gas``."""
     figure, ax = style.subplots(width="page", height=2.2)

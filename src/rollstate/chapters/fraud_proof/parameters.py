@@ -47,6 +47,9 @@ class FraudProof(Parameters):
     random_games: int = parameter(1_000, low=10, high=1_000_000, doc="random games of two parties")
     crowd_plays: int = parameter(1_000, low=10, high=1_000_000, doc="random plays of many parties at once")
     model_batches: int = parameter(3, unit="batches", low=2, high=4, doc="batches of the timed model")
+    program_batches: int = parameter(
+        4, unit="batches", low=3, high=32, doc="batches of the game that ends in an instruction"
+    )
     instructions: int = parameter(40, low=5, high=10_000, doc="instructions whose check on chain is measured")
     seed: int = parameter(1, low=0, doc="seed of transactions and of the random games")
 

@@ -20,7 +20,11 @@ _BUDGET = (
     "tests/dispute/test_economics.py::test_a_budget_buys_games_side_by_side_and_losses_one_after_the_other"
 )
 _PRICE = "tests/dispute/test_crowds.py::test_delays_cost_what_the_rules_say"
-_INSTRUCTION = "tests/riscv/test_guest.py::test_a_false_instruction_anywhere_is_found_and_refuted_on_chain"
+_PROGRAM = "tests/riscv/test_program_stage.py"
+_INSTRUCTION = f"{_PROGRAM}::test_a_false_instruction_anywhere_is_found"
+_LATER = f"{_PROGRAM}::test_a_later_claim_leads_to_the_batch_with_the_lie"
+_ON_CHAIN = f"{_PROGRAM}::test_contracts_and_rules_agree_from_either_role_and_gas_is_as_recorded"
+_TRUE_STANDS = f"{_PROGRAM}::test_a_true_claim_stands_against_a_challenger_with_a_false_instruction"
 _INSTRUCTION_GAS = "tests/riscv/test_verifier.py::test_the_costliest_step_stays_below_half_a_million_gas"
 
 
@@ -60,25 +64,25 @@ class FraudProofResults(Results):
         guard=_GAS,
     )
     zk_stage_two: int = result(
-        "gas of checking one Groth16 proof in place of stage two, from the gas schedule",
+        "model: gas of checking one Groth16 proof in place of stage two, from the gas schedule",
         unit="gas",
         fmt=",",
         guard=_ZK,
     )
 
-    states: int = result("states of the timed model with all rules", fmt=",", guard=_MODEL)
+    states: int = result("model: states of the timed model with all rules", fmt=",", guard=_MODEL)
     attacks: int = result(
-        "attacks found in the timed model with all rules",
+        "model: attacks found in the timed model with all rules",
         guard=_MODEL,
         gate=gate(0, 0, "no schedule may do harm"),
     )
     rules: int = result("rules that were removed one at a time", guard=_NEEDED)
     needed: int = result(
-        "rules without which the model has an attack",
+        "model: rules without which the timed model has an attack",
         guard=_NEEDED,
         gate=gate(10, 0, "every rule is there for an attack"),
     )
-    longest_attack: int = result("messages of the longest of the shortest attacks", guard=_NEEDED)
+    longest_attack: int = result("model: messages of the longest of the shortest attacks", guard=_NEEDED)
 
     games: int = result("random games of two parties", fmt=",", guard=_RANDOM)
     won: int = result("random games of two parties that the honest one won", fmt=",", guard=_RANDOM)
@@ -108,48 +112,79 @@ class FraudProofResults(Results):
     )
 
     game_delay: float = result(
-        "longest delay that any number of puppet games buy", unit="s", fmt=",.0f", guard=_PRICE
+        "model: longest delay that any number of puppet games buy", unit="s", fmt=",.0f", guard=_PRICE
     )
     loss_delay: float = result(
-        "delay that one ETH buys a sequencer that loses on purpose", unit="s", fmt=",.0f", guard=_PRICE
+        "model: delay that one ETH buys a sequencer that loses on purpose", unit="s", fmt=",.0f", guard=_PRICE
     )
 
-    run_steps: int = result("instructions of a batch on the machine", fmt=",", guard=_INSTRUCTION)
+    program_steps: int = result(
+        "instructions of all batches of the program's game", fmt=",", guard=_INSTRUCTION
+    )
+    run_steps: int = result("instructions of the batch that is found", fmt=",", guard=_INSTRUCTION)
     transaction_steps: int = result("instructions of the disputed transaction", fmt=",", guard=_INSTRUCTION)
+    program_batch: int = result("batch that the program's game finds", guard=_LATER)
     found_transaction: int = result("transaction, from 0, that the dispute finds", guard=_INSTRUCTION)
     found_instruction: int = result(
-        "instruction, from 0, that the dispute finds", fmt=",", guard=_INSTRUCTION
+        "instruction of the transaction, from 0, that the dispute finds", fmt=",", guard=_INSTRUCTION
     )
     false_instruction: int = result(
-        "instruction, from 0, that was executed falsely", fmt=",", guard=_INSTRUCTION
+        "instruction of the transaction, from 0, that was executed falsely", fmt=",", guard=_INSTRUCTION
     )
-    transaction_rounds: int = result("rounds until the transaction is found", guard=_INSTRUCTION)
-    instruction_rounds: int = result("rounds from there until the instruction is found", guard=_INSTRUCTION)
+    instruction_rounds: int = result(
+        "pairs of messages in the program stage until the instruction is found", guard=_INSTRUCTION
+    )
+    program_messages: int = result("messages of the program's game", guard=_ON_CHAIN)
+    program_gas: int = result(
+        "gas of the program's game",
+        unit="gas",
+        fmt=",",
+        guard=_ON_CHAIN,
+    )
+    program_stage_gas: int = result(
+        "gas of the messages of the program stage in it", unit="gas", fmt=",", guard=_ON_CHAIN
+    )
     instruction_gas: int = result(
-        "gas of checking the disputed instruction", unit="gas", fmt=",", guard=_INSTRUCTION_GAS
+        "gas of the message that checks the disputed instruction", unit="gas", fmt=",", guard=_ON_CHAIN
     )
     instruction_gas_most: int = result(
         "gas of the costliest instruction that was checked", unit="gas", fmt=",", guard=_INSTRUCTION_GAS
     )
     instruction_refuted: bool = result(
-        "whether the contract refutes the false instruction", guard=_INSTRUCTION
+        "whether the contracts refute the false instruction",
+        guard=_ON_CHAIN,
+        gate=gate(1, 0, "a false instruction may never stand"),
+    )
+    program_true_stands: bool = result(
+        "whether the true claim stands against a challenger with the same false instruction",
+        guard=_TRUE_STANDS,
+        gate=gate(1, 0, "a true claim may never fall to a false instruction"),
     )
     step_code_bytes: int = result(
         "code of the contract that checks an instruction", unit="bytes", fmt=",", guard=_INSTRUCTION_GAS
     )
+    program_stage_code_bytes: int = result(
+        "code of the program stage's contract", unit="bytes", fmt=",", guard=_ON_CHAIN
+    )
 
-    budget: float = result("budget of the adversary in the comparison", unit="ETH", fmt=",.0f", guard=_BUDGET)
-    budget_games: int = result("false games that the budget pays for", fmt=",", guard=_BUDGET)
+    budget: float = result(
+        "parameter: budget of the adversary in the comparison", unit="ETH", fmt=",.0f", guard=_BUDGET
+    )
+    budget_games: int = result(
+        "model: false games that the adversary's budget pays for", fmt=",", guard=_BUDGET
+    )
     honest_share: float = result(
-        "gas that answering all of them costs the honest sequencer, over the budget", fmt=".1%", guard=_BUDGET
+        "model: gas that answering all false games costs the honest sequencer, over the adversary's budget",
+        fmt=".1%",
+        guard=_BUDGET,
     )
     honest_income: float = result(
-        "half of the lost bonds of these games, which goes to the honest sequencer, over the budget",
+        "model: half of the lost bonds of all false games, which goes to the honest sequencer, over the adversary's budget",
         fmt=".0%",
         guard=_BUDGET,
     )
     budget_delay: float = result(
-        "delay that the budget buys a sequencer that loses on purpose again and again",
+        "model: delay that the adversary's budget buys a sequencer that loses on purpose again and again",
         unit="days",
         fmt=",.0f",
         guard=_BUDGET,

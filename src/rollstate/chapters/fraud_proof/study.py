@@ -18,9 +18,6 @@ from rollstate.dispute.game import Rules
 from rollstate.dispute.matches import Played
 from rollstate.dispute.transition import Transfer, exit_key
 from rollstate.dispute.worlds import Fault, World
-from rollstate.riscv import bisection, guest
-from rollstate.riscv.interpreter import Machine
-from rollstate.riscv.on_chain import StepContract
 
 PROOF_INPUTS = 5
 """Public inputs of a proof of one batch: states before and after it, transactions, difference, and their number."""
@@ -329,92 +326,3 @@ def prices(p: FraudProof) -> pl.DataFrame:
         schema=["attack", "delay (s)", "cost (ETH)", "delay for one ETH (s)", "can be repeated"],
         orient="row",
     )
-
-
-_MOST_STEPS = 10**8
-KINDS = {
-    0x13: "arithmetic", 0x33: "arithmetic", 0x37: "arithmetic", 0x17: "arithmetic", 0x03: "load", 0x23: "store",
-    0x63: "branch or jump", 0x6F: "branch or jump", 0x67: "branch or jump", 0x73: "end",
-}  # fmt: skip
-"""Kind of an instruction by its opcode."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """A batch that the machine ran.
-
-    Attributes
-    ----------
-    run : bisection.Run
-        Its states.
-    ends : list of int
-        Steps after which each transaction is done, 0 before them.
-    """
-
-    run: bisection.Run
-    ends: list[int]
-
-
-def execution(p: FraudProof) -> Execution:
-    """Run a batch of m transfers of coin and token, drawn at random, on the machine."""
-    rng = random.Random(p.seed)
-    accounts = [rng.randbytes(20) for _ in range(8)]
-    balances = {
-        (one, kind): rng.randrange(100, 1000) for one in accounts for kind in (guest.NATIVE, guest.TOKEN)
-    }
-    batch = [
-        guest.Transfer(rng.randrange(2), sender, receiver, rng.randrange(1, 200))
-        for sender, receiver in (rng.sample(accounts, 2) for _ in range(p.m))
-    ]
-    # A run of fewer transactions is the same up to the end of the last one.
-    ends = [
-        Machine.start(guest.memory(balances, batch[:k])).finish(_MOST_STEPS).steps for k in range(1, p.m + 1)
-    ]
-    return Execution(bisection.Run(guest.memory(balances, batch), ends[-1]), [0, *ends])
-
-
-def instruction_dispute(ran: Execution, p: FraudProof, node: Any) -> dict[str, int | bool]:
-    """Play a dispute over one false instruction of the faulty transaction: transaction first, then instruction.
-
-    Returns
-    -------
-    dict
-        What the chapter records of it, by name.
-    """
-    first, last = ran.ends[p.fault_transaction], ran.ends[p.fault_transaction + 1]
-    false = random.Random(p.seed).randrange(first + 1, last - 1)
-    liar = bisection.FalseRun(ran.run, false)
-    outer = bisection.first_disagreement(
-        lambda k: ran.run.claim(ran.ends[k]), lambda k: liar.claim(ran.ends[k]), p.m
-    )
-    start, stop = ran.ends[outer.step], ran.ends[outer.step + 1]
-    inner = bisection.first_disagreement(
-        lambda k: ran.run.claim(start + k), lambda k: liar.claim(start + k), stop - start
-    )
-    witness = ran.run.witness(start + inner.step)
-    contract = StepContract(node.w3)
-    return {
-        "run_steps": ran.ends[-1],
-        "transaction_steps": stop - start,
-        "found_transaction": outer.step,
-        "found_instruction": start + inner.step,
-        "false_instruction": false,
-        "transaction_rounds": outer.rounds,
-        "instruction_rounds": inner.rounds,
-        "instruction_gas": contract.gas(inner.agreed, witness),
-        "instruction_refuted": contract.step(inner.agreed, witness) != inner.claimed,
-        "step_code_bytes": contract.code_bytes,
-    }
-
-
-def instruction_gas(ran: Execution, p: FraudProof, node: Any) -> pl.DataFrame:
-    """Return the gas of checking instructions of the run, drawn at random: ``kind``, ``gas``."""
-    rng, contract, rows = random.Random(p.seed + 1), StepContract(node.w3), []
-    last = ran.ends[-1] - 1
-    drawn = rng.sample(range(last), min(p.instructions - 1, last))
-    for step in [*sorted(drawn), last]:
-        witness = ran.run.witness(step)
-        at = witness.state.pc % 32
-        code = witness.code.content[at] & 127
-        rows.append((KINDS[code], contract.gas(witness.state.hash(), witness)))
-    return pl.DataFrame(rows, schema=["kind", "gas"], orient="row").sort("kind", "gas")

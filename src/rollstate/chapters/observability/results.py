@@ -15,44 +15,73 @@ class ObservabilityResults(Results):
     """What each view of a chain shows, and how far numbers computed from it are off."""
 
     prestate_touches: float = result(
-        "recall of touches, both modes of the prestate tracer", fmt=".1%", interval=_RANGE, guard=_EXACT
+        "model: recall of touches, both modes of the prestate tracer, simulated chains",
+        fmt=".1%",
+        interval=_RANGE,
+        guard=_EXACT,
     )
     diff_touches: float = result(
-        "recall of touches, difference mode alone", fmt=".0%", interval=_RANGE, guard=_EXACT
+        "model: recall of touches, difference mode alone, simulated chains",
+        fmt=".0%",
+        interval=_RANGE,
+        guard=_EXACT,
     )
     logs_touches: float = result(
-        "recall of touches, transfer logs", fmt=".0%", interval=_RANGE, guard=_LAYOUTS
+        "model: recall of touches, transfer logs, simulated chains",
+        fmt=".0%",
+        interval=_RANGE,
+        guard=_LAYOUTS,
     )
-    logs_slots: float = result("recall of slots, transfer logs", fmt=".0%", interval=_RANGE, guard=_LAYOUTS)
+    logs_slots: float = result(
+        "model: recall of slots, transfer logs, simulated chains", fmt=".0%", interval=_RANGE, guard=_LAYOUTS
+    )
     logs_false: float = result(
-        "share of the writes implied by logs that change nothing", fmt=".1%", interval=_RANGE, guard=_LAYOUTS
+        "model: share of the writes implied by logs that change nothing, simulated chains",
+        fmt=".1%",
+        interval=_RANGE,
+        guard=_LAYOUTS,
     )
     prestate_vain: float = result(
-        "share of stores that both modes show as writes", fmt=".0%", interval=_RANGE, guard=_EXACT
+        "model: share of stores that both modes show as writes, simulated chains",
+        fmt=".0%",
+        interval=_RANGE,
+        guard=_EXACT,
     )
     logs_tail: float = result(
-        "tail index from transfer logs over the true one", fmt=".2f", interval=_RANGE, guard=_BY_HAND
+        "model: tail index from transfer logs over the true one, simulated chains",
+        fmt=".2f",
+        interval=_RANGE,
+        guard=_BY_HAND,
     )
     logs_reuse: float = result(
-        "reuse within {horizon} blocks from transfer logs over the true one",
+        "model: reuse within {horizon} blocks from transfer logs over the true one, simulated chains",
         fmt=".2f",
         interval=_RANGE,
         guard=_BY_HAND,
     )
     logs_memory: float = result(
-        "memory ratio from transfer logs over the true one", fmt=".2f", interval=_RANGE, guard=_BY_HAND
+        "model: memory ratio from transfer logs over the true one, simulated chains",
+        fmt=".2f",
+        interval=_RANGE,
+        guard=_BY_HAND,
     )
     logs_cost: float = result(
-        "total cost from transfer logs over the true one", fmt=".2f", interval=_RANGE, guard=_BY_HAND
+        "model: total cost from transfer logs over the true one, simulated chains",
+        fmt=".2f",
+        interval=_RANGE,
+        guard=_BY_HAND,
     )
     diff_cost: float = result(
-        "total cost from the difference mode alone over the true one",
+        "model: total cost from the difference mode alone over the true one, simulated chains",
         fmt=".2f",
         interval=_RANGE,
         guard=_BY_HAND,
     )
     prestate_cost: float = result(
-        "total cost from both modes over the true one", fmt=".3f", interval=_RANGE, guard=_BY_HAND
+        "model: total cost from both modes over the true one, simulated chains",
+        fmt=".3f",
+        interval=_RANGE,
+        guard=_BY_HAND,
     )
     real_touches: int = result("touches of a slot by a transaction in the recorded blocks", guard=_REAL)
     real_missed: float = result(

@@ -281,16 +281,30 @@ def growth(frame: pl.DataFrame, *, serial: float) -> Drawing:
     title = "No plan that was tried reaches the class performance"
     if all(len(part) for part in reached):
         most, serial_most = (real(part.max()) for part in reached)
-        title = f"Performance is reached up to {most:g} times the gas, and up to {style.share(serial_most)} not shortened"
-    said = ", ".join(
-        f"{row['target']} at {row['gas_growth']:g} times the gas and {style.share(row['serial'])}: "
-        + (f"{row['gpus']:.0f} GPUs" if row["met"] else "no plan")
-        for row in frame.iter_rows(named=True)
-    )
+        title = f"A plan reaches the class performance up to {most:g} times today's gas, or {style.share(serial_most)} not shortened"
+    by_gas = _plans(frame.filter(pl.col("serial") == serial), "gas_growth")
+    by_serial = _plans(frame.filter(pl.col("gas_growth") == 1), "serial")
     style.title(figure, title)
-    return Drawing(figure, caption=f"Cheapest plans. Left: by gas, {style.share(serial)} of a proof not shortened by more GPUs. Right: by "
-                   f"that share, which is assumed, at today's gas. {said}.",
-                   alt=f"Two panels of lines by target. {said}.")  # fmt: skip
+    return Drawing(
+        figure,
+        caption=f"Cheapest plans that prove every block at some time (live) and of the class performance. Left: by gas as a "
+        f"multiple of today's, {style.share(serial)} of a proof not shortened by more GPUs: {by_gas}. Right: by that share, "
+        f"which is assumed, at today's gas: {by_serial}.",
+        alt=f"Two panels of lines by target. By gas: {by_gas}. By the share that more GPUs do not shorten: {by_serial}.",
+    )
+
+
+def _plans(frame: pl.DataFrame, by: str) -> str:
+    """Return the GPUs of each target's plans in words."""
+    shown = style.share if by == "serial" else style.plain
+    said = []
+    for (target,), part in frame.sort("target", by).group_by("target", maintain_order=True):
+        plans = ", ".join(
+            (f"{row['gpus']:.0f} GPUs" if row["met"] else "no plan") + f" at {shown(row[by])}"
+            for row in part.iter_rows(named=True)
+        )
+        said.append(f"{target}, {plans}")
+    return "; ".join(said)
 
 
 def auction(frame: pl.DataFrame) -> Drawing:

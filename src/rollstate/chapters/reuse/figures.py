@@ -229,19 +229,19 @@ def tails(frame: pl.DataFrame) -> Drawing:
     )
 
 
-_RULES = {
+RULES = {
     "30 days": "30 days", "90 days": "90 days", "fixed window, tuned": "tuned window", "never demote": "never demote",
     "always demote": "always demote", "ski rental": "ski rental", "window per class": "window per class",
     "re-tuned on change": "re-tuned on change", "window per slot": "window per slot",
 }  # fmt: skip
-_COLOURS = dict(
+RULE_COLOURS = dict(
     zip(
-        _RULES.values(),
+        RULES.values(),
         (*(style.COLOURS[i] for i in (4, 5, 0, 7, 3, 2, 1, 6)), "#999999"),
         strict=True,
     )
 )
-_TOP, _NEAR = 12.0, 1.35
+_TOP, NEAR = 12.0, 1.35
 """Costs over hindsight above this are drawn at the edge, in all and near one: by how much a rule is hopeless is in the
 table."""
 
@@ -257,17 +257,17 @@ def _panels(
 
 def over_months(frame: pl.DataFrame) -> Drawing:
     """Draw what rules cost on the second half: ``trace``, ``penalty`` (days), ``policy``, ``to_hindsight``."""
-    shown = frame.filter(pl.col("policy").is_in(list(_RULES))).with_columns(
-        pl.col("policy").replace_strict(_RULES)
+    shown = frame.filter(pl.col("policy").is_in(list(RULES))).with_columns(
+        pl.col("policy").replace_strict(RULES)
     )
     traces = shown["trace"].unique(maintain_order=True).to_list()
-    names = [name for name in _RULES.values() if name in set(shown["policy"])]
+    names = [name for name in RULES.values() if name in set(shown["policy"])]
     figure, (near, all_) = _panels(traces, 4.6, 2, sharex="col")
-    for axes, top in ((near, _NEAR), (all_, _TOP)):
+    for axes, top in ((near, NEAR), (all_, _TOP)):
         for ax, trace in zip(axes, traces, strict=True):
             part = shown.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=top))
             sns.lineplot(
-                part.to_pandas(), x="penalty", y="to_hindsight", hue="policy", hue_order=names, palette=_COLOURS,
+                part.to_pandas(), x="penalty", y="to_hindsight", hue="policy", hue_order=names, palette=RULE_COLOURS,
                 style="policy", style_order=names, markers=[*style.MARKERS, "h"][: len(names)], dashes=False,
                 errorbar=None, legend=ax is all_[-1], ax=ax,
             )  # fmt: skip
@@ -280,20 +280,20 @@ def over_months(frame: pl.DataFrame) -> Drawing:
     _shared_legend(figure, axes[-1])
     day = frame.filter(pl.col("penalty") >= 1)
     worst = {
-        _RULES[policy]: real(part["to_hindsight"].max())
+        RULES[policy]: real(part["to_hindsight"].max())
         for (policy,), part in day.group_by("policy", maintain_order=True)
-        if policy in _RULES
+        if policy in RULES
     }
     said = "; ".join(f"{name} {value:.3g}" for name, value in worst.items())
     style.title(
         figure,
-        f"From a RAM-day on, re-tuning costs at most {worst['re-tuned on change']:.2f} of the best window in hindsight, the "
-        f"window tuned once {worst['tuned window']:.2f}",
+        f"From a RAM-day on, re-tuning costs at most {worst['re-tuned on change']:.2f} times as much as the best window, the "
+        f"window tuned once {worst['tuned window']:.2f} times",
     )
     return Drawing(
         figure,
         caption="Cost on the second half of each trace over that of the fixed window that was best there, by the cost of a "
-        f"miss; rules were set on the first half. Above, what is near one; values above {_NEAR:g} and {_TOP:g} are drawn at "
+        f"miss; rules were set on the first half. Above, what is near one; values above {NEAR:g} and {_TOP:g} are drawn at "
         "the upper edges. Largest ratio from one "
         f"RAM-day on: {said}.",
         alt=f"{2 * len(traces)} panels, two for each trace, with a line for each rule. Largest ratio from one RAM-day on: {said}.",
@@ -303,13 +303,13 @@ def over_months(frame: pl.DataFrame) -> Drawing:
 def drift(frame: pl.DataFrame) -> Drawing:
     """Draw rules on each eighth: ``trace``, ``start`` (day), ``policy``, ``to_hindsight``, ``penalty``."""
     chosen = ("90 days", "fixed window, tuned", "window per class", "re-tuned on change")
-    frame = frame.filter(pl.col("policy").is_in(chosen)).with_columns(pl.col("policy").replace_strict(_RULES))
+    frame = frame.filter(pl.col("policy").is_in(chosen)).with_columns(pl.col("policy").replace_strict(RULES))
     traces = frame["trace"].unique(maintain_order=True).to_list()
-    names = [_RULES[name] for name in chosen]
+    names = [RULES[name] for name in chosen]
     figure, [axes] = _panels(traces, 2.9)
     for ax, trace in zip(axes, traces, strict=True):
         sns.lineplot(
-            frame.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=_NEAR)).to_pandas(),
+            frame.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=NEAR)).to_pandas(),
             x="start", y="to_hindsight", hue="policy", hue_order=names, palette=style.palette(names), style="policy",
             style_order=names, errorbar=None, legend=False, markers=False, ax=ax,
         )  # fmt: skip
@@ -319,19 +319,19 @@ def drift(frame: pl.DataFrame) -> Drawing:
         )
     style.lines_key(figure, names, ncols=4)
     penalty = real(frame["penalty"].max())
-    top = frame.filter(policy=_RULES["fixed window, tuned"]).sort("to_hindsight").row(-1, named=True)
+    top = frame.filter(policy=RULES["fixed window, tuned"]).sort("to_hindsight").row(-1, named=True)
     cell = frame.filter(trace=top["trace"], start=top["start"])
     at = dict(cell.select("policy", "to_hindsight").rows())
     said = ", ".join(f"{name} {value:.2f}" for name, value in at.items())
     style.title(
         figure,
-        f"On {top['trace']} from day {top['start']:,.0f} on the tuned window costs {at['tuned window']:.2f} of the best one, "
-        f"re-tuned on change {at['re-tuned on change']:.2f}",
+        f"On {top['trace']} from day {top['start']:,.0f} on the tuned window costs {at['tuned window']:.2f} times as much as the "
+        f"best, re-tuned on change {at['re-tuned on change']:.2f} times",
     )
     return Drawing(
         figure,
         caption=f"Cost on each eighth of a trace, with all before it known, over that of the fixed window that was best on this "
-        f"eighth; a miss costs {penalty:g} RAM-days. Values above {_NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
+        f"eighth; a miss costs {penalty:g} RAM-days. Values above {NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
         alt=f"{len(traces)} panels with four lines over time. On {top['trace']} from day {top['start']:,.0f} on: {said}.",
     )
 
@@ -374,4 +374,77 @@ def trace_length(frame: pl.DataFrame) -> Drawing:
         "over that of the best window in hindsight. Circles: the span is too short, as its window takes more than half of it "
         f"or it holds fewer than 200 completed gaps. Largest ratio: {worst}.",
         alt=f"{len(traces)} panels on logarithmic axes with a line for each span. Largest ratio by span: {worst}.",
+    )
+
+
+def foretold(frame: pl.DataFrame, *, unit: str, hot: int) -> Drawing:
+    """Draw what forecasts say beside what came: ``panel``, ``series``, ``at``, ``value``, ``low``, ``high``."""
+    frame = _numbers(frame, "at", "low", "high")
+    names = frame["series"].unique(maintain_order=True).to_list()
+    came, forecasts = names[0], names[1:]
+    colours = dict(zip(forecasts, (*style.COLOURS[:6], "#999999", "#7B5B3A"), strict=False)) | {
+        came: "#000000"
+    }
+    figure, axes = style.subplots(1, 3, width="page", height=3.8)
+    for ax, (panel, label) in zip(
+        axes, {"reuse": "touched again exactly L later", "coverage": "visits covered"}.items(), strict=False
+    ):
+        part = frame.filter(pl.col("panel") == panel)
+        sns.lineplot(
+            part.to_pandas(), x="at", y="value", hue="series", hue_order=names, palette=colours, style="series",
+            style_order=names, errorbar=None, legend=panel == "reuse", ax=ax,
+        )  # fmt: skip
+        band = part.filter(pl.col("series") == came)
+        style.band(ax, band["at"], band["low"], band["high"], color="#000000")
+        _time_axis(ax, unit)
+        ax.tick_params(axis="x", rotation=45)
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel(label)
+        style.percent(ax, "y", decimals=0)
+    axes[1].set_xlabel("window" if unit == "seconds" else "window (blocks)")
+    sets = frame.filter(pl.col("panel") == "hot")
+    bound = real(sets.filter(pl.col("series") == came)["value"].item())
+    chosen = sets.filter(pl.col("series") != came)
+    for row in chosen.iter_rows(named=True):
+        y = forecasts.index(row["series"])
+        axes[2].plot([row["low"], row["high"]], [y, y], color=colours[row["series"]])
+        axes[2].plot(row["value"], y, "o", color=colours[row["series"]], markersize=4.5)
+        axes[2].annotate(
+            row["series"],
+            (0.02, y),
+            (0, 4),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=6,
+        )
+    axes[2].axvline(bound, color="black", linestyle=":", linewidth=0.9)
+    axes[2].set(xlabel="visits served", ylim=(len(forecasts) - 0.5, -0.5), yticks=range(len(forecasts)))
+    axes[2].set_yticklabels(["" for _ in forecasts])
+    style.percent(axes[2], "x", decimals=0)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    off = {
+        name: real((part["value"] - frame.filter(pl.col("panel") == "reuse", pl.col("series") == came)["value"]).abs().mean())
+        for name in forecasts
+        for part in [frame.filter(pl.col("panel") == "reuse", pl.col("series") == name)]
+    }  # fmt: skip
+    served = {row["series"]: row["value"] for row in chosen.iter_rows(named=True)}
+    nearest, first = min(off, key=lambda name: off[name]), max(served, key=lambda name: served[name])
+    style.title(
+        figure,
+        f"Nearest to the reuse that came: {nearest} ({style.share(off[nearest], 1)} off); best hot set: {first} "
+        f"({style.share(served[first], 1)} served)",
+    )
+    said = "; ".join(
+        f"{name} {style.share(off[name], 1)} off, {style.share(served[name], 1)} served" for name in forecasts
+    )
+    return Drawing(
+        figure,
+        caption="The last third of the trace, forecast from what lies before. Left: reuse by lag. Middle: share of visits whose "
+        f"slot was visited at most a window before. Right: share of visits on the {hot:,} slots that each forecast ranks first; "
+        f"dotted: {style.share(bound, 1)}, the best set in hindsight. Bands and bars: 95 % bootstrap over tenths of the judged "
+        f"blocks. Mean distance to the reuse that came, and share served: {said}.",
+        alt=f"Two panels of rising or falling curves, one for each forecast and a black one for what came, and a panel of dots. "
+        f"{said}.",
     )

@@ -36,6 +36,9 @@ class Reuse(Parameters):
     penalty: float = parameter(
         30.0, unit="RAM-days", low=1e-6, doc="the penalty, of these, that windows of time are compared at"
     )
+    month: str = parameter(
+        "mainnet_thinned_30d", doc="trace, not a profile, whose last third models forecast from the rest"
+    )
     hot: int = parameter(10_000, unit="slots", low=1, doc="slots in the hot set")
     min_events: int = parameter(
         100, unit="gaps", low=10, doc="completed gaps that an index of the gap rests on at least"
@@ -44,6 +47,6 @@ class Reuse(Parameters):
     seed: int = parameter(20_261_127, low=0, doc="seed of every bootstrap")
 
     def data_sets(self) -> tuple[str, ...]:
-        """Return what is read and does not come with the package."""
+        """Return what is read and does not come with the package; of the month it is the trace that is read."""
         read = dict.fromkeys((self.trace, self.short, *self.others, *self.long))
-        return tuple(name for name in read if name not in profile.shipped())
+        return tuple(dict.fromkeys((*(name for name in read if name not in profile.shipped()), self.month)))

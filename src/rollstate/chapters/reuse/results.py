@@ -26,6 +26,11 @@ _NEXT = "tests/horizons/test_few.py::test_the_next_window_lies_in_its_prediction
 _COVERS = "tests/horizons/test_few.py::test_measured_coverage"
 _ONE_MORE = "95 % prediction interval of one more eighth, from those of all long traces"
 _WILSON = "95 % Wilson interval over simulated samples"
+_TENTHS = "95 % bootstrap over tenths of the judged blocks, {draws} draws"
+_FORETOLD = "tests/horizons/test_foresight.py::test_measures_by_brute_force"
+_RENEWAL = "tests/horizons/test_foresight.py::test_the_true_law_foretells_reuse_and_coverage"
+_RANKED = "tests/horizons/test_foresight.py::test_ties_share_the_rest_of_a_hot_set"
+_COUNTED = "tests/chapters/reuse/test_foretold.py::test_models_are_counted_by_their_paired_difference"
 _EXACT = "a ratio of exact counts, rounded here"
 
 
@@ -110,7 +115,12 @@ class ReuseResults(Results):
         interval=_BORDERS,
         guard=_HOT,
     )
-    hot_span: float = result("length of the spans before and after", unit="days", fmt=".3g", guard=_HOT)
+    hot_span: float = result(
+        "length of the span before and of the span after a choice of hot slots",
+        unit="days",
+        fmt=".3g",
+        guard=_HOT,
+    )
     frequency_index: float = result(
         "Hill index of the touches of a slot, the busiest sixtieth", fmt=".2f", interval=_GROUPS, guard=_INDEX
     )
@@ -132,32 +142,42 @@ class ReuseResults(Results):
         fmt=",.0f",
         guard=_GAPS,
     )
-    gaps_low: float = result("smallest index of the gap", fmt=".2f", guard=_GAPS)
-    gaps_high: float = result("largest index of the gap", fmt=".2f", guard=_GAPS)
+    gaps_low: float = result(
+        "smallest Hill index of the gap between touches, over thresholds and traces", fmt=".2f", guard=_GAPS
+    )
+    gaps_high: float = result(
+        "largest Hill index of the gap between touches, over thresholds and traces", fmt=".2f", guard=_GAPS
+    )
     worst_month: float = result(
         "largest cost of a fixed window of 30 days over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".0f",
         guard=_REPLAY,
     )
     worst_quarter: float = result(
-        "the same of a fixed window of 90 days",
+        "largest cost of a fixed window of 90 days over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".0f",
         guard=_REPLAY,
     )
     worst_tuned: float = result(
-        "the same of the window tuned on the first half",
+        "largest cost of the window tuned on the first half over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".2f",
         guard=_REPLAY,
     )
     worst_retuned: float = result(
-        "the same of the window tuned again at every border since the last change", fmt=".2f", guard=_RETUNED
+        "largest cost of the window re-tuned on change over the best window in hindsight, penalties of a RAM-day and more",
+        fmt=".2f",
+        guard=_RETUNED,
     )
     worst_slots: float = result(
-        "the same of the window per slot from the posterior of its rate",
+        "largest cost of the window per slot over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".1f",
         guard=_SLOT,
     )
-    worst_classes: float = result("the same of the window per class", fmt=".2f", guard=_GROUP)
+    worst_classes: float = result(
+        "largest cost of the window per class over the best window in hindsight, penalties of a RAM-day and more",
+        fmt=".2f",
+        guard=_GROUP,
+    )
     best_classes: float = result(
         "smallest cost of the window per class over the best window in hindsight", fmt=".2f", guard=_GROUP
     )
@@ -169,19 +189,33 @@ class ReuseResults(Results):
         "cheapest simple rule",
         guard=_WORST,
     )
-    goal_slots: int = result("the same of the window per slot", guard=_WORST)
+    goal_slots: int = result(
+        "traces and penalties at which the window per slot is within 5 % of the best window in hindsight and within 2 % of the cheapest simple rule",
+        guard=_WORST,
+    )
     goal_cells: int = result("traces and penalties judged, of a RAM-day and more", guard=_WORST)
     drift_trace: str = result("long trace on which the tuned window loses most to drift", guard=_DRIFT)
     drift_day: float = result(
-        "day at which the eighth begins in which it does", unit="days", fmt=",.0f", guard=_DRIFT
+        "day at which the eighth of the trace begins in which the tuned window loses most to drift",
+        unit="days",
+        fmt=",.0f",
+        guard=_DRIFT,
     )
     drift_tuned: float = result(
-        "cost there, at the largest penalty, of the tuned window over the best in hindsight",
+        "cost of the tuned window over the best in hindsight, in the eighth in which it loses most, at the largest penalty",
         fmt=".2f",
         guard=_DRIFT,
     )
-    drift_quarter: float = result("the same of a fixed window of 90 days", fmt=".2f", guard=_DRIFT)
-    drift_retuned: float = result("the same of re-tuning on change", fmt=".2f", guard=_CHANGE)
+    drift_quarter: float = result(
+        "cost of a fixed window of 90 days over the best in hindsight, in the eighth in which the tuned window loses most",
+        fmt=".2f",
+        guard=_DRIFT,
+    )
+    drift_retuned: float = result(
+        "cost of re-tuning on change over the best in hindsight, in the eighth in which the tuned window loses most",
+        fmt=".2f",
+        guard=_CHANGE,
+    )
     next_tuned: float = result(
         "cost of the tuned window over the best in hindsight, at {penalty} RAM-days, geometric mean over eighths",
         fmt=".2f",
@@ -189,7 +223,10 @@ class ReuseResults(Results):
         guard=_NEXT,
     )
     next_retuned: float = result(
-        "the same of re-tuning on change", fmt=".2f", interval=_ONE_MORE, guard=_NEXT
+        "cost of re-tuning on change over the best in hindsight, at {penalty} RAM-days, geometric mean over eighths",
+        fmt=".2f",
+        interval=_ONE_MORE,
+        guard=_NEXT,
     )
     eighths: int = result("eighths of long traces that rules were judged on", guard=_NEXT)
     covers_percentile: float = result(
@@ -215,15 +252,23 @@ class ReuseResults(Results):
         fmt=".1f",
         guard=_SPAN,
     )
-    hour_most: float = result("largest of these", fmt=".1f", guard=_SPAN)
+    hour_most: float = result(
+        "largest cost over hindsight of a window tuned on an hour, penalties of 30 RAM-days and more",
+        fmt=".1f",
+        guard=_SPAN,
+    )
     week_90_least: float = result(
         "smallest cost over hindsight of a window tuned on a week, at 90 RAM-days", fmt=".2f", guard=_SPAN
     )
-    week_90_most: float = result("largest of these", fmt=".2f", guard=_SPAN)
+    week_90_most: float = result(
+        "largest cost over hindsight of a window tuned on a week, at 90 RAM-days", fmt=".2f", guard=_SPAN
+    )
     week_365_least: float = result(
         "smallest cost over hindsight of a window tuned on a week, at 365 RAM-days", fmt=".2f", guard=_SPAN
     )
-    week_365_most: float = result("largest of these", fmt=".2f", guard=_SPAN)
+    week_365_most: float = result(
+        "largest cost over hindsight of a window tuned on a week, at 365 RAM-days", fmt=".2f", guard=_SPAN
+    )
     accepted_most: float = result(
         "largest cost over hindsight of a window from a span that is long enough for it",
         fmt=".2f",
@@ -236,3 +281,62 @@ class ReuseResults(Results):
         guard=_LENGTH,
     )
     refused_spans: int = result("spans and penalties where the span is too short", guard=_LENGTH)
+    foretold_models: int = result(
+        "models of the next touch that forecast the last third of the month", guard=_COUNTED
+    )
+    foretold_visits: float = result(
+        "touches that the Kaplan-Meier curves by visits foretell over those that came",
+        fmt=".2f",
+        guard=_RENEWAL,
+    )
+    foretold_reuse_carried: float = result(
+        "mean error of reuse by lag, carried forward from the days before",
+        fmt=".2%",
+        interval=_TENTHS,
+        guard=_FORETOLD,
+    )
+    foretold_reuse_best: float = result(
+        "mean error of reuse by lag, smallest of any model", fmt=".2%", interval=_TENTHS, guard=_FORETOLD
+    )
+    foretold_reuse_model: str = result("model that reuse by lag is foretold best by", guard=_COUNTED)
+    foretold_reuse_better: int = result(
+        "models that foretell reuse by lag better than what is carried forward, beyond doubt", guard=_COUNTED
+    )
+    foretold_reuse_worse: int = result("models that do so worse, for reuse by lag", guard=_COUNTED)
+    foretold_coverage_carried: float = result(
+        "mean error of the share of touches that a window covers, carried forward from the days before",
+        fmt=".2%",
+        interval=_TENTHS,
+        guard=_FORETOLD,
+    )
+    foretold_coverage_best: float = result(
+        "mean error of the share of touches that a window covers, smallest of any model",
+        fmt=".2%",
+        interval=_TENTHS,
+        guard=_FORETOLD,
+    )
+    foretold_coverage_model: str = result(
+        "model that coverage of windows is foretold best by", guard=_COUNTED
+    )
+    foretold_coverage_better: int = result(
+        "models that foretell coverage of windows better than what is carried forward, beyond doubt",
+        guard=_COUNTED,
+    )
+    foretold_coverage_worse: int = result("models that do so worse, for coverage of windows", guard=_COUNTED)
+    foretold_hot_carried: float = result(
+        "share of the touches served by {hot} slots, touched most often before",
+        fmt=".1%",
+        interval=_TENTHS,
+        guard=_RANKED,
+    )
+    foretold_hot_best: float = result(
+        "share of the touches served by {hot} slots, largest of any model's set",
+        fmt=".1%",
+        interval=_TENTHS,
+        guard=_RANKED,
+    )
+    foretold_hot_model: str = result("model that the hot set is foretold best by", guard=_COUNTED)
+    foretold_hot_better: int = result(
+        "models that foretell the hot set better than what is carried forward, beyond doubt", guard=_COUNTED
+    )
+    foretold_hot_worse: int = result("models that do so worse, for the hot set", guard=_COUNTED)

@@ -25,7 +25,9 @@ RISK_TIMES = 6
 """Gap times at which the numbers at risk are written under the curves."""
 
 
-def curves(frame: pl.DataFrame, *, what: str) -> Drawing:
+def curves(
+    frame: pl.DataFrame, *, what: str, bands: str = "simultaneous, bootstrap over contracts"
+) -> Drawing:
     """Draw survival by stratum with numbers at risk: ``stratum``, ``time``, ``survival``, ``low``, ``high``, ``at_risk``."""
     names = frame["stratum"].unique(maintain_order=True).to_list()
     colours = style.palette(names)
@@ -79,9 +81,14 @@ def curves(frame: pl.DataFrame, *, what: str) -> Drawing:
     return Drawing(
         figure,
         caption=f"Kaplan-Meier curves of the training blocks: share of spells without another access. {what} Bands: 95 % "
-        "simultaneous, bootstrap over contracts. The rows below count the spells at risk.",
+        f"{bands}. The rows below count the spells at risk.",
         alt=f"Falling step curves with bands and numbers at risk. Not accessed again after ten blocks: {numbers}.",
     )
+
+
+def by_kind(frame: pl.DataFrame) -> Drawing:
+    """Draw `curves` by the kind of contract."""
+    return curves(frame, what="By the kind of the slot's contract.")
 
 
 def effects(frame: pl.DataFrame) -> Drawing:

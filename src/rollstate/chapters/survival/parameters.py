@@ -23,6 +23,9 @@ class Survival(Parameters):
         None, unit="block", low=1, doc="block behind the window; all if not given"
     )
     peer: str = parameter("zksp", doc="trace on which the peer's calibration is reproduced")
+    codes: str = parameter(
+        "pevm-blocks", doc="blocks with the state before them, whose code tells kinds of contracts"
+    )
     train: float = parameter(0.5, low=0.1, high=0.8, doc="share of the window that models are fitted on")
     horizon: float = parameter(
         0.16, low=0.01, high=0.3, doc="horizon of the forecasts as a share of the window"
@@ -46,5 +49,5 @@ class Survival(Parameters):
             )
 
     def data_sets(self) -> tuple[str, ...]:
-        """Return the two traces that the chapter reads."""
-        return (self.trace, self.peer)
+        """Return the two traces that the chapter reads, and the blocks with code."""
+        return (self.trace, self.peer, self.codes)

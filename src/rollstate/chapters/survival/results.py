@@ -31,6 +31,9 @@ _ALL_TIMES = "tests/survival/test_conformal.py::test_simultaneous_bounds_hold_at
 _TRUTH = (
     "tests/survival/test_forecasts.py::test_frailty_leaves_little_for_covariates_once_the_idle_time_is_known"
 )
+_KINDS = "tests/traces/test_kinds.py::test_kinds_by_code_and_name"
+_LABELLED = "tests/chapters/survival/test_kinds.py::test_shares_and_agreement_are_counted"
+_GAIN = "tests/chapters/survival/test_kinds.py::test_a_label_that_decides_the_gap_is_a_gain_and_one_at_random_is_none"
 _PEER = "tests/survival/test_peer.py::test_isotonic_helps_once_ties_are_pooled"
 
 
@@ -42,7 +45,7 @@ class SurvivalResults(Results):
     """How well the next access of a slot can be forecast, and what bounds hold without a model."""
 
     spells: int = result("spells that models are fitted on", fmt=",", guard=_AS_OF)
-    horizon: int = result("horizon of the forecasts", unit="blocks", guard=_LANDMARK)
+    horizon: int = result("parameter: horizon of the forecasts", unit="blocks", guard=_LANDMARK)
     judge_block: int = result("block at which forecasts are judged", fmt="d", guard=_LANDMARK)
     judged: int = result("slots that forecasts are judged on", fmt=",", guard=_LANDMARK)
     accessed: float = result(
@@ -76,18 +79,21 @@ class SurvivalResults(Results):
     )
     models: int = result("models with covariates, the landmark model included", guard=_FORECASTS)
     not_better: int = result(
-        "of these, models with no real gain over idle time alone, by contract", guard=_PAIRED
+        "models with covariates that gain nothing clear over idle time alone, bootstrap over contracts",
+        guard=_PAIRED,
     )
     best_difference: float = _brier("Brier score of the picked model less that of idle time alone", _PAIRED)
     best_verdict: str = result(
-        "verdict of that paired difference",
+        "verdict of the paired difference of the picked model to idle time alone",
         guard=_PAIRED,
         gate=gate("no difference that the data can tell", 0, "a verdict has no tolerance"),
     )
     recent_difference: float = _brier(
         "Brier score of the landmark model less that of idle time alone", _RECENT
     )
-    recent_verdict: str = result("verdict of that paired difference, landmark model", guard=_RECENT)
+    recent_verdict: str = result(
+        "verdict of the paired difference of the landmark model to idle time alone", guard=_RECENT
+    )
 
     outside: float = result(
         "share of the judged slots whose answer needs extrapolation beyond the gaps of the training blocks",
@@ -99,21 +105,25 @@ class SurvivalResults(Results):
         "Brier score of the picked model, slots inside the training range", _RANGE
     )
     verdict_inside: str = result(
-        "verdict of their paired difference, inside the training range", guard=_RANGE
+        "verdict of the paired difference of the picked model to idle time alone, inside the training range",
+        guard=_RANGE,
     )
     brier_km_outside: float = _brier("Brier score of idle time alone, slots that need extrapolation", _RANGE)
     brier_best_outside: float = _brier(
         "Brier score of the picked model, slots that need extrapolation", _RANGE
     )
     verdict_outside: str = result(
-        "verdict of their paired difference where extrapolation is needed", guard=_RANGE
+        "verdict of the paired difference of the picked model to idle time alone where extrapolation is needed",
+        guard=_RANGE,
     )
 
     calibrators: int = result("ways of calibrating that were tried", guard=_ISOTONIC)
-    calibration_gain: float = _brier("change of the picked model's Brier score by the best of them", _PAIRED)
+    calibration_gain: float = _brier(
+        "change of the picked model's Brier score by the best way of calibrating", _PAIRED
+    )
     calibration_verdict: str = result("whether calibration helps on later blocks", guard=_ISOTONIC)
 
-    nominal: float = result("nominal coverage of the bounds", fmt=".0%", guard=_COVER)
+    nominal: float = result("parameter: nominal coverage of the bounds", fmt=".0%", guard=_COVER)
     coverage: float = result(
         "share of waits on later blocks that are at least their bound",
         fmt=".1%",
@@ -129,7 +139,7 @@ class SurvivalResults(Results):
         guard=_RISK,
     )
     missed_nominal: float = result(
-        "share of misses that the threshold was to keep to", fmt=".0%", guard=_RISK
+        "parameter: share of slots that may be demoted and then accessed", fmt=".0%", guard=_RISK
     )
     demoted: float = result("share of slots that the controlled threshold demotes", fmt=".0%", guard=_RISK)
     coverage_simultaneous: float = result(
@@ -139,12 +149,41 @@ class SurvivalResults(Results):
         guard=_ALL_TIMES,
     )
 
+    kinds_labelled: float = result(
+        "share of the accesses whose contract has a known kind", fmt=".0%", guard=_LABELLED
+    )
+    kinds_by_code: float = result(
+        "share of the accesses whose contract's code is at hand", fmt=".0%", guard=_LABELLED
+    )
+    kinds_contracts: float = result(
+        "share of the contracts that have a known kind", fmt=".0%", guard=_LABELLED
+    )
+    kinds_compared: int = result("contracts with code and a kind given by hand", guard=_LABELLED)
+    kinds_proxies: int = result(
+        "contracts with code and a public kind that are proxies, whose code does not tell their kind",
+        guard=_KINDS,
+    )
+    kinds_agree: int = result("of the others, contracts on which code and hand agree", guard=_LABELLED)
+    kinds_brier_class: float = _brier(
+        "Brier score on the judged slots of a curve for each class of activity", _GAIN
+    )
+    kinds_brier_kind: float = _brier(
+        "Brier score of a curve for each class of activity and kind of contract", _GAIN
+    )
+    kinds_difference: float = result(
+        "Brier score with the kind of contract less that without", fmt=".5f", interval=_CONTRACTS, guard=_GAIN
+    )
+    kinds_verdict: str = result("verdict of that paired difference", guard=_GAIN)
+
     closest: str = result("model closest to the true probabilities of the synthetic trace", guard=_TRUTH)
     closest_error: float = result(
-        "its mean absolute error of forecast", fmt=".3f", interval=_CONTRACTS, guard=_TRUTH
+        "mean absolute error of forecast of the model closest to the true probabilities",
+        fmt=".3f",
+        interval=_CONTRACTS,
+        guard=_TRUTH,
     )
     curve_error: float = result(
-        "mean absolute error of forecast of idle time alone there",
+        "mean absolute error of forecast of idle time alone on the synthetic trace",
         fmt=".3f",
         interval=_CONTRACTS,
         guard=_TRUTH,

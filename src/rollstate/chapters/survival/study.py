@@ -207,6 +207,13 @@ def shown_curves(found: Study | None, seen: Trace | Profile, p: Survival) -> pl.
     return profiles.curves(seen, p, LABELS, FEWEST_EVENTS) if isinstance(seen, Profile) else None
 
 
+def shown_bands(seen: Trace | Profile) -> str:
+    """Return what the bands of `shown_curves` are, in words."""
+    if isinstance(seen, Profile):
+        return f"pointwise, bootstrap over {seen.clusters}"
+    return "simultaneous, bootstrap over contracts"
+
+
 def curves(found: Study) -> pl.DataFrame:
     """Return Kaplan-Meier curves by stratum with simultaneous bands over contracts, and how many are at risk.
 
@@ -222,10 +229,11 @@ def curves(found: Study) -> pl.DataFrame:
     order = [name for name in LABELS.values() if name in enough["stratum"]]
     order += sorted(set(enough["stratum"]) - set(order))
     parts = {name: found.known.filter(pl.col("stratum") == name) for name in order} or {POOLED: found.known}
-    return pl.concat([_curve(name, part, found.p) for name, part in parts.items()])
+    return pl.concat([curve(name, part, found.p) for name, part in parts.items()])
 
 
-def _curve(name: str, part: pl.DataFrame, p: Survival) -> pl.DataFrame:
+def curve(name: str, part: pl.DataFrame, p: Survival) -> pl.DataFrame:
+    """Return the curve of some spells under a name, as `curves`."""
     spells = from_frame(part, cluster="contract_id")
     times = np.unique(np.round(np.geomspace(1, spells.duration[spells.event].max(), 40)))
     try:
@@ -239,9 +247,9 @@ def _curve(name: str, part: pl.DataFrame, p: Survival) -> pl.DataFrame:
             band_low=nothing, band_high=nothing
         )
     start = pl.DataFrame({"time": [0.0], "survival": [1.0], "low": [1.0], "high": [1.0]})
-    curve = pl.concat([start, band.select("time", "survival", low="band_low", high="band_high")])
-    risk = product_limit.at_risk(spells.duration, spells.entry, curve["time"].to_numpy())
-    return curve.select(pl.lit(name).alias("stratum"), pl.all()).with_columns(at_risk=risk)
+    table = pl.concat([start, band.select("time", "survival", low="band_low", high="band_high")])
+    risk = product_limit.at_risk(spells.duration, spells.entry, table["time"].to_numpy())
+    return table.select(pl.lit(name).alias("stratum"), pl.all()).with_columns(at_risk=risk)
 
 
 # Proportional hazards.

@@ -151,7 +151,7 @@ def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
     )
     style.title(figure, finding)
     numbers = ", ".join(
-        f"{row['ratio']:.2f} at {row['miss']:,g}"
+        f"{row['ratio']:.2f} at {style.plain(row['miss'])}"
         for row in frame.filter(pl.col("policy") == proposed).sort("miss").iter_rows(named=True)
     )
     return Drawing(
@@ -271,7 +271,10 @@ def misjudged(frame: pl.DataFrame, *, quote: float) -> Drawing:
     ax.legend(title=None)
     tenfold = frame.filter(pl.col("factor").is_in([0.1, 10.0])).group_by("policy").agg(pl.col("ratio").max())
     worst = tenfold.sort("ratio").row(-1, named=True)
-    style.title(figure, f"A tenfold error costs up to {worst['ratio']:.1f} times as much ({worst['policy']})")
+    style.title(
+        figure,
+        f"A tenfold error costs up to {worst['ratio']:.1f} times as much as no error ({worst['policy']})",
+    )
     numbers = ", ".join(
         f"{row['policy']} {row['ratio']:.2f}" for row in tenfold.sort("policy").iter_rows(named=True)
     )
@@ -295,13 +298,14 @@ def tiers(frame: pl.DataFrame) -> Drawing:
         ax.axvline(1, color="black", linewidth=0.8)
         ax.set_xscale("log")
         style.log_axis(ax, "x")
-        ax.set(title=f"{value:g} $ per second", ylabel="", xlabel="cost / cheapest single tier")
+        ax.set(title=f"{style.plain(value)} $ per second", ylabel="", xlabel="cost / cheapest single tier")
     two = frame.filter(pl.col("policy") == names[0])["ratio"]
     style.title(
-        figure, f"Two windows cost {real(two.min()):.2f} to {real(two.max()):.2f} of the cheapest single tier"
+        figure,
+        f"Two windows cost {real(two.min()):.2f} to {real(two.max()):.2f} times as much as the cheapest tier",
     )
     numbers = "; ".join(
-        f"{row['policy']} at {row['usd_per_s']:g} $/s: {row['ratio']:.2f}"
+        f"{row['policy']} at {style.plain(row['usd_per_s'])} $/s: {row['ratio']:.2f}"
         for row in frame.filter(pl.col("policy").is_in(names[:2])).iter_rows(named=True)
     )
     return Drawing(

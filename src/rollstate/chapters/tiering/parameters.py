@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rollstate import profile
 from rollstate.compendium.parameters import Parameters, parameter
 
 
@@ -30,6 +31,21 @@ class Tiering(Parameters):
     quote: float = parameter(
         10.0, unit="slot-blocks in RAM", low=0.01, high=1e9, doc="penalty that tables are made for"
     )
+    table_range: tuple[float, ...] = parameter(
+        (3.0, 100.0), unit="slot-blocks in RAM", low=0.01, high=1e12,
+        doc="lowest and highest of `misses` at which a table of windows is compared with the Cox model",
+    )  # fmt: skip
+    carried: tuple[str, ...] = parameter(
+        ("mainnet-bal", "linea_28279135", "cryptokitties", "cryptopunks", "foundation"),
+        doc="profiles between which policies are carried: shipped ones by name, or paths of your own",
+    )
+    carried_s: tuple[float, ...] = parameter(
+        (36.0, 120.0, 3_600.0, 86_400.0),
+        unit="s in RAM",
+        low=1e-3,
+        high=1e10,
+        doc="penalties of a miss for policies that are carried, as seconds of holding a slot",
+    )
     capacities: tuple[float, ...] = parameter(
         (0.01, 0.03, 0.1, 0.3), low=1e-4, high=1, doc="RAM as a share of the slots of the trace"
     )
@@ -44,5 +60,6 @@ class Tiering(Parameters):
     seed: int = parameter(20_261_121, low=0, doc="seed of bootstraps and of randomised policies")
 
     def data_sets(self) -> tuple[str, ...]:
-        """Return the trace and the published work."""
-        return (self.trace, self.peer)
+        """Return the trace, the published work, and what policies are carried between and does not come along."""
+        others = (name for name in dict.fromkeys(self.carried) if name not in profile.shipped())
+        return (self.trace, self.peer, *others)

@@ -28,6 +28,11 @@ _LITERAL = "tests/tiering/test_windows.py::test_the_published_placement_is_the_a
 _LRU = "tests/caching/test_policies.py::test_a_cache_is_that_of_its_paper"
 _PRIORITY = "tests/caching/test_curves.py::test_equal_memory_is_kept"
 _BELADY = "tests/caching/test_policies.py::test_no_cache_hits_more_than_belady"
+_COX = "tests/chapters/tiering/test_carried.py::test_the_table_and_cox_cost_what_their_windows_cost"
+_CARRIED = "tests/chapters/tiering/test_carried.py::test_every_pair_costs_what_its_rescaled_policy_costs"
+_FALLBACK = (
+    "tests/policy/test_policy.py::test_beyond_its_horizon_a_row_that_never_demotes_costs_no_more_than_it_says"
+)
 
 
 def _count(meaning: str, guard: str = _JUDGED, **options: Any) -> Any:
@@ -51,13 +56,15 @@ class TieringResults(Results):
         gate=gate(14271, 0, "a published count, reproduced to the unit"),
     )
     peer_total: int = result(
-        "total cost of the published rule there",
+        "total cost of the published rule on its authors' synthetic trace",
         unit="slot-blocks",
         guard=_UNIT,
         gate=gate(1429318925, 0, "a published count, reproduced to the unit"),
     )
     peer_gain: float = result(
-        "its cost over that of the best fixed window of the same data", fmt=".2f", guard=_UNIT
+        "cost of the published rule over that of the best fixed window, on its authors' synthetic trace",
+        fmt=".2f",
+        guard=_UNIT,
     )
     published_points: int = _count("published points of the policy on Scroll", _SWEEP)
     published_beaten: int = _count(
@@ -69,7 +76,9 @@ class TieringResults(Results):
         "published points at which the policy costs what always demoting costs", _COUNTS
     )
     months: int = _count("published rows of windows of 30 and 90 days", _COUNTS)
-    months_same: int = _count("of these, rows that cost what never demoting costs", _COUNTS)
+    months_same: int = _count(
+        "published rows of windows of 30 and 90 days that cost what never demoting costs", _COUNTS
+    )
 
     chain: str = result(
         "chain of the trace", guard="tests/traces/test_store.py::test_a_stamp_names_its_chain"
@@ -90,7 +99,12 @@ class TieringResults(Results):
         f"lowest cost of the proposed policy over that of {_BAR}, where the blocks can tell",
         gate=gate(0.826, 0.03, "half of the half-width of its interval"),
     )
-    best_at: float = result("penalty at which that is", unit="slot-blocks in RAM", fmt=",.0f", guard=_JUDGED)
+    best_at: float = result(
+        "penalty at which the cost of the proposed policy over the cheapest simple rule is lowest",
+        unit="slot-blocks in RAM",
+        fmt=",.0f",
+        guard=_JUDGED,
+    )
     worst_ratio: float = _ratio(
         f"highest cost of the proposed policy over that of {_BAR}, where the blocks can tell"
     )
@@ -106,7 +120,9 @@ class TieringResults(Results):
         guard="tests/tiering/test_replay.py::test_an_open_spell_costs_ski_rental_a_miss_and_the_clairvoyant_nothing",
     )
     robust_differs: int = _count(f"penalties at which the cost of minimax regret is not that of {_BAR}")
-    robust_below: int = _count("of these, penalties at which it is lower")
+    robust_below: int = _count(
+        "penalties at which the cost of minimax regret is lower than that of the cheapest simple rule"
+    )
     robust_cheaper: int = _count("penalties at which contracts can tell that minimax regret is cheaper")
     robust_dearer: int = _count("penalties at which contracts can tell that minimax regret costs more")
 
@@ -126,7 +142,10 @@ class TieringResults(Results):
         gate=gate(0.917, 0.018, "half of the half-width of its interval"),
     )
     peer_best_at: float = result(
-        "penalty at which that is", unit="slot-blocks in RAM", fmt=",.0f", guard=_JUDGED
+        "penalty at which the cost of the proposed policy over the cheapest simple rule is lowest, synthetic chain",
+        unit="slot-blocks in RAM",
+        fmt=",.0f",
+        guard=_JUDGED,
     )
     peer_worst_ratio: float = _ratio(
         f"highest cost of the proposed policy over that of {_BAR}, where the synthetic chain can tell"
@@ -139,7 +158,9 @@ class TieringResults(Results):
     peer_robust_differs: int = _count(
         f"penalties at which the cost of minimax regret is not that of {_BAR}, synthetic chain"
     )
-    peer_robust_below: int = _count("of these, penalties at which it is lower, synthetic chain")
+    peer_robust_below: int = _count(
+        "penalties at which the cost of minimax regret is lower than that of the cheapest simple rule, synthetic chain"
+    )
     peer_robust_cheaper: int = _count(
         "penalties at which contracts can tell that minimax regret is cheaper, synthetic chain"
     )
@@ -150,7 +171,9 @@ class TieringResults(Results):
     no_help: str = result(
         "what has a higher mean cost than the proposed policy on both chains", guard=_STANDINGS
     )
-    help: str = result("what has a lower mean cost on one of them", guard=_STANDINGS)
+    help: str = result(
+        "what has a lower mean cost than the proposed policy on at least one chain", guard=_STANDINGS
+    )
     never: int = _count("penalties at which no policy is cheaper than never demoting", _STANDINGS)
     kept: float = result(
         "share of slot-blocks that the proposed policy keeps in RAM at a penalty of {quote:g}",
@@ -159,7 +182,10 @@ class TieringResults(Results):
         guard=_METRICS,
     )
     found: float = result(
-        "share of accesses that it finds there", fmt=".0%", interval=_CONTRACTS, guard=_METRICS
+        "share of accesses that the proposed policy finds in RAM at a penalty of {quote:g}",
+        fmt=".0%",
+        interval=_CONTRACTS,
+        guard=_METRICS,
     )
     tau_best: float = result(
         f"cost of the probability threshold over that of {_BAR}, lowest over its horizon",
@@ -176,8 +202,16 @@ class TieringResults(Results):
         fmt=".2f",
         guard=_MISJUDGED,
     )
-    tenfold_tuned: float = result("the same of the tuned window", fmt=".2f", guard=_MISJUDGED)
-    tenfold_ski: float = result("the same of ski rental", fmt=".2f", guard=_MISJUDGED)
+    tenfold_tuned: float = result(
+        "cost of the tuned window with a penalty misjudged tenfold over that with the true one, worse side",
+        fmt=".2f",
+        guard=_MISJUDGED,
+    )
+    tenfold_ski: float = result(
+        "cost of ski rental with a penalty misjudged tenfold over that with the true one, worse side",
+        fmt=".2f",
+        guard=_MISJUDGED,
+    )
     drift: float = result(
         "highest cost of the tuned window over the best one of the same fold", fmt=".2f", guard=_FOLDS
     )
@@ -185,24 +219,70 @@ class TieringResults(Results):
         "highest cost of the proposed policy over the best window of the same fold", fmt=".2f", guard=_FOLDS
     )
     ssd_break_even: float = result(
-        "idle time in RAM that costs as much as one access on SSD", unit="h", fmt=".0f", guard=_SHEET
+        "model: idle time in RAM that costs as much as one access on SSD", unit="h", fmt=".0f", guard=_SHEET
     )
     cold_break_even: float = result(
-        "idle time on SSD that costs as much as one access in cold storage instead",
+        "model: idle time on SSD that costs as much as one access in cold storage instead",
         unit="d",
         fmt=",.0f",
         guard=_SHEET,
     )
-    three_ram: float = _share("share of slot-blocks that the two-window rule keeps in RAM", _PAIR)
-    three_ssd: float = _share("share of slot-blocks that it keeps on SSD", _PAIR)
+    three_ram: float = _share("model: share of slot-blocks that the two-window rule keeps in RAM", _PAIR)
+    three_ssd: float = _share("model: share of slot-blocks that the two-window rule keeps on SSD", _PAIR)
     three_ratio: float = result(
-        "cost of the two-window rule over that of the cheapest single tier", fmt=".3f", guard=_PAIR
+        "model: cost of the two-window rule over that of the cheapest single tier", fmt=".3f", guard=_PAIR
     )
     three_published: float = result(
-        "cost of the published placement over that of the cheapest single tier", fmt=".3f", guard=_LITERAL
+        "model: cost of the published placement over that of the cheapest single tier",
+        fmt=".3f",
+        guard=_LITERAL,
     )
-    capacity: float = _share("memory that the text quotes, as a share of the bytes of all slots", _LRU)
+    capacity: float = _share(
+        "parameter: memory that the text quotes, as a share of the bytes of all slots", _LRU
+    )
+    table_points: int = _count("penalties at which a table of windows is compared with the Cox model", _COX)
+    table_rows: int = _count("rows of the table of windows that is compared with the Cox model", _COX)
+    table_cheaper: int = _count(
+        "penalties at which the table of windows clearly costs less than the Cox model", _COX
+    )
+    table_dearer: int = _count(
+        "penalties at which the table of windows clearly costs more than the Cox model, counted", _COX
+    )
+    table_dearer_at: str = result(
+        "penalties at which the table of windows clearly costs more than the Cox model", guard=_COX
+    )
+    table_worst: float = _ratio("highest cost of the table over that of the Cox model", _COX)
+    table_worst_at: float = result(
+        "penalty at which the table of windows costs most over the Cox model", fmt=",g", guard=_COX
+    )
+    carried: int = _count("pairs of profiles and penalties at which a table was carried elsewhere", _CARRIED)
+    carried_cheaper: int = _count(
+        "pairs and penalties at which a carried table costs less than the cheapest simple rule there",
+        _CARRIED,
+    )
+    carried_native: float = result(
+        "highest cost of a table where it was fitted over that of the cheapest simple rule",
+        fmt=".2f",
+        guard=_CARRIED,
+    )
+    carried_longer: float = result(
+        "highest cost of a table carried to a longer trace over that of the cheapest simple rule there",
+        fmt=".2f",
+        guard=_FALLBACK,
+    )
+    carried_uncut: float = result(
+        "highest cost of a table carried to a longer trace whose rows never demote beyond the longest idle time they have seen, over that of the cheapest simple rule there",
+        fmt=",.0f",
+        guard=_FALLBACK,
+    )
+    carried_shorter: float = result(
+        "highest cost of a table carried to a shorter trace over that of the cheapest simple rule there",
+        fmt=",.0f",
+        guard=_CARRIED,
+    )
     lru: float = _share("hit ratio among repeated accesses, LRU", _LRU)
     belady: float = _share("hit ratio among repeated accesses, the best possible", _BELADY)
     best_online: str = result("best cache without knowledge of the future in as much memory", guard=_PRIORITY)
-    best_online_hits: float = _share("its hit ratio among repeated accesses", _PRIORITY)
+    best_online_hits: float = _share(
+        "hit ratio among repeated accesses of the best cache without knowledge of the future", _PRIORITY
+    )

@@ -68,19 +68,19 @@ def blocks(frame: pl.DataFrame) -> Drawing:
 
 
 def write_share(frame: pl.DataFrame) -> Drawing:
-    """Draw how often events write by how many blocks touch the slot; columns of `rollstate.coverage.write_share`."""
+    """Draw how often accesses write by how many blocks touch the slot; columns of `rollstate.coverage.write_share`."""
     rows = frame.with_columns(
         pl.col("low", "high").cast(pl.Float64),
         row=pl.Series(
             [
-                f"{_between(fewest, most)}\n{events:,} events"
+                f"{_between(fewest, most)}\n{events:,} accesses"
                 for fewest, most, events in frame.select("fewest", "most", "events").iter_rows()
             ]
         ),
     )
     figure, ax = style.subplots(height=0.9 + 0.36 * frame.height)
     style.ranges(rows.to_pandas(), ax, value="share", low="low", high="high", row="row")
-    ax.set(xlabel="share of events that write", ylabel="blocks that touch the slot")
+    ax.set(xlabel="share of accesses that write", ylabel="blocks that touch the slot")
     style.percent(ax, "x")
     least, most = (rows.sort("share").row(at, named=True) for at in (0, -1))
     lowest, highest = (
@@ -90,13 +90,13 @@ def write_share(frame: pl.DataFrame) -> Drawing:
     style.title(
         figure,
         f"Slots touched in {_between(most['fewest'], most['most'])} are written in {style.share(most['share'])} of "
-        f"their events, those touched in {_between(least['fewest'], least['most'])} in {style.share(least['share'])}",
+        f"their accesses, those touched in {_between(least['fewest'], least['most'])} in {style.share(least['share'])}",
     )
     return Drawing(
         figure,
-        caption="Share of events that write, by the number of blocks that touch the slot. Lines: 95 % bootstrap over "
+        caption="Share of accesses that write, by the number of blocks that touch the slot. Lines: 95 % bootstrap over "
         f"contracts. The share is least with {lowest}, and largest with {highest}.",
-        alt=f"Dots with intervals for {frame.height} classes of slots. The share of events that write is least with "
+        alt=f"Dots with intervals for {frame.height} classes of slots. The share of accesses that write is least with "
         f"{lowest}, and largest with {highest}.",
     )
 
@@ -127,14 +127,14 @@ def concentration(frame: pl.DataFrame) -> Drawing:
     ax.plot(equal, equal, color="black", linestyle=":", linewidth=0.8)
     ax.annotate("equal use", (0.15, 0.15), (2, -2), textcoords="offset points", va="top", ha="left")
     ax.set_xscale("log")
-    ax.set(xlim=(equal[0], 1), ylim=(0, 1.02), xlabel="busiest share of units", ylabel="share of events")
+    ax.set(xlim=(equal[0], 1), ylim=(0, 1.02), xlabel="busiest share of units", ylabel="share of accesses")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}\u202f%"))
     style.percent(ax, "y")
     of = {(unit, top): style.share(_at(curves, unit, top)) for unit in units for top in (0.01, 0.1)}
-    style.title(figure, f"1\u202f% of the contracts receive {of['contracts', 0.01]} of the events")
+    style.title(figure, f"1\u202f% of the contracts receive {of['contracts', 0.01]} of the accesses")
     return Drawing(
         figure,
-        caption="Share of events on the busiest slots and contracts (log scale), with 95 % bootstrap bands over contracts. "
+        caption="Share of accesses on the busiest slots and contracts (log scale), with 95 % bootstrap bands over contracts. "
         f"The busiest tenth receives {of['slots', 0.1]} for slots and {of['contracts', 0.1]} for contracts. Only units "
         "that the window touches count.",
         alt=f"Two rising curves, contracts above slots. At a hundredth of the units they stand at "

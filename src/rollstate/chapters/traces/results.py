@@ -24,59 +24,59 @@ class TracesResults(Results):
 
     chain: str = result("chain of the trace", guard=_STAMP)
     blocks: int = result("blocks of the window", fmt=",", guard=_ADD_UP)
-    events: int = result("events: pairs of a block and a slot that it touches", fmt=",", guard=_EVENTS)
+    events: int = result("accesses: pairs of a block and a slot that it touches", fmt=",", guard=_EVENTS)
     slots: int = result("distinct slots touched", fmt=",", guard=_EVENTS, gate=gate(33_645, 0, _COUNT))
     contracts: int = result("contracts whose storage is touched", fmt=",", guard=_ADD_UP)
-    written: int = result("events that write", fmt=",", guard=_EVENTS)
-    read_only: int = result("events that only read", fmt=",", guard=_EVENTS)
+    written: int = result("accesses that write", fmt=",", guard=_EVENTS)
+    read_only: int = result("accesses that only read", fmt=",", guard=_EVENTS)
     writes: int = result(
         "writes, one per transaction and slot", fmt=",", guard=_EVENTS, gate=gate(25_303, 0, _COUNT)
     )
-    read_share: float = result("share of events that only read", fmt=".1%", guard=_EVENTS)
+    read_share: float = result("share of accesses that only read", fmt=".1%", guard=_EVENTS)
     once: float = result("share of slots touched in one block only", fmt=".1%", guard=_EVENTS)
     write_share_once: float = result(
-        "share of events that write, slots touched in one block",
+        "share of accesses that write, slots touched in one block",
         fmt=".0%",
         interval=_CONTRACTS,
         guard=_CLASSES,
     )
     write_share_again: float = result(
-        "share of events that write, slots touched in two blocks or more",
+        "share of accesses that write, slots touched in two blocks or more",
         fmt=".0%",
         interval=_CONTRACTS,
         guard=_CLASSES,
     )
     write_share_verdict: str = result(
-        "whether the intervals of the two shares of events that write overlap", guard=_CLASSES
+        "whether the intervals of the two shares of accesses that write overlap", guard=_CLASSES
     )
     top_slots: float = result(
-        "share of events on the busiest 1 % of slots", fmt=".1%", interval=_CONTRACTS, guard=_WHOLE
+        "share of accesses on the busiest 1 % of slots", fmt=".1%", interval=_CONTRACTS, guard=_WHOLE
     )
     gini_slots: float = result(
-        "Gini coefficient of events over touched slots",
+        "Gini index of accesses over touched slots",
         fmt=".2f",
         interval=_CONTRACTS,
         guard=_WHOLE,
         gate=gate(0.3815, 0.0001, _EXACT),
     )
     top_contracts: float = result(
-        "share of events on the busiest 1 % of contracts",
+        "share of accesses on the busiest 1 % of contracts",
         fmt=".1%",
         interval=_CONTRACTS,
         guard=_WHOLE,
         gate=gate(0.361, 0.0005, _EXACT),
     )
     gini_contracts: float = result(
-        "Gini coefficient of events over touched contracts", fmt=".2f", interval=_CONTRACTS, guard=_WHOLE
+        "Gini index of accesses over touched contracts", fmt=".2f", interval=_CONTRACTS, guard=_WHOLE
     )
     unseen: float = result(
-        "estimated share of a further block's events on slots never seen in the window",
+        "estimated share of a further block's accesses on slots never seen in the window",
         fmt=".1%",
         interval=_BLOCKS,
         guard=_UNSEEN,
     )
     unseen_late: float = result(
-        "share of the events in the last fifth of the blocks that are the first sighting of a slot",
+        "share of the accesses in the last fifth of the blocks that are the first sighting of a slot",
         fmt=".1%",
         guard=_LATE,
     )

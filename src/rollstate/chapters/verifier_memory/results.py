@@ -32,35 +32,35 @@ class VerifierMemoryResults(Results):
         gate=must_be(50, 0, "every stream must give the same set"),
     )
     before: float = result(
-        "bytes held at the end of the published batch before the change",
+        "model: bytes held at the end of the published batch before the change",
         unit="MiB",
         fmt=".0f",
         guard=_MEASURED,
         gate=must_be(305.5, 0.1, _ROUNDED),
     )
     gate: float = result(
-        "bytes saved by dropping the trace",
+        "model: bytes saved by dropping the trace, at the end of the published batch",
         unit="MiB",
         fmt=".0f",
         guard=_UP_TO,
         gate=must_be(287.1, 0.1, _ROUNDED),
     )
     merging: float = result(
-        "bytes saved besides by merging the maps",
+        "model: bytes that merging the maps saves once the trace is dropped",
         unit="MiB",
         fmt=".1f",
         guard=_PER_SLOT,
         gate=must_be(2.565, 0.001, _ROUNDED),
     )
     reserved: float = result(
-        "bytes held without the trace, maps merged, with lists reserved exactly",
+        "model: bytes held without the trace, maps merged, with lists reserved exactly",
         unit="MiB",
         fmt=".2f",
         guard=_EXACT,
         gate=must_be(10.76, 0.01, _ROUNDED),
     )
     columns: float = result(
-        "bytes that the columns hold with every access, by the layout model",
+        "model: bytes that the columns hold with every access of the published batch",
         unit="MiB",
         fmt=".0f",
         guard=_PEAK,
@@ -82,27 +82,29 @@ class VerifierMemoryResults(Results):
         gate=must_be(11.4, 0.2, "tables that have grown to other sizes hold up to a quarter more"),
     )
     original_per_access: float = result(
-        "bytes of everything that the original holds with its trace, per access, by the layout model",
+        "model: bytes of everything that the original holds with its trace, per access",
         unit="bytes",
         fmt=".0f",
         guard=_MEASURED,
     )
     slots_needed: int = result(
-        "distinct slots at which merging the maps would save 200 MiB", fmt=",", guard=_PER_SLOT
+        "model: distinct slots at which merging the maps would save 200 MiB", fmt=",", guard=_PER_SLOT
     )
     gate_over_merging: float = result(
-        "saving of dropping the trace as a multiple of that of merging maps, median over batches",
+        "model: saving of dropping the trace as a multiple of that of merging the maps, median over batches",
         fmt=",.0f",
         guard=_PER_SLOT,
     )
     comparisons: float = result(
-        "comparisons of the trace's sort as a multiple of those of the maps', largest stream",
+        "comparisons of keys of the trace's sort as a multiple of those of the maps' sort, largest stream",
         fmt=".0f",
         guard=_SORT,
     )
-    trace_length: float = result("length of the published batch's trace", unit="MiB", fmt=".0f", guard=_AUDIT)
+    trace_length: float = result(
+        "model: bytes of the entries of the published batch's trace", unit="MiB", fmt=".0f", guard=_AUDIT
+    )
     coincidence: float = result(
-        "costs and refunds of the published batch as if each were an entry of the trace",
+        "model: bytes of the trace of the published batch if each cost and each refund were an entry of it",
         unit="MiB",
         fmt=".0f",
         guard=_AUDIT,

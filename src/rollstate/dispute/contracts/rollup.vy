@@ -9,12 +9,9 @@
          the challenger. Invariants of a running game: `lo_hash` is agreed by both sides, `hi_hash` is asserted by the
          sequencer and denied by the challenger, lo < hi.
          A won or lost game never makes a batch final: only the window does, with no game open that could still
-         disprove the claim. The machine (`_step`) is appended to this file when it is compiled.
+         disprove the claim. Appended to this file when it is compiled: `lists.vy`, and a machine with the
+         game's last step, `transfers.vy` or the program's.
 """
-
-MAX_TXS: constant(uint256) = 64
-SECTIONS: constant(uint256) = 64  # parts that one message cuts a range into
-MAX_MIDDLES: constant(uint256) = 63
 
 # stages of a game
 RESPOND: constant(uint256) = 0     # the sequencer must agree or disagree with h(S'_{n-1})
@@ -141,50 +138,6 @@ def __init__(genesis: bytes32, window: uint256, clock: uint256, extension: uint2
     PATIENCE = patience
     self.root = genesis
     self.vault = msg.value
-
-
-# --- hashes -----------------------------------------------------------------------------------------------------
-
-@internal
-@pure
-def _pair(left: bytes32, right: bytes32) -> bytes32:
-    if left == empty(bytes32) and right == empty(bytes32):
-        return empty(bytes32)
-    return keccak256(concat(left, right))
-
-
-@internal
-@pure
-def _root(leaves: DynArray[bytes32, MAX_TXS]) -> bytes32:
-    """Merkle root of at most 64 leaves; an odd node is paired with zero, and no leaf has root zero."""
-    nodes: DynArray[bytes32, MAX_TXS] = leaves
-    count: uint256 = len(leaves)
-    if count == 0:
-        return empty(bytes32)
-    for level: uint256 in range(6):
-        if count == 1:
-            break
-        half: uint256 = (count + 1) // 2
-        for i: uint256 in range(half, bound=32):
-            right: bytes32 = nodes[2 * i + 1] if 2 * i + 1 < count else empty(bytes32)
-            nodes[i] = self._pair(nodes[2 * i], right)
-        count = half
-    return nodes[0]
-
-
-@internal
-@pure
-def _climbs_to(leaf: bytes32, index: uint256, count: uint256, proof: DynArray[bytes32, 6]) -> bytes32:
-    """Root that a leaf of a list of `count` leads to."""
-    node: bytes32 = leaf
-    at: uint256 = index
-    width: uint256 = count
-    for sibling: bytes32 in proof:
-        node = self._pair(sibling, node) if at & 1 == 1 else self._pair(node, sibling)
-        at = at >> 1
-        width = (width + 1) // 2
-    assert width == 1, "wrong length of a Merkle proof"
-    return node
 
 
 # --- the sequencer's seat ---------------------------------------------------------------------------------------
@@ -319,33 +272,6 @@ def acceptCheckpoint():
     self.pending = empty(Checkpoint)
 
 
-# --- exits ------------------------------------------------------------------------------------------------------
-
-@external
-def openExit() -> uint256:
-    """Get the key of an L2 account that nothing leaves; what arrives there is the caller's on this chain."""
-    key: uint256 = (7 << (DEPTH - 3)) + self.exit_count
-    self.exit_count += 1
-    self.owner[key] = msg.sender
-    return key
-
-
-@external
-def exit(n: uint256, key: uint256, held: uint256, path: Path):
-    """Pay what an exit account holds after batch n, shown in the final h(Delta_n), less what was paid before."""
-    assert n > 0 and n <= self.finalised, "exit's batch is not final"
-    assert self._is_exit(key), "no exit account"
-    assert self.owner[key] != empty(address), "nobody owns this account"
-    assert self._exit_root(key, held, path) == self.batches[n].delta, "value is not in the difference"
-    assert held > self.exited[key], "nothing new to exit"
-    amount: uint256 = held - self.exited[key]
-    assert amount <= self.vault, "the vault holds less"
-    self.exited[key] = held
-    self.vault -= amount
-    self.credit[self.owner[key]] += amount
-    log Exited(key=key, amount=amount)
-
-
 # --- the game ---------------------------------------------------------------------------------------------------
 
 @internal
@@ -425,41 +351,6 @@ def _stage_two(game: Game, x: uint256, pre: bytes32, post: bytes32) -> Game:
     moved.hi_hash = empty(bytes32)
     moved.middles = empty(bytes32)
     return moved
-
-
-@internal
-@pure
-def _sections(game: Game) -> (uint256, uint256):
-    """Width of a section of lo..hi and how many sections there are."""
-    width: uint256 = game.hi - game.lo
-    part: uint256 = (width + SECTIONS - 1) // SECTIONS
-    return part, (width + part - 1) // part
-
-
-@internal
-@pure
-def _commit(game: Game, middles: DynArray[bytes32, MAX_MIDDLES]) -> Game:
-    """Take the sequencer's values between the sections; they are in calldata, so nobody can hold them back."""
-    moved: Game = game
-    part: uint256 = 0
-    count: uint256 = 0
-    part, count = self._sections(game)
-    assert len(middles) + 1 == count, "wrong number of middles"
-    moved.middles = self._root(middles)
-    moved.sequencer_turn = False
-    return moved
-
-
-@internal
-@pure
-def _check_end(game: Game, index: uint256, count: uint256, node: bytes32, proof: DynArray[bytes32, 6]):
-    """Check that the sequencer's value at the lower end of section `index` is `node`; ends need no proof."""
-    if index == 0:
-        assert node == game.lo_hash, "not the agreed state"
-    elif index == count:
-        assert node == game.hi_hash, "not the denied state"
-    else:
-        assert self._climbs_to(node, index - 1, count - 1, proof) == game.middles, "not the sequencer's middle"
 
 
 @internal
@@ -545,6 +436,24 @@ def postRoots(id: uint256, game: Game, middles: DynArray[bytes32, MAX_MIDDLES]):
     self._save(id, self._commit(moved, middles))
 
 
+@internal
+def _go_on(id: uint256, game: Game, game_after: Game) -> uint256:
+    """Save a move of the challenger, or the new game of somebody else who made it; return which game goes on."""
+    moved: Game = game_after
+    if msg.sender == game.challenger:
+        self._save(id, moved)
+        return id
+    else:
+        moved.challenger = msg.sender
+        self.game_count += 1
+        if game.on_checkpoint:
+            self.pending.open_games += 1
+        else:
+            self.batches[game.first].held_by += 1
+        self._save(self.game_count, moved)
+        return self.game_count
+
+
 @external
 @payable
 def pick(id: uint256, game: Game, index: uint256, low: bytes32, low_proof: DynArray[bytes32, 6], high: bytes32,
@@ -554,8 +463,7 @@ def pick(id: uint256, game: Game, index: uint256, low: bytes32, low_proof: DynAr
     Every section of the sequencer's values is a claim of its own, so one pick says nothing about another.
     """
     moved: Game = self._move(id, game, FIND_BATCH, False)
-    own: bool = msg.sender == game.challenger
-    assert msg.value == (0 if own else CHALLENGER_BOND), "wrong bond of a pick"
+    assert msg.value == (0 if msg.sender == game.challenger else CHALLENGER_BOND), "wrong bond of a pick"
     part: uint256 = 0
     count: uint256 = 0
     part, count = self._sections(game)
@@ -570,16 +478,7 @@ def pick(id: uint256, game: Game, index: uint256, low: bytes32, low_proof: DynAr
     moved.sequencer_turn = True
     if moved.hi - moved.lo == 1:
         moved = self._stage_two(moved, moved.hi, low, high)
-    if own:
-        self._save(id, moved)
-    else:
-        moved.challenger = msg.sender
-        self.game_count += 1
-        if game.on_checkpoint:
-            self.pending.open_games += 1
-        else:
-            self.batches[game.first].held_by += 1
-        self._save(self.game_count, moved)
+    self._go_on(id, game, moved)
 
 
 @external
@@ -590,24 +489,6 @@ def postTrace(id: uint256, game: Game, delta: bytes32, middles: DynArray[bytes32
     assert game.x <= self.finalised or delta == self.batches[game.x].delta, "not the claimed difference"
     moved.hi_hash = self._vm(game.post, delta, game.hi)
     self._save(id, self._commit(moved, middles))
-
-
-@external
-def prove(id: uint256, game: Game, index: uint256, low_proof: DynArray[bytes32, 6], high: bytes32,
-          high_proof: DynArray[bytes32, 6], transaction: Bytes[MAX_TX_BYTES], proof: DynArray[bytes32, 6],
-          state_root: bytes32, delta_root: bytes32, accesses: DynArray[Access, MAX_ACCESSES]):
-    """Stage two: run one transaction between two of the sequencer's states. Anyone may show a wrong step."""
-    self._move(id, game, FIND_STEP, False)
-    assert index < game.hi, "no such transaction"
-    self._check_end(game, index, game.hi, self._vm(state_root, delta_root, index), low_proof)
-    self._check_end(game, index + 1, game.hi, high, high_proof)
-    found: bytes32 = self._climbs_to(keccak256(transaction), index, self.batches[game.x].size, proof)
-    assert found == self.batches[game.x].tx_root, "transaction is not in the batch"
-    if self._step(transaction, game.pre, state_root, delta_root, index, accesses) == high:
-        assert msg.sender == game.challenger, "the step is right"
-        self._sequencer_wins(id, game)
-    else:
-        self._challenger_wins(id, game)
 
 
 @external

@@ -1,6 +1,6 @@
 # The machine: one transfer checked against roots alone. Another machine replaces this file: it has to define
-# MAX_TX_BYTES, MAX_ACCESSES, Access, _vm (what a state inside a batch commits to) and _step (the next such state),
-# and, for exits, Path, _is_exit and _exit_root.
+# MAX_TX_BYTES, _vm (what a state inside a batch commits to) and the message that ends stage two. Exits are read from this
+# machine's state.
 
 DEPTH: constant(uint256) = 32  # of the state tree; fixed when the contract is compiled
 MAX_TX_BYTES: constant(uint256) = 128
@@ -158,3 +158,50 @@ def step(transaction: Bytes[MAX_TX_BYTES], pre: bytes32, state_root: bytes32, de
          executed: uint256, accesses: DynArray[Access, MAX_ACCESSES]) -> bytes32:
     """The step alone, for a party that wants to check its witness before it pays for the message."""
     return self._step(transaction, pre, state_root, delta_root, executed, accesses)
+
+
+# --- exits ------------------------------------------------------------------------------------------------------
+
+@external
+def openExit() -> uint256:
+    """Get the key of an L2 account that nothing leaves; what arrives there is the caller's on this chain."""
+    key: uint256 = (7 << (DEPTH - 3)) + self.exit_count
+    self.exit_count += 1
+    self.owner[key] = msg.sender
+    return key
+
+
+@external
+def exit(n: uint256, key: uint256, held: uint256, path: Path):
+    """Pay what an exit account holds after batch n, shown in the final h(Delta_n), less what was paid before."""
+    assert n > 0 and n <= self.finalised, "exit's batch is not final"
+    assert self._is_exit(key), "no exit account"
+    assert self.owner[key] != empty(address), "nobody owns this account"
+    assert self._exit_root(key, held, path) == self.batches[n].delta, "value is not in the difference"
+    assert held > self.exited[key], "nothing new to exit"
+    amount: uint256 = held - self.exited[key]
+    assert amount <= self.vault, "the vault holds less"
+    self.exited[key] = held
+    self.vault -= amount
+    self.credit[self.owner[key]] += amount
+    log Exited(key=key, amount=amount)
+
+
+# --- the last step ----------------------------------------------------------------------------------------------
+
+@external
+def prove(id: uint256, game: Game, index: uint256, low_proof: DynArray[bytes32, 6], high: bytes32,
+          high_proof: DynArray[bytes32, 6], transaction: Bytes[MAX_TX_BYTES], proof: DynArray[bytes32, 6],
+          state_root: bytes32, delta_root: bytes32, accesses: DynArray[Access, MAX_ACCESSES]):
+    """Stage two: run one transaction between two of the sequencer's states. Anyone may show a wrong step."""
+    self._move(id, game, FIND_STEP, False)
+    assert index < game.hi, "no such transaction"
+    self._check_end(game, index, game.hi, self._vm(state_root, delta_root, index), low_proof)
+    self._check_end(game, index + 1, game.hi, high, high_proof)
+    found: bytes32 = self._climbs_to(keccak256(transaction), index, self.batches[game.x].size, proof)
+    assert found == self.batches[game.x].tx_root, "transaction is not in the batch"
+    if self._step(transaction, game.pre, state_root, delta_root, index, accesses) == high:
+        assert msg.sender == game.challenger, "the step is right"
+        self._sequencer_wins(id, game)
+    else:
+        self._challenger_wins(id, game)

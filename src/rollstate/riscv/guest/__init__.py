@@ -21,7 +21,8 @@ from rollstate.dispute.keccak import keccak256
 from rollstate.errors import InputError
 from rollstate.riscv.machine import memory_of
 
-INPUT, TABLE, OUTPUT = 0x40000, 0x80000, 0x100000
+INPUT, TABLE, DIFFERENCE, OUTPUT = 0x40000, 0x80000, 0xC0000, 0x100000
+TRANSFER_BYTES = 49
 ENTRIES, ENTRY_BYTES = 4096, 40
 MOST_TRANSACTIONS = 4096
 NATIVE, TOKEN = 0, 1
@@ -71,22 +72,38 @@ def memory(balances: Balances, transactions: Sequence[Transfer]) -> np.ndarray:
             f"the program holds {ENTRIES} balances and {MOST_TRANSACTIONS} transactions, "
             f"not {len(balances)} and {len(transactions)}"
         )
-    table = bytearray(ENTRIES * ENTRY_BYTES)
+    given = len(transactions).to_bytes(2, "little") + b"".join(one.encode() for one in transactions)
+    return memory_of(program(), {INPUT: given, TABLE: table(balances)})
+
+
+def table(balances: Balances) -> bytes:
+    """Return balances as the program stores them: open addressing, 40 bytes an entry."""
+    out = bytearray(ENTRIES * ENTRY_BYTES)
     for (account, kind), value in balances.items():
         key = slot(account, kind)
         row = int.from_bytes(key[:4], "little") % ENTRIES
-        while any(table[row * ENTRY_BYTES : row * ENTRY_BYTES + 32]):
+        while any(out[row * ENTRY_BYTES : row * ENTRY_BYTES + 32]):
             row = (row + 1) % ENTRIES
-        table[row * ENTRY_BYTES : (row + 1) * ENTRY_BYTES] = key + value.to_bytes(8, "little")
-    given = len(transactions).to_bytes(2, "little") + b"".join(one.encode() for one in transactions)
-    return memory_of(program(), {INPUT: given, TABLE: bytes(table)})
+        out[row * ENTRY_BYTES : (row + 1) * ENTRY_BYTES] = key + value.to_bytes(8, "little")
+    return bytes(out)
 
 
-def storage(held: np.ndarray) -> dict[bytes, int]:
-    """Return the storage that a memory holds, value by slot."""
-    text = held[TABLE : TABLE + ENTRIES * ENTRY_BYTES].tobytes()
-    rows = (text[at : at + ENTRY_BYTES] for at in range(0, len(text), ENTRY_BYTES))
-    return {row[:32]: int.from_bytes(row[32:], "little") for row in rows if any(row[:32])}
+def storage(held: np.ndarray, at: int = TABLE) -> dict[bytes, int]:
+    """Return the storage that a memory holds, value by slot; at `DIFFERENCE`, what was written of it."""
+    return entries(held[at : at + ENTRIES * ENTRY_BYTES].tobytes())
+
+
+def entries(text: bytes) -> dict[bytes, int]:
+    """Return the entries of a table, value by slot."""
+    held = (
+        (key, text[row * ENTRY_BYTES + 32 : (row + 1) * ENTRY_BYTES]) for row, key in enumerate(rows(text))
+    )
+    return {key: int.from_bytes(value, "little") for key, value in held if any(key)}
+
+
+def rows(text: bytes) -> list[bytes]:
+    """Return the slots of a table by row; zero where a row is free."""
+    return [text[at : at + 32] for at in range(0, ENTRIES * ENTRY_BYTES, ENTRY_BYTES)]
 
 
 def outcomes(held: np.ndarray, count: int) -> list[bool]:

@@ -1,8 +1,9 @@
 /* The transition that the machine runs: transfers of the native coin, and token transfers with the storage writes of an
    ERC-20, balances[account] at slot keccak(account . index). No library, no system call but the last.
 
-   Memory: transactions at INPUT, a table of storage at TABLE (open addressing, linear probing), outcomes at OUTPUT.
-   A refused transaction changes nothing. Build: see guest/build.sh. */
+   Memory: transactions at INPUT, a table of storage at TABLE (open addressing, linear probing), the same kind of table of
+   what was written, key to last value, at DIFFERENCE, outcomes at OUTPUT. A refused transaction changes nothing.
+   Build: see guest/build.sh. */
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -10,6 +11,7 @@ typedef unsigned char u8;
 
 #define INPUT ((volatile u8 *)0x40000)
 #define TABLE ((struct entry *)0x80000)
+#define DIFFERENCE ((struct entry *)0xc0000)
 #define OUTPUT ((volatile u32 *)0x100000)
 #define ENTRIES 4096u
 
@@ -70,13 +72,18 @@ static int same(const u32 *a, const u32 *b) {
 }
 
 /* The entry of a key, or the free one where it belongs; 0 if the table is full. */
-static struct entry *find(const u32 *key) {
+static struct entry *find(struct entry *table, const u32 *key) {
   static const u32 nothing[8];
   for (u32 i = 0; i < ENTRIES; i++) {
-    struct entry *at = TABLE + ((key[0] + i) & (ENTRIES - 1));
+    struct entry *at = table + ((key[0] + i) & (ENTRIES - 1));
     if (same(at->key, key) || same(at->key, nothing)) return at;
   }
   return 0;
+}
+
+static void put(struct entry *at, const u32 *key, u64 value) {
+  for (int i = 0; i < 8; i++) at->key[i] = key[i];
+  at->value = value;
 }
 
 static u32 apply(const volatile u8 *tx) {
@@ -86,14 +93,15 @@ static u32 apply(const volatile u8 *tx) {
   for (int i = 7; i >= 0; i--) amount = amount << 8 | tx[41 + i];
   slot_of(tx + 1, index, from);
   slot_of(tx + 21, index, to);
-  struct entry *source = find(from);
+  struct entry *source = find(TABLE, from);
   if (!source || !same(source->key, from) || source->value < amount) return 0;
   if (same(from, to)) return 1;
-  struct entry *target = find(to);
+  struct entry *target = find(TABLE, to);
   if (!target || target->value + amount < amount) return 0;
   source->value -= amount;
-  for (int i = 0; i < 8; i++) target->key[i] = to[i];
-  target->value += amount;
+  put(target, to, target->value + amount);
+  put(find(DIFFERENCE, from), from, source->value);  /* never full: every key in it is in TABLE, which is as large */
+  put(find(DIFFERENCE, to), to, target->value);
   return 1;
 }
 

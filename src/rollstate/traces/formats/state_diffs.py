@@ -13,7 +13,7 @@ Xatu
     ``canonical_execution_storage_diffs`` and ``_reads``, hexadecimal text, with ``internal_index``,
     ``meta_network_name`` and ``updated_date_time``: a row with a later date replaces an earlier one of the same block,
     transaction and internal index. Files ``1000/<first>.parquet`` hold a thousand blocks.
-    https://ethpandaops.io/data/xatu/schema/canonical_execution_/
+    `<https://ethpandaops.io/data/xatu/schema/canonical_execution_/>`__
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""Explorable figures of the chapter ``reuse``."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from rollstate.chapters.reuse.figures import NEAR, RULE_COLOURS, RULES
+from rollstate.compendium.explorable import Quantity, lines
+
+
+def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> alt.LayerChart:
+    """Explore the share of a block's slots that is touched again, by the lag."""
+    return lines(
+        frame,
+        x=Quantity("lag", f"lag ({unit})", log=True),
+        y=Quantity("reuse", "touched again exactly one lag later", percent=True),
+        series="series",
+        interval=("low", "high"),
+        level=level,
+    )
+
+
+def over_months(frame: pl.DataFrame) -> alt.LayerChart:
+    """Explore what rules cost on the second half of each trace, by the cost of a miss."""
+    shown = frame.filter(pl.col("policy").is_in(list(RULES))).with_columns(
+        pl.col("policy").replace_strict(RULES)
+    )
+    return lines(
+        shown,
+        x=Quantity("penalty", "cost of a miss (RAM-days)", log=True),
+        y=Quantity("to_hindsight", "cost / best fixed window in hindsight", log=True, near=(0.8, NEAR)),
+        series="policy",
+        choose=("trace", "trace"),
+        names=list(RULES.values()),
+        colours=RULE_COLOURS,
+        level=1,
+    )

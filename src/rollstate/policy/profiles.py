@@ -1,0 +1,137 @@
+"""Fit a policy on a profile, and say what one costs there: windows and costs on the profile's grid, no intervals."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from rollstate.errors import InputError
+from rollstate.policy import fit
+from rollstate.policy.format import COX, TABLE, Policy, Saving, Training
+from rollstate.profile import Profile
+from rollstate.profile.classes import access_bounds
+from rollstate.profile.costs import window_table_where
+from rollstate.profile.grid import GAPS
+from rollstate.profile.rows import between
+from rollstate.tiering.trial import EARLIER
+
+
+def profile_pools(
+    profile: Profile, start: int | None = None, stop: int | None = None
+) -> tuple[fit.Pools, np.ndarray]:
+    """Return the pools of a profile between two cuts, and the number of spells of each class."""
+    rows = between(profile, start, stop, where=pl.col("accesses") < 255)
+    code = np.minimum(rows["accesses"].to_numpy(), fit.CLASSES - 1)
+    spells = np.bincount(code, rows["rows"].to_numpy(), fit.CLASSES).astype(np.int64)
+
+    seen = (profile.plan.stop if stop is None else stop) - profile.plan.start
+
+    @functools.cache
+    def pool(low: int, high: int) -> fit.Pool:
+        inside = pl.col("accesses") >= low
+        if high < fit.CLASSES - 1:
+            inside &= pl.col("accesses") <= high
+        found = window_table_where(profile, inside, start, stop)
+        hits = np.flatnonzero(np.diff(found.missed) < 0) + 1
+        return fit.Pool(
+            int(spells[low : high + 1].sum()),
+            min(int(found.windows[-1]), seen) if found.exposure else 0,
+            np.r_[0.0, found.windows[hits], np.inf],
+            lambda at, penalty: found.costs(at, ram=1.0, cold=0.0, penalty=penalty),
+        )
+
+    return pool, spells
+
+
+def fit_profile(
+    profile: Profile,
+    *,
+    model: str = TABLE,
+    penalty: float,
+    stop: int | None = None,
+    name: str = "profile",
+    usd_per_slot_block: float | None = None,
+) -> Policy:
+    """Fit a policy on a profile: windows on its grid, the expected saving without an interval.
+
+    Parameters
+    ----------
+    profile : Profile
+    model : {"table", "window"}
+        A Cox model needs the trace.
+    stop : int, optional
+        The cut behind the last block that the fit may see; the profile's last if not given.
+    penalty, name, usd_per_slot_block
+        As in `rollstate.policy.fit.fit_trace`.
+    """
+    stamp, plan = profile.capability, profile.plan
+    end = plan.stop if stop is None else stop
+    fit.check(model, penalty, stamp)
+    if model == COX:
+        raise InputError(
+            "a Cox policy needs continuous covariates, which a profile does not hold; fit it on the trace"
+        )
+    pools, counts = profile_pools(profile, None, end)
+    sums = between(profile, None, end, table="sums")
+    ended = int(sums.filter("event")["rows"].sum())
+    if not ended:
+        raise InputError("no slot of the profile is accessed twice: take the profile of a longer trace")
+    # A spell ends in an access, or is open in the last fold; between, its pieces go on from fold to fold.
+    still = sums.filter(~pl.col("event") & (pl.col("fold") == sums["fold"].max()))["rows"]
+    first = fit.edges(counts) if model == TABLE else [0]
+    least, tuned = fit.table(pools, first, penalty)
+    low, high = fit.valid_range(pools, first, penalty)
+    horizon = int(GAPS.high(np.array(sums["duration"].max())))
+    return Policy(
+        model=model,
+        penalty=float(penalty),
+        penalty_low=low,
+        penalty_high=high,
+        accesses=least,
+        windows=tuned,
+        horizons=fit.horizons(pools, first),
+        tuned=pools(0, fit.CLASSES - 1).tuned(penalty),
+        horizon=max(1, min(horizon, end - plan.start)),
+        told=penalty <= end - plan.start,
+        clock=fit.clock(stamp, plan.block_s),
+        trained=Training(
+            Path(name).name, profile.trace_sha256, stamp, stamp.window_start, end - 1,
+            ended + int(still.sum()), ended,
+        ),
+        saving=_profile_saving(profile, model, penalty, end),
+        usd_per_slot_block=usd_per_slot_block,
+    )  # fmt: skip
+
+
+def paid(
+    pools: fit.Pools, accesses: tuple[int, ...], chosen: tuple[float, ...] | np.ndarray, penalty: float
+) -> float:
+    """Return what a table costs on the spells of some pools, in slot-blocks; its rows begin where a class begins."""
+    starts = access_bounds(np.arange(fit.CLASSES))[0]
+    row = np.searchsorted(accesses, starts, "right") - 1
+    return float(sum(pools(k, k).cost(np.array([chosen[row[k]]]), penalty)[0] for k in range(fit.CLASSES)))
+
+
+def border_of(profile: Profile, stop: int | None = None) -> int | None:
+    """Return the border nearest to two thirds of a profile up to a cut; None where it has none."""
+    plan = profile.plan
+    end = plan.stop if stop is None else stop
+    borders = [at for at in plan.borders if at < end]
+    return min(borders, key=lambda at: abs(at - plan.start - EARLIER * (end - plan.start)), default=None)
+
+
+def _profile_saving(profile: Profile, model: str, penalty: float, end: int) -> Saving | None:
+    border = border_of(profile, end)
+    if border is None:
+        return None
+    (known, counts), (later, _) = profile_pools(profile, None, border), profile_pools(profile, border, end)
+    own = paid(later, *fit.table(known, fit.edges(counts) if model == TABLE else [0], penalty), penalty)
+    simple = fit.simple_windows(known(0, fit.CLASSES - 1).tuned(penalty), penalty)
+    total = {rule: paid(later, (0,), (at,), penalty) for rule, at in simple.items()}
+    against = min(total, key=lambda rule: total[rule])
+    if not total[against]:
+        return None
+    return Saving(1 - own / total[against], None, None, against, border, end - 1)

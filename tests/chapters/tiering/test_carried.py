@@ -1,0 +1,98 @@
+"""The chapter's tables of policy files say what the files cost."""
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rollstate.chapters.tiering import carried, study
+from rollstate.chapters.tiering.parameters import Tiering
+from rollstate.errors import InputError
+from rollstate.policy import fit
+from rollstate.policy.transfer import transfer
+from rollstate.profile import load
+from rollstate.tiering import costs, policies, replay
+
+P = Tiering(
+    trace="sample", peer="sample", misses=(1.0, 30.0, 1_000.0), draws=30, quote=30.0,
+    carried=("linea_28279135", "mainnet-bal"), carried_s=(120.0,),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found():
+    return study.study(study.window(P), P)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return carried.pairs(P)
+
+
+def test_the_table_and_cox_cost_what_their_windows_cost(found):
+    frame = carried.against_cox(found, P)
+    assert frame["miss"].to_list() == [30.0]
+    row, at, tried = frame.row(0, named=True), costs.two_tiers(30.0), found.trial
+    pools, counts = fit.spell_pools(tried.past)
+    least, chosen = fit.table(pools, fit.edges(counts), 30.0)
+    n = tried.future["n_accesses"].to_numpy()
+    window = np.array([chosen[max(i for i, low in enumerate(least) if low <= one)] for one in n])
+    own = replay.replay(tried.test, window, at).cost.sum()
+    cox = replay.replay(tried.test, policies.expected_cox(tried, at), at).cost.sum()
+    simple = min(
+        replay.replay(tried.test, policies.RULES[name](tried, at), at).cost.sum() for name in policies.SIMPLE
+    )
+    assert row["ratio"] == pytest.approx(own / cox)
+    assert row["table"] == pytest.approx(own / simple)
+    assert row["cox"] == pytest.approx(cox / simple)
+    assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"]
+    assert row["rows"] == len(least)
+    with pytest.raises(InputError, match="widen table_range"):
+        carried.against_cox(found, dataclasses.replace(P, table_range=(2.0, 3.0)))
+
+
+def test_verdicts_need_the_whole_interval():
+    frame = pl.DataFrame(
+        {
+            "miss": [3.0, 10.0, 30.0],
+            "rows": [5, 5, 5],
+            "ratio": [1.06, 0.99, 0.9],
+            "ratio_low": [1.04, 0.94, 0.8],
+            "ratio_high": [1.08, 1.04, 0.95],
+            "verdict": [carried.DEARER, carried.EQUAL, carried.CHEAPER],
+        }
+    )
+    for row in frame.iter_rows(named=True):
+        ratio = carried.Estimate(row["ratio"], row["ratio_low"], row["ratio_high"])
+        assert carried._verdict(ratio) == row["verdict"]
+    assert carried._verdict(carried.Estimate(2.0)) == carried.EQUAL
+    got = carried.quoted_cox(frame)
+    assert (got["table_points"], got["table_dearer"], got["table_cheaper"]) == (3, 1, 1)
+    assert got["table_dearer_at"] == "3"
+    assert (got["table_worst"].value, got["table_worst_at"]) == (1.06, 3.0)
+
+
+def test_every_pair_costs_what_its_rescaled_policy_costs(pairs):
+    wanted = transfer({name: load(name) for name in P.carried}, penalty_s=120.0)
+    assert pairs.drop("penalty_s").equals(wanted)
+    assert pairs.height == 4
+    table = carried.shown_pairs(pairs)
+    assert table.columns == ["penalty, s", "fitted on", *P.carried]
+    for row in pairs.iter_rows(named=True):
+        cell = table.filter(pl.col("fitted on") == row["fitted"])[row["judged"]][0]
+        assert cell == round(row["over_simple"], 2)
+
+
+def test_the_worst_pairs_are_told_by_what_was_longer():
+    rows = [
+        ("a", "a", False, 1.2, 1.2), ("b", "b", False, 0.9, 0.9),
+        ("a", "b", True, 2.0, 900.0), ("b", "a", False, 7.0, 7.0),
+    ]  # fmt: skip
+    frame = pl.DataFrame(rows, schema=["fitted", "judged", "longer", "over_simple", "uncut"], orient="row")
+    assert carried.quoted_pairs(frame) == {
+        "carried": 2, "carried_cheaper": 0, "carried_native": 1.2, "carried_longer": 2.0, "carried_uncut": 900.0,
+        "carried_shorter": 7.0,
+    }  # fmt: skip
+    alone = carried.quoted_pairs(frame.filter(pl.col("fitted") == "a", pl.col("judged") == "a"))
+    assert (alone["carried"], alone["carried_longer"]) == (0, 1.0)
