@@ -284,7 +284,7 @@ def fit_parametric(of: Known, blocks: int, family: parametric.Family) -> Curves:
         logs = np.log(np.maximum(cells, parametric.SOON))
 
         def negative(theta: np.ndarray) -> float:
-            entered, before, at = log_survival((logs - theta[0]) / np.exp(theta[1])).T
+            entered, before, at = np.asarray(log_survival((logs - theta[0]) / np.exp(theta[1]))).T
             with np.errstate(divide="ignore", invalid="ignore"):
                 within = np.where(ended, np.log(-np.expm1(at - before)), 0.0)
             value = -float((count * (within + before - entered)).sum() / count.sum())
