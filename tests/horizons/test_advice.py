@@ -57,11 +57,17 @@ def test_windows_per_class_are_priced_beside_the_advice(steady):
     assert found.by_class.value * found.over_hindsight.value == pytest.approx(expected)
     assert found.by_class.low < found.by_class.value < found.by_class.high
     assert f"would cost {found.by_class.value:.2f} of that" in advice.describe(found, steady)
+    # Groups of slots give the same number another interval, and the saving is its complement.
+    drawn = found.by_class_groups
+    assert drawn.value == pytest.approx(found.by_class.value)
+    assert drawn.low < drawn.value < drawn.high
+    assert f"saves {1 - drawn.value:.1%} ({1 - drawn.high:.1%}" in advice.describe(found, steady)
+    assert steady.clusters in advice.describe(found, steady)
     assert "policy fit" in advice.describe(
         dataclasses.replace(found, by_class=Estimate(0.8, 0.7, 0.9)), steady
     )
     # Without the classes there is nothing to say.
-    merged = advice.advise(steady.coarsened(2), 20.0)
+    merged = advice.advise(steady.coarsened(3), 20.0)
     assert merged.by_class is None
     assert "for each class" not in advice.describe(merged, steady)
 
@@ -70,11 +76,12 @@ def test_the_leader_is_followed_and_never_chosen_after_the_fact():
     cost = {name: np.full(4, 9.0) for name in advice.CHOICE}
     cost[TUNED] = np.array([1.0, 8.0, 8.0, 1.0])
     cost[ALWAYS] = np.array([2.0, 4.0, 2.0, 1.0])
-    policy, followed = advice._followed(cost)
+    policy, followed, leaders = advice._followed(cost)
     # The tuned window leads after the first eighth (1 to 2), always demoting after the second (3 to 3: 2 + 1 < 1 + 2 is
     # a tie, which the first named keeps) and after the third.
     assert policy == ALWAYS
     assert followed.tolist() == [8.0, 8.0, 1.0]
+    assert leaders == [TUNED, TUNED, ALWAYS]
     with pytest.raises(InputError, match="single eighth"):
         advice._followed({name: one[:1] for name, one in cost.items()})
 

@@ -9,12 +9,13 @@ import pytest
 from rollstate import coverage, intervals, product_limit
 from rollstate.errors import InputError
 from rollstate.profile import costs, counts, curves, resampling, reuse, rows
+from rollstate.profile.classes import access_class, octave_class
 from rollstate.profile.grid import GAPS, LAGS, Grid
 from rollstate.profile.reduction import make
 from rollstate.tails import estimators
 from rollstate.tiering import windows
 from rollstate.tiering.costs import two_tiers
-from rollstate.tiering.replay import Gaps
+from rollstate.tiering.replay import Gaps, paid
 from rollstate.traces.synthetic import SyntheticParameters, generate
 from rollstate.traces.thinning import thin
 
@@ -130,6 +131,32 @@ def test_window_costs_of_a_class_and_of_groups(trace, profile):
     assert grid[at].tolist() == at
     assert held.sum(axis=0)[at] == pytest.approx(whole.held[at], rel=0.01)
     assert exposure.sum() == pytest.approx(whole.exposure, rel=0.02)
+
+
+@pytest.mark.parametrize("cut", [(None, None), (1500, None), (None, 1500), (1875, 2250)])
+def test_costs_by_class_and_group(trace, profile, cut):
+    """Windows by class and group, against the spells one by one: exact below 8 blocks, near above."""
+    spells = intervals.build(trace, window=(cut[0] or 0, cut[1] or 3000))
+    ends = rows.ended(profile, *cut)
+    assert ends["rows"].sum() == (spells["entry"] == 0).sum()
+    known = np.array([access_class(n) for n in spells["n_accesses"]])
+    of_gap = np.array([octave_class(g or 0) for g in spells["prev_gap"]])
+    gaps = Gaps(*(spells[c].to_numpy() for c in ("entry", "duration", "event")))
+    for seed, most, near in ((1, 8, 1e-12), (2, 400, 0.02)):
+        windows = np.random.default_rng(seed).integers(0, most, (32, 32)).astype(float)
+        windows[0] = 0.0
+        exact = paid(gaps, windows[known, of_gap], two_tiers(50.0)).sum()
+        mine = costs.costs_by_group(ends, windows[ends["accesses"], ends["gap"]], 50.0)
+        assert mine.shape == (64,)
+        assert mine.min() >= 0
+        assert mine.sum() == pytest.approx(exact, rel=near)
+    never = costs.costs_by_group(ends, np.full(ends.height, np.inf), 50.0)
+    assert never.sum() == pytest.approx((spells["duration"] - spells["entry"]).sum())
+
+
+def test_ends_lie_between_borders(profile):
+    with pytest.raises(InputError, match="block 1440 is no border"):
+        rows.ended(profile, 1440)
 
 
 def test_clairvoyant(trace, profile):

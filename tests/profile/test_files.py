@@ -49,12 +49,12 @@ def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatc
 
     trace = generate(SyntheticParameters(contracts=40, window_blocks=2_000, seed=2))[0]
     made = make(trace)
-    # What is left with two columns merged just fits.
-    limit = save(made.coarsened(2), tmp_path / "two.profile").stat().st_size
+    # What is left with three columns merged just fits.
+    limit = save(made.coarsened(3), tmp_path / "two.profile").stat().st_size
     monkeypatch.setattr(files, "SMALL", files.FAST)
     monkeypatch.setattr(files, "LARGEST", limit)
     small = load_file(save(made, tmp_path / "small.profile"))
-    assert small.merged == 2
+    assert small.merged == 3
     assert small.equals(made.coarsened(small.merged))
     assert not small.equals(made)
     assert "gap merged in pieces" in small.describe()
@@ -67,7 +67,7 @@ def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatc
     with pytest.raises(InputError, match="columns merged"):
         small + made
     with pytest.raises(InputError, match="without 'activity'"):
-        curves.band(made.coarsened(3), [5], activity=1, seed=1)
+        curves.band(made.coarsened(5), [5], activity=1, seed=1)
     monkeypatch.setattr(files, "LARGEST", 1000)
     with pytest.raises(InputError, match="would take"):
         save(made, tmp_path / "none.profile")
@@ -107,10 +107,10 @@ def test_another_version_and_altered_counts_are_refused(path, tmp_path):
     other = save(make(TRACE), tmp_path / "b.profile")
 
     def older(table, stamp):
-        stamp["version"] = 0
+        stamp["version"] = 1
 
     _rewritten(path, older)
-    with pytest.raises(InputError, match="schema version 0"):
+    with pytest.raises(InputError, match=r"schema version 1.*make it anew from its trace"):
         load_file(path)
 
     def fewer(table, stamp):

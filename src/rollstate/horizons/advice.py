@@ -15,9 +15,9 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
-from rollstate.horizons import few, judging, lengths, rules
+from rollstate.horizons import few, groups, judging, lengths, rules
 from rollstate.horizons.rules import ALWAYS, CLASSES, FEWEST, HINDSIGHT, NEVER, RETUNED, SKI, TUNED, Chain
-from rollstate.profile import Profile
+from rollstate.profile import Profile, resampling
 
 CHOICE = (TUNED, RETUNED, SKI, ALWAYS, NEVER)
 """Rules that are one window for all at any time; of equally good ones the first is advised."""
@@ -48,6 +48,9 @@ class Advice:
     by_class : Estimate or None
         Cost of a window for each class of accesses so far and last gap over that of following advice, as above; None
         where the profile does not know the classes, or they cost nothing on every eighth.
+    by_class_groups : Estimate or None
+        The same ratio with its 95 % interval over the profile's groups, windows as they were set; None where the
+        profile does not know the classes by group.
     asked : float or None
         A window in blocks that was asked about.
     asked_over : float or None
@@ -64,6 +67,7 @@ class Advice:
     saves_never: Estimate
     saves_always: Estimate
     by_class: Estimate | None = None
+    by_class_groups: Estimate | None = None
     asked: float | None = None
     asked_over: float | None = None
 
@@ -100,7 +104,7 @@ def advise(profile: Profile, penalty: float, *, window: float | None = None) -> 
     if not lengths.is_enough(*set_by[TUNED]):
         raise InputError(_too_short(chain, set_by[TUNED][2], penalty))
     sound = [name for name in CHOICE if lengths.is_enough(*set_by[name])]
-    policy, followed = _followed({name: cost[name].to_numpy() for name in sound})
+    policy, followed, leaders = _followed({name: cost[name].to_numpy() for name in sound})
     blocks, gaps, chosen = set_by[policy]
     asked_over = None if window is None else _asked(chain, window, penalty)
 
@@ -124,6 +128,7 @@ def advise(profile: Profile, penalty: float, *, window: float | None = None) -> 
         saves_never=1 - against(NEVER),
         saves_always=1 - against(ALWAYS),
         by_class=_classes(cost, followed),
+        by_class_groups=_classes_by_group(chain, judged, leaders),
         asked=window,
         asked_over=asked_over,
     )
@@ -136,6 +141,23 @@ def _classes(cost: pl.DataFrame, followed: np.ndarray) -> Estimate | None:
     own = cost[CLASSES].to_numpy()[-len(followed) :]
     known = (own > 0) & (followed > 0)
     return few.prediction(own[known] / followed[known]) if known.any() else None
+
+
+def _classes_by_group(chain: Chain, judged: pl.DataFrame, leaders: list[str]) -> Estimate | None:
+    """Return the ratio of `_classes` with its interval over groups; `leaders` were followed on the last eighths."""
+    if CLASSES not in judged["policy"] or not groups.known(chain):
+        return None
+    plan, penalty = chain.profile.plan, float(judged["penalty"][0])
+    over, under = [], []
+    for (start,), part in list(judged.group_by("start", maintain_order=True))[-len(leaders) :]:
+        leader = leaders[len(over)]
+        total = dict(part.select("policy", "cost").iter_rows())
+        until = min((at for at in judging.eighths(chain) if at > start), default=plan.stop)
+        counted = groups.costs(chain, int(str(start)), penalty, (CLASSES, leader), until)
+        over.append(groups.parted(total[CLASSES], counted[CLASSES]))
+        under.append(groups.parted(total[leader], counted[leader]))
+    paid = [i for i in range(len(over)) if over[i].sum() > 0 and under[i].sum() > 0]
+    return resampling.ratio(np.array(over)[paid], np.array(under)[paid]) if paid else None
 
 
 def largest_penalty(chain: Chain) -> float | None:
@@ -195,6 +217,11 @@ def describe(advice: Advice, profile: Profile) -> str:
         lines.append(
             f"a window for each class of accesses and last gap would cost {one.value:.2f} of that{ends}{better}"
         )
+        if (drawn := advice.by_class_groups) is not None and drawn.interval is not None:
+            saved = 1 - drawn
+            lines.append(
+                f"so it saves {saved.value:.1%} ({saved.low:.1%} to {saved.high:.1%} over {profile.clusters})"
+            )
     if advice.asked is not None and advice.asked_over is not None:
         lines.append(
             f"your window of {say(advice.asked, block_s)} costs {advice.asked_over:.2f} of the best on the second half"
@@ -202,8 +229,8 @@ def describe(advice: Advice, profile: Profile) -> str:
     return "\n".join(lines)
 
 
-def _followed(cost: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
-    """Return the leader over all eighths, and what following the leader so far costs on each eighth but the first.
+def _followed(cost: dict[str, np.ndarray]) -> tuple[str, np.ndarray, list[str]]:
+    """Return the leader over all eighths, what following the leader so far costs on each but the first, and who led.
 
     The leader has the least sum of costs, each over the least one of its eighth.
     """
@@ -215,7 +242,8 @@ def _followed(cost: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
     least = table.min(axis=0)
     score = np.cumsum(np.divide(table, least, out=np.ones_like(table), where=least > 0), axis=1)
     leader = score.argmin(axis=0)
-    return names[leader[-1]], table[leader[:-1], np.arange(1, table.shape[1])]
+    followed = table[leader[:-1], np.arange(1, table.shape[1])]
+    return names[leader[-1]], followed, [names[one] for one in leader[:-1]]
 
 
 def _set(chain: Chain, policy: str, penalty: float) -> tuple[int, int, float]:

@@ -102,8 +102,7 @@ def rolling(chain: Chain, penalties: Sequence[float]) -> pl.DataFrame:
     Folds without an access on one side are left out.
     """
     plan = chain.profile.plan
-    borders = [border_at(chain, share) for share in EIGHTHS]
-    parts = []
+    borders, parts = eighths(chain), []
     for number, (start, stop) in enumerate(zip(borders, [*borders[1:], plan.stop], strict=True), 1):
         try:
             judged = judge(chain, start, penalties, stop)
@@ -115,6 +114,11 @@ def rolling(chain: Chain, penalties: Sequence[float]) -> pl.DataFrame:
             "no eighth of the trace has accesses before and in it; take a longer trace for rolling folds"
         )
     return pl.concat(parts)
+
+
+def eighths(chain: Chain) -> list[int]:
+    """Return the first block of every eighth but the first."""
+    return [border_at(chain, share) for share in EIGHTHS]
 
 
 def border_at(chain: Chain, share: float) -> int:

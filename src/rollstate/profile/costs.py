@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rollstate.profile.grid import GAPS, LAGS, Grid
+from rollstate.profile.grid import CLASSES, GAPS, LAGS, Grid
 from rollstate.profile.plan import GROUPS
 from rollstate.profile.rows import between
 from rollstate.profile.tables import Profile
@@ -103,6 +103,34 @@ def window_tables_by_group(
     )
     exposure = np.bincount(rows["group"].to_numpy(), ends - begins, GROUPS)
     return LAGS.high(np.arange(held.shape[1])), held, missed, exposure
+
+
+def costs_by_group(ends: pl.DataFrame, window: np.ndarray, penalty: float) -> np.ndarray:
+    """Return the two-tier cost of every group under a window for each class, shape (groups,), cold storage free.
+
+    Where a window lies within a bin of `rollstate.profile.grid.CLASSES`, idle times are spread over it evenly, about
+    their mean: for intervals, not for estimates.
+
+    Parameters
+    ----------
+    ends : polars.DataFrame
+        Of `rollstate.profile.rows.ended`.
+    window : array, shape (n,)
+        Idle blocks in RAM of each row; infinity never demotes.
+    penalty : float
+        Cost of a miss in slot-blocks of RAM.
+    """
+    index, n = ends["duration"].to_numpy(), ends["rows"].to_numpy()
+    low, high = CLASSES.low(index).astype(float), CLASSES.high(index).astype(float)
+    # Of the bin's numbers, those up to the window count as they are, the others as the window.
+    width = high - low + 1
+    inside = np.clip(np.floor(window) - low + 1, 0, width)
+    evenly = (inside * (2 * low + inside - 1) / 2 + (width - inside) * np.minimum(window, high)) / width
+    drawn = np.divide(ends["mean"].to_numpy() - low, (high - low) / 2, out=np.ones_like(low), where=width > 1)
+    held = np.where(inside > 0, np.minimum(low + (evenly - low) * drawn, window), window)
+    late = np.where(ends["event"].to_numpy(), 1 - inside / width, 0)
+    cost = n * (held + penalty * late)
+    return np.bincount(ends["group"].to_numpy(), cost, GROUPS)
 
 
 def clairvoyant(

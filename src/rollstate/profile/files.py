@@ -28,11 +28,18 @@ LARGEST = 2_000_000
 """A profile larger than this, in bytes, is a mistake: it would no longer be handed around."""
 
 
-def save(profile: Profile, path: Path) -> Path:
+def save(profile: Profile, path: Path, *, level: int = FAST) -> Path:
     """Write a profile; the file appears whole or not at all, and the same profile gives the same bytes.
 
     Where the file would be larger than `LARGEST`, columns of `rollstate.profile.tables.LADDER` are merged one after the
     other; what is loaded then says so.
+
+    Parameters
+    ----------
+    profile : Profile
+    path : Path
+    level : int
+        Level of zstd to begin with.
 
     Raises
     ------
@@ -46,8 +53,8 @@ def save(profile: Profile, path: Path) -> Path:
     try:
         for merged in range(profile.merged, len(LADDER) + 1):
             coarse = profile.coarsened(merged)
-            _write(coarse, new, FAST)
-            if LARGEST < new.stat().st_size <= 1.2 * LARGEST:
+            _write(coarse, new, level)
+            if level < SMALL and LARGEST < new.stat().st_size <= 1.2 * LARGEST:
                 _write(coarse, new, SMALL)
             if (size := new.stat().st_size) <= LARGEST:
                 break

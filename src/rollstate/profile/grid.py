@@ -72,5 +72,8 @@ GAPS = Grid(5)
 LAGS = Grid(3)
 """Lags of reuse: exact below 16, eight bins per octave above."""
 
+CLASSES = Grid(2)
+"""Gap times of classes within groups: exact below 8, four bins per octave above."""
+
 TOUCHES = Grid(2)
 """Touches of a slot on each side of a border: exact below 8, four bins per octave above."""

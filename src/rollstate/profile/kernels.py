@@ -106,6 +106,38 @@ def pieces(
 
 
 @compiled
+def ends(block, kind, begins, group, cuts, bits, key):
+    """Write a packed key of every spell for each span between cuts that it ends in or outlasts; returns how many.
+
+    Key, from the top: span, classes of accesses so far and of the last gap, bin of the idle time at the end of the
+    spell or of the span, event, group. Spells that begin in a span's last block have not waited there and are left out.
+    """
+    n, stop = 0, cuts[-1]
+    for i in range(begins.size - 1):
+        first = begins[i]
+        accesses = 0
+        for row in range(first, begins[i + 1]):
+            s = block[row]
+            accesses += kind[row] != CREATED
+            gap = s - block[row - 1] if row > first else 0
+            last = row + 1 == begins[i + 1]
+            end = stop - 1 if last else block[row + 1]
+            named = (access_class(accesses) << OCTAVE) | octave_class(gap)
+            for span in range(np.searchsorted(cuts, s, "right") - 1, cuts.size - 1):
+                bound = cuts[span + 1]
+                event = not last and end < bound
+                duration = (end if event else bound - 1) - s
+                if duration > 0:
+                    packed = (span << (ACCESSES + OCTAVE)) | named
+                    packed = (((packed << GAP) | bin_of(duration, bits)) << 1) | event
+                    key[n] = (packed << GROUP) | group[i]
+                    n += 1
+                if event:
+                    break
+    return n
+
+
+@compiled
 def reuse(
     block, kind, begins, group, edges, observed, start, period_of, pairs, chances, by_group, chances_by_group
 ):

@@ -76,6 +76,11 @@ class Plan:
         """Blocks of the window."""
         return self.stop - self.start
 
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """First block, borders and `stop`: between two of them ends of spells are counted by class and group."""
+        return (*sorted({self.start, *self.borders}), self.stop)
+
     def fold_from(self, block: int) -> int:
         """Return the first fold that begins at a cut, which `block` must be."""
         try:

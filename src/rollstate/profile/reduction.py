@@ -12,7 +12,7 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.profile import kernels
 from rollstate.profile.classes import activity
-from rollstate.profile.grid import GAPS, LAGS, TOUCHES
+from rollstate.profile.grid import CLASSES, GAPS, LAGS, TOUCHES
 from rollstate.profile.plan import BINS, GROUPS, Plan, plan
 from rollstate.profile.tables import TABLES, Profile, gathered
 from rollstate.traces import store
@@ -80,7 +80,7 @@ class _Total:
             )
         self.stamp, self.cut = stamp, cut
         self.frames: dict[str, list[pl.DataFrame]] = {
-            name: [] for name in ("pieces", "sums", "pieces_by_group", "slots", "hot")
+            name: [] for name in ("pieces", "sums", "pieces_by_group", "ends_by_class", "slots", "hot")
         }
         self.contracts: list[pl.DataFrame] = []
         bins = int(LAGS.index(np.array([cut.n_blocks - 1]))[0]) + 1
@@ -158,6 +158,11 @@ class _Total:
         self.frames["pieces"].append(gathered("pieces", [pieces]))
         self.frames["sums"].append(gathered("sums", [pieces]))
         self.frames["pieces_by_group"].append(_unpacked_groups(_cells(by_group[:n])))
+
+        spans = np.array(cut.spans, np.int64)
+        key = np.empty(kernels.count_pieces(at, begins, spans), np.int64)
+        n = kernels.ends(at, kind, begins, group, spans, CLASSES.bits, key)
+        self.frames["ends_by_class"].append(_unpacked_ends(_cells(key[:n]), cut))
 
         most = 2 * borders.size * (starts.size - 1)
         key, before, after = (np.empty(most, np.int64) for _ in range(3))
@@ -359,6 +364,22 @@ def _unpacked_groups(cells: pl.DataFrame) -> pl.DataFrame:
         pl.col("event").cast(pl.Boolean), activity=activity(pl.col("accesses"))
     )
     return gathered("pieces_by_group", [frame])
+
+
+def _unpacked_ends(cells: pl.DataFrame, cut: Plan) -> pl.DataFrame:
+    k = kernels
+    widths = {
+        "span": k.FOLD,
+        "accesses": k.ACCESSES,
+        "gap": k.OCTAVE,
+        "duration": k.GAP,
+        "event": 1,
+        "group": k.GROUP,
+    }
+    frame = _fields(cells, widths)
+    fold = np.array([cut.fold_from(at) for at in cut.spans[:-1]])[frame["span"].to_numpy()]
+    frame = frame.with_columns(pl.col("event").cast(pl.Boolean), fold=pl.Series(fold))
+    return gathered("ends_by_class", [frame])
 
 
 def _unpacked_hot(cells: pl.DataFrame) -> pl.DataFrame:

@@ -54,6 +54,47 @@ def jackknife(
     return whole, stats.t.ppf(0.5 + level / 2, n - 1) * spread
 
 
+def ratio(over: np.ndarray, under: np.ndarray, level: float = 0.95) -> Estimate:
+    r"""Return a ratio of sums over groups with its jackknife interval; the mean of several is geometric.
+
+    The interval is that of the log, so that it stays above zero and swaps with the ratio.
+
+    Parameters
+    ----------
+    over, under : array, shape (groups,) or (m, groups)
+        Numerators and denominators, of one ratio or of the m that are averaged.
+    level : float
+
+    Returns
+    -------
+    Estimate
+        Without an interval where fewer than two groups hold anything, or the others of one hold nothing.
+
+    Raises
+    ------
+    InputError
+        If a sum is not above zero.
+    """
+    over, under = np.atleast_2d(over), np.atleast_2d(under)
+    if not ((over.sum(axis=1) > 0).all() and (under.sum(axis=1) > 0).all()):
+        raise InputError(
+            "a ratio needs costs above zero on both sides; widen the blocks or raise the penalty"
+        )
+
+    def logged(weights: np.ndarray) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.mean(np.log(over @ weights) - np.log(under @ weights)))
+
+    present = (over + under > 0).any(axis=0)
+    value = float(np.exp(logged(present.astype(float))))
+    if present.sum() < 2:
+        return Estimate(value)
+    middle, half = jackknife(logged, present, level)
+    if not np.isfinite(half):
+        return Estimate(value)
+    return Estimate(value, float(np.exp(middle - half)), float(np.exp(middle + half)))
+
+
 def bootstrap(
     statistic: Statistic, present: np.ndarray, *, draws: int, seed: int, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from rollstate.errors import InputError
 from rollstate.profile.classes import access_bounds, activity, octave_bounds
-from rollstate.profile.grid import GAPS, LAGS
+from rollstate.profile.grid import CLASSES, GAPS, LAGS
 from rollstate.profile.tables import Profile
 
 
@@ -58,6 +59,68 @@ def between(
         return rows
     late = (pl.col("fold") == first) & (pl.col("entry") == pl.col("duration"))
     return rows.with_columns(entry=pl.when(late).then(pl.col("duration") - 1).otherwise("entry"))
+
+
+def ended(profile: Profile, start: int | None = None, stop: int | None = None) -> pl.DataFrame:
+    """Return the ends of spells between two borders by class and group, and what had been waited there before.
+
+    Parameters
+    ----------
+    profile : Profile
+    start, stop : int, optional
+        Borders of the plan; from its first block to its last if not given.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``event``, ``accesses``, ``gap``, ``duration`` (bin of `rollstate.profile.grid.CLASSES`), ``group``, ``rows``,
+        ``mean`` (idle time in blocks of all spells of the bin that ended there, or were open there, exact). A
+        spell that was open at `start` has a row of its idle time there with ``rows`` below zero: a function of the idle
+        time that is summed with them is what accrued between the borders.
+
+    Raises
+    ------
+    InputError
+        If a block is no border.
+    """
+    plan, spans = profile.plan, profile.plan.spans
+    for block in (start, stop):
+        if block is not None and block not in spans:
+            raise InputError(f"profile: block {block} is no border of the profile; choose one of {spans}")
+    folds = np.array([plan.fold_from(at) for at in spans])
+    means = _means(profile, folds)
+    table = profile.ends_by_class.join(
+        means, on=["event", "fold", "duration"], how="left", maintain_order="left"
+    )
+    first = 0 if start is None else spans.index(start)
+    last = len(spans) - 1 if stop is None else spans.index(stop)
+
+    def still_open(border: int) -> pl.DataFrame:
+        return table.filter(pl.col("fold") == (folds[border - 1] if border else -1), ~pl.col("event"))
+
+    events = table.filter("event", pl.col("fold").is_between(folds[first], folds[last], closed="left"))
+    rows = pl.concat([events, still_open(last), still_open(first).with_columns(rows=-pl.col("rows"))])
+    return rows.drop("fold")
+
+
+def _means(profile: Profile, folds: np.ndarray) -> pl.DataFrame:
+    """Return the mean idle time of the bins of ``ends_by_class``: ``event``, ``fold``, ``duration``, ``mean``.
+
+    Over all classes and groups, from the exact totals of ``sums``: of what ended between two borders, which are where
+    `folds` begin, and of what was open in the last fold before the second.
+    """
+    sums = profile.sums
+    fold, bins = sums["fold"].to_numpy(), GAPS.low(sums["duration"].to_numpy())
+    span = np.searchsorted(folds, fold, "right") - 1
+    return (
+        sums.with_columns(
+            fold=pl.Series(folds[span]).cast(pl.UInt8),
+            duration=pl.Series(CLASSES.index(bins)).cast(pl.UInt16),
+        )
+        .filter(pl.col("event") | pl.Series(fold == folds[span + 1] - 1))
+        .group_by("event", "fold", "duration")
+        .agg(mean=pl.col("sum_duration").sum() / pl.col("rows").sum())
+    )
 
 
 def regression_rows(profile: Profile, start: int | None = None, stop: int | None = None) -> pl.DataFrame:

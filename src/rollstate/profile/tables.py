@@ -1,4 +1,4 @@
-"""The schema of a profile: nine tables of counts, a stamp, and the plan by which time was cut.
+"""The schema of a profile: ten tables of counts, a stamp, and the plan by which time was cut.
 
 Keys are small whole numbers (bins and classes of `grid` and `classes`); ``rows`` and the sums are int64 and add up
 over parts of a chain that share no contract. No column holds an address or a key of storage.
@@ -16,6 +16,11 @@ over parts of a chain that share no contract. No column holds an address or a ke
 ``pieces_by_group``
     The same by random group: ``event``, ``fold``, ``activity`` (0 first, 1 few, 2 many; `rollstate.intervals`),
     ``duration``, ``entry`` (bins of the coarser `grid.LAGS`), ``group``; ``rows``. For intervals, not for estimates.
+``ends_by_class``
+    Ends of spells by class and random group, between borders in time alone: ``event`` (an access ended it there; else
+    it was still open at the next border), ``fold`` (that begins at the border), ``accesses``, ``gap`` (classes at its
+    start), ``duration`` (bin of `grid.CLASSES`), ``group``; ``rows``. What is open at a border enters behind it with
+    that idle time: so costs and curves of every class follow for all blocks between two borders, for intervals.
 ``slots``
     ``group``, ``contract_type``, ``slot_type``, ``touches`` (blocks in which a slot is accessed, exact, 0 for a slot
     that is only listed); ``rows``, ``sum_written`` (of these blocks, those with a write).
@@ -47,7 +52,7 @@ from rollstate.errors import InputError
 from rollstate.profile.plan import Plan
 from rollstate.traces.schema import Capability
 
-VERSION = 1
+VERSION = 2
 """Version of the schema and its grids; profiles of different versions do not add up."""
 
 _U8, _U16, _I64, _S = pl.UInt8, pl.UInt16, pl.Int64, pl.String
@@ -86,6 +91,15 @@ TABLES: dict[str, dict[str, Any]] = {
         "group": _U8,
         "rows": _I64,
     },
+    "ends_by_class": {
+        "event": pl.Boolean,
+        "fold": _U8,
+        "accesses": _U8,
+        "gap": _U8,
+        "duration": _U16,
+        "group": _U8,
+        "rows": _I64,
+    },
     "slots": {
         "group": _U8,
         "contract_type": _S,
@@ -114,14 +128,23 @@ TABLES: dict[str, dict[str, Any]] = {
 MERGED = 255
 """Class of what a coarsened profile no longer tells apart."""
 
+JOINED = 4
+"""Groups of ``ends_by_class`` that become one where the file would be too large."""
+
 LADDER = (
+    ("ends_by_class", "group"),
     ("pieces", "pace"),
     ("pieces", "gap"),
+    ("ends_by_class", "gap"),
     ("pieces_by_group", "activity"),
     ("pieces", "kind"),
+    ("ends_by_class", "accesses"),
     ("pieces", "accesses"),
 )
-"""Columns that are merged, one after the other, where a file would be too large; totals stay as they are."""
+"""Columns that are merged, one after the other, where a file would be too large; totals stay as they are.
+
+Of ``group`` every `JOINED` become one, any other column becomes `MERGED`.
+"""
 
 
 def keys(table: str) -> list[str]:
@@ -157,7 +180,7 @@ class Profile:
         Stamp of the trace.
     plan : Plan
         How time was cut and slots grouped.
-    pieces, sums, pieces_by_group, slots, contracts, pairs, pairs_by_group, time, hot : polars.DataFrame
+    pieces, sums, pieces_by_group, ends_by_class, slots, contracts, pairs, pairs_by_group, time, hot : polars.DataFrame
         The tables.
     trace_sha256 : str or None
         What identifies the trace it was made from, where that was given.
@@ -170,6 +193,7 @@ class Profile:
     pieces: pl.DataFrame = field(repr=False)
     sums: pl.DataFrame = field(repr=False)
     pieces_by_group: pl.DataFrame = field(repr=False)
+    ends_by_class: pl.DataFrame = field(repr=False)
     slots: pl.DataFrame = field(repr=False)
     contracts: pl.DataFrame = field(repr=False)
     pairs: pl.DataFrame = field(repr=False)
@@ -183,7 +207,8 @@ class Profile:
         """Return the profile with the first columns of `LADDER` merged."""
         frames: dict[str, Any] = {name: self.table(name) for name in TABLES}
         for table, column in LADDER[self.merged : merged]:
-            frames[table] = gathered(table, [frames[table].with_columns(pl.lit(MERGED, _U8).alias(column))])
+            merge = pl.col(column) // JOINED if column == "group" else pl.lit(MERGED, _U8)
+            frames[table] = gathered(table, [frames[table].with_columns(merge.alias(column))])
         return dataclasses.replace(self, merged=max(self.merged, merged), **frames)
 
     def require(self, table: str, column: str) -> None:
