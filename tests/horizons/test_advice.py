@@ -67,7 +67,7 @@ def test_windows_per_class_are_priced_beside_the_advice(steady):
         dataclasses.replace(found, by_class=Estimate(0.8, 0.7, 0.9)), steady
     )
     # Without the classes there is nothing to say.
-    merged = advice.advise(steady.coarsened(3), 20.0)
+    merged = advice.advise(steady.coarsened(4), 20.0)
     assert merged.by_class is None
     assert "for each class" not in advice.describe(merged, steady)
 

@@ -188,7 +188,7 @@ def _likelihood(frame, prior):
 
 
 def test_rules_that_need_merged_classes_or_a_clock_are_left_out(chain):
-    merged = chain.profile.coarsened(3)
+    merged = chain.profile.coarsened(4)
     assert set(rules.RULES) - set(rules.available(merged)) == {rules.CLASSES, rules.SLOTS}
     timeless = dataclasses.replace(chain.profile, plan=dataclasses.replace(chain.profile.plan, block_s=None))
     assert set(rules.RULES) - set(rules.available(timeless)) == {rules.MONTH, rules.QUARTER}

@@ -272,6 +272,31 @@ def test_interval_over_groups_covers():
     assert 180 <= hits <= 199
 
 
+def test_a_ratio_over_groups_covers_and_swaps():
+    rng = np.random.default_rng(8)
+    hits = 0
+    for _ in range(200):
+        under = rng.lognormal(0, 0.7, 64)
+        over = under * 1.3 * rng.lognormal(-0.02, 0.2, 64)
+        found = resampling.ratio(over, under)
+        hits += found.low <= 1.3 <= found.high
+    assert 180 <= hits <= 199
+    assert found.value == pytest.approx(over.sum() / under.sum())
+    other = resampling.ratio(under, over)
+    assert (1 / other.high, 1 / other.value, 1 / other.low) == pytest.approx(
+        (found.low, found.value, found.high)
+    )
+    # Of several, the mean is geometric, and the groups are left out of all at once.
+    twice = resampling.ratio(np.array([over, under]), np.array([under, over]))
+    assert tuple(twice) == pytest.approx((1, 1, 1))
+    assert resampling.ratio(over[:1], under[:1]).interval is None
+    # One group holds all that was paid: without it there is nothing to divide by.
+    assert resampling.ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).interval is None
+    assert resampling.ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0])).interval is None
+    with pytest.raises(InputError, match="above zero on both sides"):
+        resampling.ratio(np.zeros(3), np.ones(3))
+
+
 def test_reuse(profile):
     table = reuse.by_lag(profile, seed=1)
     assert (table["low"] <= table["reuse"]).all()

@@ -49,12 +49,12 @@ def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatc
 
     trace = generate(SyntheticParameters(contracts=40, window_blocks=2_000, seed=2))[0]
     made = make(trace)
-    # What is left with three columns merged just fits.
-    limit = save(made.coarsened(3), tmp_path / "two.profile").stat().st_size
+    # What is left with four columns merged just fits.
+    limit = save(made.coarsened(4), tmp_path / "two.profile").stat().st_size
     monkeypatch.setattr(files, "SMALL", files.FAST)
     monkeypatch.setattr(files, "LARGEST", limit)
     small = load_file(save(made, tmp_path / "small.profile"))
-    assert small.merged == 3
+    assert small.merged == 4
     assert small.equals(made.coarsened(small.merged))
     assert not small.equals(made)
     assert "gap merged in pieces" in small.describe()

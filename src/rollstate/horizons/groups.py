@@ -10,13 +10,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 
 from rollstate.horizons import rules
-from rollstate.horizons.rules import HINDSIGHT, Chain, Known
+from rollstate.horizons.rules import (
+    ALWAYS,
+    CLASSES,
+    HINDSIGHT,
+    MONTH,
+    NEVER,
+    QUARTER,
+    SKI,
+    TUNED,
+    Chain,
+    Known,
+)
+from rollstate.profile import resampling
 from rollstate.profile.costs import costs_by_group
 from rollstate.profile.rows import ended
 from rollstate.profile.tables import LADDER
 
+KNOWN = (MONTH, QUARTER, TUNED, NEVER, ALWAYS, SKI, CLASSES)
+"""Rules whose windows depend on nothing but the classes that are counted by group."""
 NEEDS = (("ends_by_class", "gap"), ("ends_by_class", "accesses"))
 
 
@@ -72,3 +87,37 @@ def parted(total: float, counted: np.ndarray) -> np.ndarray:
     """Return a total parted among groups as counted."""
     whole = counted.sum()
     return counted * (total / whole) if whole > 0 else np.zeros_like(counted)
+
+
+def over_hindsight(chain: Chain, border: int, judged: pl.DataFrame) -> pl.DataFrame:
+    """Add the interval over groups of each rule's cost over that of the best fixed window in hindsight.
+
+    Parameters
+    ----------
+    chain : Chain
+    border : int
+        Where the rules were set.
+    judged : polars.DataFrame
+        Of `rollstate.horizons.judging.judge` there, up to the end of the window.
+
+    Returns
+    -------
+    polars.DataFrame
+        With ``low`` and ``high``, 95 % by the jackknife of the log; null where the rule is none of `KNOWN`, costs
+        nothing, or the profile does not know the classes by group.
+    """
+    rows: list[dict[str, object]] = []
+    for (penalty,), part in judged.group_by("penalty", maintain_order=True) if known(chain) else ():
+        total = dict(part.select("policy", "cost").iter_rows())
+        names = [name for name in KNOWN if total.get(name, 0) > 0]
+        if not total[HINDSIGHT] > 0:
+            continue
+        counted = costs(chain, border, float(str(penalty)), [*names, HINDSIGHT])
+        by_group = {name: parted(total[name], counted[name]) for name in counted}
+        for name in names:
+            found = resampling.ratio(by_group[name], by_group[HINDSIGHT])
+            rows.append({"penalty": penalty, "policy": name, "low": found.low, "high": found.high})
+    schema = {"penalty": pl.Float64, "policy": pl.String, "low": pl.Float64, "high": pl.Float64}
+    return judged.join(
+        pl.DataFrame(rows, schema=schema), on=["penalty", "policy"], how="left", maintain_order="left"
+    )

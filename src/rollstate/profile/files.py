@@ -20,7 +20,10 @@ from rollstate.profile.tables import LADDER, TABLES, VERSION, Profile, keys, sum
 from rollstate.traces.marks import PROFILE_KEY
 from rollstate.traces.schema import Capability
 
-_PACKED = {name for table in TABLES for name in sums(table) if name != "rows"} | {"touches"}
+_SUMS = {name for table in TABLES for name in sums(table)}
+_DICTIONARY = ["table", "contract_type", "slot_type", "group", "rows"]
+_PACKED = (_SUMS - {"rows", "sum_chances"}) | {"touches", "duration", "entry"}
+"""Columns by the encoding that takes least; all others are stored as they are."""
 FAST, SMALL = 9, 19
 """Levels of zstd: the second takes ten times as long and gains a tenth, and is tried where that decides."""
 
@@ -28,7 +31,7 @@ LARGEST = 2_000_000
 """A profile larger than this, in bytes, is a mistake: it would no longer be handed around."""
 
 
-def save(profile: Profile, path: Path, *, level: int = FAST) -> Path:
+def save(profile: Profile, path: Path, *, small: bool = False) -> Path:
     """Write a profile; the file appears whole or not at all, and the same profile gives the same bytes.
 
     Where the file would be larger than `LARGEST`, columns of `rollstate.profile.tables.LADDER` are merged one after the
@@ -38,8 +41,8 @@ def save(profile: Profile, path: Path, *, level: int = FAST) -> Path:
     ----------
     profile : Profile
     path : Path
-    level : int
-        Level of zstd to begin with.
+    small : bool
+        Take the time for the smallest file in any case.
 
     Raises
     ------
@@ -53,8 +56,8 @@ def save(profile: Profile, path: Path, *, level: int = FAST) -> Path:
     try:
         for merged in range(profile.merged, len(LADDER) + 1):
             coarse = profile.coarsened(merged)
-            _write(coarse, new, level)
-            if level < SMALL and LARGEST < new.stat().st_size <= 1.2 * LARGEST:
+            _write(coarse, new, FAST)
+            if (small or new.stat().st_size > LARGEST) and new.stat().st_size <= 1.2 * LARGEST:
                 _write(coarse, new, SMALL)
             if (size := new.stat().st_size) <= LARGEST:
                 break
@@ -87,7 +90,7 @@ def _write(profile: Profile, path: Path, level: int) -> None:
         path,
         compression="zstd",
         compression_level=level,
-        use_dictionary=["table", "contract_type", "slot_type"],
+        use_dictionary=_DICTIONARY,
         column_encoding={name: "DELTA_BINARY_PACKED" for name in table.column_names if name in _PACKED},
         row_group_size=1 << 22,
         write_statistics=False,

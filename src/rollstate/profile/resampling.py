@@ -82,16 +82,14 @@ def ratio(over: np.ndarray, under: np.ndarray, level: float = 0.95) -> Estimate:
         )
 
     def logged(weights: np.ndarray) -> float:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.mean(np.log(over @ weights) - np.log(under @ weights)))
+        return float(np.mean(np.log(over @ weights) - np.log(under @ weights)))
 
     present = (over + under > 0).any(axis=0)
     value = float(np.exp(logged(present.astype(float))))
-    if present.sum() < 2:
+    without = np.minimum(*(paid.sum(axis=1, keepdims=True) - paid for paid in (over, under)))
+    if present.sum() < 2 or not (without[:, present] > 0).all():
         return Estimate(value)
     middle, half = jackknife(logged, present, level)
-    if not np.isfinite(half):
-        return Estimate(value)
     return Estimate(value, float(np.exp(middle - half)), float(np.exp(middle + half)))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rollstate.errors import InputError
-from rollstate.profile.files import SMALL, save
+from rollstate.profile.files import save
 from rollstate.profile.packaged import INDEX, folder
 from rollstate.profile.reduction import make
 from rollstate.traces import datasets
@@ -50,7 +50,7 @@ def ship(names: Sequence[str] = NAMES, to: Path | None = None) -> dict[str, dict
                 raise InputError(f"data/manifest.json: {name} has no {field}; a shipped profile must say it")
         digest = datasets.fingerprint(name)
         profile = make(datasets.load_trace(name), block_s=entry.block_s)
-        path = save(dataclasses.replace(profile, trace_sha256=digest), to / f"{name}.parquet", level=SMALL)
+        path = save(dataclasses.replace(profile, trace_sha256=digest), to / f"{name}.parquet", small=True)
         entries[name] = {
             "source": entry.source,
             "commit": entry.commit,

@@ -133,10 +133,10 @@ JOINED = 4
 
 LADDER = (
     ("ends_by_class", "group"),
+    ("pieces_by_group", "activity"),
     ("pieces", "pace"),
     ("pieces", "gap"),
     ("ends_by_class", "gap"),
-    ("pieces_by_group", "activity"),
     ("pieces", "kind"),
     ("ends_by_class", "accesses"),
     ("pieces", "accesses"),

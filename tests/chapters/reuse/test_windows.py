@@ -30,10 +30,10 @@ def eighths(of):
 
 
 def judged(rows):
-    """Return a table of (trace, penalty, policy, to_hindsight, to_simple)."""
-    return pl.DataFrame(
-        rows, schema=["trace", "penalty", "policy", "to_hindsight", "to_simple"], orient="row"
-    )
+    """Return a table of (trace, penalty, policy, to_hindsight, to_simple), with intervals a tenth to each side."""
+    names = ["trace", "penalty", "policy", "to_hindsight", "to_simple"]
+    table = pl.DataFrame(rows, schema=names, orient="row")
+    return table.with_columns(low=pl.col("to_hindsight") * 0.9, high=pl.col("to_hindsight") * 1.1)
 
 
 def test_the_worst_case_and_the_goal_are_counted_by_hand():
@@ -43,11 +43,14 @@ def test_the_worst_case_and_the_goal_are_counted_by_hand():
     rows += [("x", 1.0, SLOTS, 1.01, 1.0), ("x", 0.5, RETUNED, 1.0, 1.0)]
     numbers = windows.month_numbers(judged(rows)).numbers
     assert (numbers["goal_retuned"], numbers["goal_slots"], numbers["goal_cells"]) == (1, 1, 3)
-    assert (numbers["best_classes"], numbers["worst_classes"]) == (0.9, 1.3)
+    assert (numbers["best_classes"].value, numbers["worst_classes"].value) == (0.9, 1.3)
+    assert numbers["best_classes"].interval == pytest.approx((0.81, 0.99))
+    assert (numbers["classes_better"], numbers["classes_worse"]) == (1, 1)
     assert (numbers["worst_retuned"], numbers["retuned_over_simple"]) == (1.06, 1.03)
     assert windows.month_numbers(judged([("x", 0.5, TUNED, 1.0, 1.0)])).missing
     few = judged([row for row in rows if row[2] in (TUNED, RETUNED)])
     lacking = {"worst_month", "worst_quarter", "worst_slots", "worst_classes", "best_classes", "goal_slots"}
+    lacking |= {"classes_better", "classes_worse"}
     assert set(windows.month_numbers(few).missing) == lacking
 
 
@@ -60,6 +63,9 @@ def test_times_are_days_and_ratios_those_of_the_costs(of):
         cost[TUNED] / cost[HINDSIGHT]
     )
     assert dict(cell.select("policy", "window").rows())[MONTH] == 30
+    drawn = cell.filter(policy=CLASSES).row(0, named=True)
+    assert drawn["low"] < drawn["to_hindsight"] < drawn["high"]
+    assert cell.filter(pl.col("policy").is_in([RETUNED, SLOTS, HINDSIGHT]))["low"].null_count() == 3
 
 
 def test_drift_is_the_eighth_where_the_tuned_window_loses_most(eighths):

@@ -256,7 +256,7 @@ def _panels(
 
 
 def over_months(frame: pl.DataFrame) -> Drawing:
-    """Draw what rules cost on the second half: ``trace``, ``penalty`` (days), ``policy``, ``to_hindsight``."""
+    """Draw what rules cost on the second half: ``trace``, ``penalty`` (days), ``policy``, ``to_hindsight``, ``low``, ``high``."""
     shown = frame.filter(pl.col("policy").is_in(list(RULES))).with_columns(
         pl.col("policy").replace_strict(RULES)
     )
@@ -271,6 +271,11 @@ def over_months(frame: pl.DataFrame) -> Drawing:
                 style="policy", style_order=names, markers=[*style.MARKERS, "h"][: len(names)], dashes=False,
                 errorbar=None, legend=ax is all_[-1], ax=ax,
             )  # fmt: skip
+            for (name,), drawn in part.drop_nulls("low").group_by("policy", maintain_order=True):
+                ax.fill_between(
+                    drawn["penalty"], drawn["low"].clip(upper_bound=top), drawn["high"].clip(upper_bound=top),
+                    color=RULE_COLOURS[str(name)], alpha=0.25, linewidth=0,
+                )  # fmt: skip
             style.log_axis(ax, "x", *("y" if axes is all_ else ""))
             ax.set_ylim(0.8, top)
             ax.set(title=trace if axes is near else "", xlabel="cost of a miss (RAM-days)", ylabel="")
@@ -294,7 +299,7 @@ def over_months(frame: pl.DataFrame) -> Drawing:
         figure,
         caption="Cost on the second half of each trace over that of the fixed window that was best there, by the cost of a "
         f"miss; rules were set on the first half. Above, what is near one; values above {NEAR:g} and {_TOP:g} are drawn at "
-        "the upper edges. Largest ratio from one "
+        "the upper edges. Bands, mostly narrower than a line, are 95 % intervals over groups of slots or contracts. Largest ratio from one "
         f"RAM-day on: {said}.",
         alt=f"{2 * len(traces)} panels, two for each trace, with a line for each rule. Largest ratio from one RAM-day on: {said}.",
     )

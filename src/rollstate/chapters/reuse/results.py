@@ -6,6 +6,8 @@ from rollstate.compendium.declared import Results, gate, result
 
 _PERIODS = "95 % bootstrap over days, or as many equal parts of a shorter window, {draws} draws"
 _GROUPS = "95 % bootstrap over groups of contracts, or of slots where contracts are few, {draws} draws"
+_DRAWN = "95 % jackknife over the profile's random groups of slots or contracts, windows as they were set"
+_PARTS = "tests/horizons/test_groups.py::test_groups_are_those_of_a_replay_of_every_spell"
 _BORDERS = "range over the moments at which the set is chosen"
 _ORACLE = "tests/profile/test_reduction.py::test_pairs_by_brute_force"
 _LEVEL = "tests/chapters/reuse/test_study.py::test_level_is_the_reuse_of_shuffled_blocks"
@@ -176,10 +178,24 @@ class ReuseResults(Results):
     worst_classes: float = result(
         "largest cost of the window per class over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".2f",
-        guard=_GROUP,
+        interval=_DRAWN,
+        guard=_PARTS,
     )
     best_classes: float = result(
-        "smallest cost of the window per class over the best window in hindsight", fmt=".2f", guard=_GROUP
+        "smallest cost of the window per class over the best window in hindsight, penalties of a RAM-day and more",
+        fmt=".2f",
+        interval=_DRAWN,
+        guard=_PARTS,
+    )
+    classes_better: int = result(
+        "points, of a long trace and a penalty of a RAM-day or more, at which the window per class costs less than the "
+        "best window in hindsight, by its interval",
+        guard=_WORST,
+    )
+    classes_worse: int = result(
+        "points, of a long trace and a penalty of a RAM-day or more, at which the window per class costs more than the "
+        "best window in hindsight, by its interval",
+        guard=_WORST,
     )
     retuned_over_simple: float = result(
         "largest cost of re-tuning over the cheapest of the four simple rules", fmt=".2f", guard=_RETUNED

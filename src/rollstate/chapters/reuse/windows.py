@@ -11,7 +11,8 @@ import polars as pl
 from rollstate.chapters.reuse.parameters import Reuse
 from rollstate.chapters.reuse.study import Answer
 from rollstate.errors import InputError
-from rollstate.horizons import few, judging, lengths, rules
+from rollstate.estimate import Estimate
+from rollstate.horizons import few, groups, judging, lengths, rules
 from rollstate.horizons.rules import CLASSES, HINDSIGHT, MONTH, QUARTER, RETUNED, SLOTS, TUNED, Chain
 from rollstate.profile import Profile, comparison, load
 
@@ -47,11 +48,15 @@ def months(of: dict[str, Chain], p: Reuse) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``trace`` and the columns of `rollstate.horizons.judging.judge`.
+        ``trace``, the columns of `rollstate.horizons.judging.judge`, and those of
+        `rollstate.horizons.groups.over_hindsight`.
     """
-    return pl.concat(
-        [_in_days(name, one, judging.second_half(one, _blocks(one, p))) for name, one in of.items()]
-    )
+    parts = []
+    for name, one in of.items():
+        judged = judging.second_half(one, _blocks(one, p))
+        drawn = groups.over_hindsight(one, judging.border_at(one, 0.5), judged)
+        parts.append(_in_days(name, one, drawn))
+    return pl.concat(parts)
 
 
 def folds(of: dict[str, Chain], p: Reuse) -> pl.DataFrame:
@@ -65,7 +70,7 @@ def month_numbers(table: pl.DataFrame) -> Answer:
     if long.is_empty():
         names = (
             "worst_month", "worst_quarter", "worst_tuned", "worst_retuned", "worst_slots", "best_classes",
-            "worst_classes", "goal_retuned", "goal_slots", "goal_cells", "retuned_over_simple",
+            "worst_classes", "classes_better", "classes_worse", "goal_retuned", "goal_slots", "goal_cells", "retuned_over_simple",
         )  # fmt: skip
         return Answer(missing=names, why="No penalty is of a RAM-day or more.")
 
@@ -75,11 +80,17 @@ def month_numbers(table: pl.DataFrame) -> Answer:
     met = (pl.col("to_hindsight") <= TO_HINDSIGHT) & (pl.col("to_simple") <= TO_SIMPLE)
     worst = {
         "worst_month": MONTH, "worst_quarter": QUARTER, "worst_tuned": TUNED, "worst_retuned": RETUNED,
-        "worst_slots": SLOTS, "worst_classes": CLASSES,
+        "worst_slots": SLOTS,
     }  # fmt: skip
+    classes = of(CLASSES).sort("to_hindsight")
+    ends = [Estimate(*one) for one in classes.select("to_hindsight", "low", "high").iter_rows()]
+    drawn = bool(classes["low"].count())
     numbers = {
         **{name: of(policy)["to_hindsight"].max() for name, policy in worst.items()},
-        "best_classes": of(CLASSES)["to_hindsight"].min(),
+        "best_classes": ends[0] if ends else None,
+        "worst_classes": ends[-1] if ends else None,
+        "classes_better": classes.filter(pl.col("high") < 1).height if drawn else None,
+        "classes_worse": classes.filter(pl.col("low") > 1).height if drawn else None,
         "retuned_over_simple": of(RETUNED)["to_simple"].max(),
         "goal_retuned": of(RETUNED).filter(met).height,
         "goal_slots": of(SLOTS).filter(met).height if of(SLOTS).height else None,
