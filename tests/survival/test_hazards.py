@@ -254,4 +254,4 @@ def test_a_certain_access_overflows_nothing():
     certain = hazards._Piece(np.ones((2, 1)), np.full(2, 20.0), np.array([True, False]), np.eye(1))
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         likelihood, score, information, apart = certain.terms(np.zeros(1))
-    assert likelihood == score[0] == -np.exp(20.0) and information[0, 0] == np.exp(20.0) and apart == 1
+    assert (likelihood, score[0], information[0, 0], apart) == (-np.exp(20.0), -np.exp(20.0), np.exp(20.0), 1)
