@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -66,8 +67,12 @@ def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatc
         curves.kaplan_meier(small, where=pl.col("gap") > 3)
     with pytest.raises(InputError, match="columns merged"):
         small + made
-    with pytest.raises(InputError, match="without 'activity'"):
-        curves.band(made.coarsened(5), [5], activity=1, seed=1)
+    # Bands by activity then come from the ends by class, in fewer groups: near those of the whole.
+    ends = np.array(curves.band(made.coarsened(2), [2, 5, 7], activity=2, seed=1))
+    whole = np.array(curves.band(made, [2, 5, 7], activity=2, seed=1))
+    assert ends == pytest.approx(whole, abs=0.05)
+    with pytest.raises(InputError, match="without 'accesses' in ends_by_class"):
+        curves.band(made.coarsened(7), [5], activity=1, seed=1)
     monkeypatch.setattr(files, "LARGEST", 1000)
     with pytest.raises(InputError, match="would take"):
         save(made, tmp_path / "none.profile")

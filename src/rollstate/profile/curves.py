@@ -6,10 +6,12 @@ import numpy as np
 import polars as pl
 
 from rollstate.product_limit import product_limit
+from rollstate.profile import classes
+from rollstate.profile.grid import CLASSES
 from rollstate.profile.plan import GROUPS
 from rollstate.profile.resampling import bootstrap
-from rollstate.profile.rows import between, risk, upper
-from rollstate.profile.tables import Profile
+from rollstate.profile.rows import between, ended, risk, upper
+from rollstate.profile.tables import LADDER, Profile
 
 
 def kaplan_meier(
@@ -69,12 +71,18 @@ def band(
     Returns
     -------
     low, high : array of float64, shape (m,)
-        Of the curve on the coarser grid of ``pieces_by_group``: the width is that of the estimate.
+        Of the curve on the coarser grid of ``pieces_by_group``, or of ``ends_by_class`` where a file to stay small no
+        longer has the former by activity: the width is that of the estimate.
     """
-    where = None if activity is None else pl.col("activity") == activity
-    rows = between(profile, start, stop, table="pieces_by_group", where=where)
-    events, at_risk = risk(rows, "group", GROUPS)
-    step = np.searchsorted(upper(events.shape[1], coarse=True), np.asarray(at, float), "right")
+    if activity is not None and ("pieces_by_group", "activity") in LADDER[: profile.merged]:
+        profile.require("ends_by_class", "accesses")
+        events, at_risk, ends = _risk_of_ends(ended(profile, start, stop), activity)
+    else:
+        where = None if activity is None else pl.col("activity") == activity
+        rows = between(profile, start, stop, table="pieces_by_group", where=where)
+        events, at_risk = risk(rows, "group", GROUPS)
+        ends = upper(events.shape[1], coarse=True)
+    step = np.searchsorted(ends, np.asarray(at, float), "right")
 
     def curve(weights: np.ndarray) -> np.ndarray:
         n, d = weights @ at_risk, weights @ events
@@ -82,3 +90,20 @@ def band(
         return np.r_[1.0, np.cumprod(1 - np.minimum(share, 1))][step]
 
     return bootstrap(curve, at_risk.sum(axis=1) > 0, draws=draws, seed=seed, level=level)
+
+
+def _risk_of_ends(rows: pl.DataFrame, activity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return events and spells at risk by group and bin of ends of spells of an activity; greatest gap of each bin."""
+    rows = rows.filter(classes.activity(pl.col("accesses")) == activity)
+    at, n, event = (rows[name].to_numpy() for name in ("duration", "rows", "event"))
+    bins = int(at.max(initial=0)) + 2
+    flat = rows["group"].to_numpy().astype(np.int64) * bins + at
+    events, left = (
+        np.bincount(flat, weight, GROUPS * bins).reshape(GROUPS, bins) for weight in (n * event, n)
+    )
+    # At risk in a bin: began or entered in an earlier one, not ended in an earlier one.
+    return (
+        events,
+        left.sum(axis=1, keepdims=True) - np.cumsum(left, axis=1) + left,
+        CLASSES.high(np.arange(bins)),
+    )
