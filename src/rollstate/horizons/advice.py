@@ -148,7 +148,8 @@ def _classes_by_group(chain: Chain, judged: pl.DataFrame, leaders: list[str]) ->
     if CLASSES not in judged["policy"] or not groups.known(chain):
         return None
     plan, penalty = chain.profile.plan, float(judged["penalty"][0])
-    over, under = [], []
+    over: list[np.ndarray] = []
+    under: list[np.ndarray] = []
     for (start,), part in list(judged.group_by("start", maintain_order=True))[-len(leaders) :]:
         leader = leaders[len(over)]
         total = dict(part.select("policy", "cost").iter_rows())
