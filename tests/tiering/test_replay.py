@@ -173,3 +173,26 @@ def test_the_worksheet_is_prices_times_time():
     assert costs.miss_cold == pytest.approx((20e-3 - 100e-9) * 0.5)
     assert costs.ram > costs.ssd > costs.cold
     assert isinstance(pl.DataFrame([vars(costs)]), pl.DataFrame)
+
+
+@given(spells, st.floats(0, 30), st.floats(0, 30))
+def test_the_bound_is_the_cheapest_of_three_places_moves_included(rows, demote, promote):
+    """Kept in RAM, or sent to SSD or cold storage at once; a spell that is seen late has paid its demotion before."""
+    seen = made(rows)
+    costs = c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, demote, promote)
+    places = [
+        r.replay(seen, np.inf, costs), r.replay(seen, 0.0, costs, np.inf), r.replay(seen, 0.0, costs),
+    ]  # fmt: skip
+    assert r.clairvoyant(seen, costs) == pytest.approx(np.min([place.cost for place in places], axis=0))
+
+
+def test_who_demotes_a_slot_at_its_access_pays_for_it_once():
+    costs = c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, 0.5, 0.75)
+    seen = made([(0, 100, False), (7, 100, False), (0, 100, True)])
+    assert r.clairvoyant(seen, costs).tolist() == [25 + 0.5, 0.25 * 93, 25 + 0.5 + 40.75]
+    found = r.replay(seen, 0.0, costs)
+    assert found.moves.tolist() == [1, 0, 2]
+    assert r.replay(seen, 10.0, costs, 20.0).moves.tolist() == [2, 2, 3]
+    # A window that ends with the spell demotes nothing, nor does one that ended before the spell came into view.
+    assert r.replay(seen, 100.0, costs).moves.tolist() == [0, 0, 0]
+    assert r.replay(seen, 7.0, costs, 7.0).moves.tolist() == [1, 1, 2]

@@ -234,3 +234,12 @@ def test_what_is_paid_is_the_cost_of_the_replay(rows, penalty, window):
     seen = made(rows)
     for costs in (c.two_tiers(penalty), c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, 0.0, 0.75)):
         assert r.paid(seen, window, costs) == pytest.approx(r.replay(seen, window, costs).cost)
+
+
+def test_the_chance_within_a_horizon_runs_on_lines_between_the_points_of_a_grid():
+    """Cumulative hazard 0, 1, 5 at 0, 2, 10: within 1 block half of the first step; beyond the grid nothing."""
+    grid = np.array([0.0, 2, 10])
+    survival = np.exp(-np.array([[0.0, 1, 5]]))
+    for tau, wanted in {1.0: (0.5, 0.5, 0), 2.0: (1, 1, 0), 4.0: (2, 2, 0), 99.0: (5, 4, 0)}.items():
+        found = w.access_within(survival, grid, tau)[0]
+        assert found == pytest.approx([1 - np.exp(-hazard) for hazard in wanted]), tau
