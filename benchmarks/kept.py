@@ -99,3 +99,11 @@ def earlier(measured: Path, folder: Path = FOLDER) -> Path | None:
         if path.resolve() != measured.resolve() and Version(path.stem) <= version
     ]
     return max(among)[1] if among else None
+
+
+def benchmarks(folder: Path = FOLDER) -> list[str]:
+    """Return the benchmarks of which the newest release kept ratios."""
+    newest = max(folder.glob("*.json"), key=lambda path: Version(path.stem), default=None)
+    if newest is None:
+        raise SystemExit(f"{folder} holds no release's ratios")
+    return sorted(json.loads(newest.read_text(encoding="utf-8"))["benchmarks"])

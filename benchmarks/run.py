@@ -77,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; all if none")
+    parser.add_argument("--kept", action="store_true", help="those of which the newest release kept ratios")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="put the ratios into this file")
     parser.add_argument(
         "--note", default="", help="what else is to be known of this run, kept beside the ratios"
@@ -87,7 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
         return compare(asked.compare)
     if unknown := sorted(set(asked.names) - set(NAMES)):
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    for name in asked.names or NAMES:
+    chosen = kept.benchmarks() if asked.kept else asked.names or NAMES
+    for name in chosen:
         ratios = run(name)
         if asked.keep:
             put(asked.keep, name, ratios, asked.note)

@@ -89,3 +89,20 @@ def test_a_file_that_was_never_measured_is_named_with_the_remedy(root, tmp_path)
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "measure first" in done.stderr
+
+
+def test_the_benchmarks_to_repeat_are_those_of_the_newest_release(tmp_path):
+    write(tmp_path, {"version": "0.9.0", "benchmarks": {"policy": {}}})
+    write(tmp_path, {"version": "0.10.0", "benchmarks": {"survival": {}, "policy": {}}})
+    assert kept.benchmarks(tmp_path) == ["policy", "survival"]
+
+
+def test_what_a_release_kept_was_measured_by_a_benchmark_that_exists(root):
+    for path in kept.FOLDER.glob("*.json"):
+        record = json.loads(path.read_text())
+        assert record["version"] == path.stem
+        for name, run in record["benchmarks"].items():
+            assert (root / "benchmarks" / f"{name}.py").is_file(), name
+            assert run["machine"]
+            assert run["date"]
+            assert all(row["ratio"] > 0 for row in run["ratios"]), name
