@@ -95,6 +95,7 @@ def test_bounds_belong_to_what_is_allowed():
         (lambda: expiry.worth_keeping(0.1, -1, 1), "rent_per_block=-1"),
         (lambda: expiry.worth_keeping(0.1, 1, -1), "revive=-1"),
         (lambda: expiry.window_curve(pl.DataFrame(), [0, 3], 100, 120), "between 1 and 19"),
+        (lambda: expiry.window_curve(pl.DataFrame(), [], 100, 120), "windows="),
         (lambda: expiry.power_extrapolation([0, 1], [1, 2], 2), "power law"),
         (lambda: expiry.power_extrapolation([1, 2], [0, 2], 2), "power law"),
         (lambda: expiry.power_extrapolation([1, 2], [1, 2], 0), "power law"),

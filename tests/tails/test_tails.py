@@ -259,3 +259,12 @@ def test_each_rival_is_judged_by_the_test_that_its_nesting_asks_for(heavy, verdi
         assert row["favours"] == favours[row["p_value"] < 0.05]
         judged.add(row["favours"])
     assert judged == verdicts
+
+
+def test_a_wider_model_that_fits_no_better_has_no_case():
+    """Were its search to end below the power law, the likelihood ratio would be negative: no statistic, p of 1."""
+    z, d, _ = pareto_spells(np.random.default_rng(3), 500, late=0)
+    worse = Alternative("truncated power law", lambda t, p: -9 * np.log(t) - 0 * p[0], lambda *_: np.zeros(1))
+    row = tails.compare(z, d, 60.0, rivals=(worse,)).row(0, named=True)
+    assert row["log_ratio"] > 0
+    assert (row["statistic"], row["p_value"], row["favours"]) == (0, 1, "neither")
