@@ -171,12 +171,12 @@ def test_the_worksheet_is_prices_times_time():
     costs = c.worksheet(media, slot_bytes=100, block_s=2, usd_per_s=0.5)
     # So small that an absolute tolerance would take anything.
     for name, price in {"ram": 4.0, "ssd": 2.0, "cold": 1.0}.items():
-        assert getattr(costs, name) == pytest.approx(price * 100 / 2**30 * 2 / (30 * 86_400), abs=0)
-    assert costs.miss_ssd == pytest.approx(2e-6 * 0.5, abs=0)
-    assert costs.miss_cold == pytest.approx(999e-6 * 0.5, abs=0)
+        assert getattr(costs, name) == pytest.approx(price * 100 / 2**30 * 2 / (30 * 86_400), rel=1e-9, abs=0)
+    assert costs.miss_ssd == pytest.approx(2e-6 * 0.5, rel=1e-9, abs=0)
+    assert costs.miss_cold == pytest.approx(999e-6 * 0.5, rel=1e-9, abs=0)
     assert (costs.demote, costs.promote) == (0, 0)
     path = c.worksheet(media, slot_bytes=100, block_s=2, usd_per_s=0.5, accesses=8)
-    assert (path.miss_cold, path.ram) == (pytest.approx(8 * costs.miss_cold, abs=0), costs.ram)
+    assert (path.miss_cold, path.ram) == (pytest.approx(8 * costs.miss_cold, rel=1e-9, abs=0), costs.ram)
     listed = c.worksheet(c.MEDIA, slot_bytes=1, block_s=1, usd_per_s=1)
     assert listed.ram > listed.ssd > listed.cold
 
