@@ -335,3 +335,11 @@ def test_the_tuned_window_is_the_longest_of_equally_good_ones_and_open_where_the
     assert w.tuned(seen, c.two_tiers(19.9), open_end=True)[0] == 6
     # At 2 a miss, keeping to 4 costs 4 more in holding of each of three spells and saves 2.
     assert w.tuned(made([(0, 2, True), (0, 9, False)]), c.two_tiers(4.0)) == (2.0, 4.0)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 2.0])
+def test_a_certain_access_is_waited_for_however_little_a_miss_costs(penalty):
+    """The threshold is a probability: it ends at one, and one is not less likely than that."""
+    grid, survival = np.arange(4.0), np.array([[1.0, 1.0, 0.0, 0.0]])
+    assert w.access_within(survival, grid, 5.0)[0].tolist() == [1, 1, 0, 0]
+    assert w.cutoff(survival, grid, c.two_tiers(penalty), 5.0)[0] == 2
