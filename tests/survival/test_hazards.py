@@ -271,3 +271,11 @@ def test_the_ridge_is_per_spell_on_half_the_squared_effects_without_intercepts(c
     assert np.diff(along)[0] / 2e-4 == pytest.approx(0, abs=5e-5)
     twice = spells.take(np.r_[np.arange(1_500), np.arange(1_500)])
     assert parametric.fit(twice, cure=cure, ridge=ridge).location == pytest.approx(model.location, abs=1e-3)
+
+
+def test_a_certain_access_overflows_nothing():
+    """A step on the way to the maximum may take a hazard far above one."""
+    certain = hazards._Piece(np.ones((2, 1)), np.full(2, 20.0), np.array([True, False]), np.eye(1))
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        likelihood, score, information, apart = certain.terms(np.zeros(1))
+    assert (likelihood, score[0], information[0, 0], apart) == (-np.exp(20.0), -np.exp(20.0), np.exp(20.0), 1)
