@@ -328,6 +328,7 @@ def test_strict_proofs_agree_with_py_trie_on_any_trie(held, key):
         ([b"\x16", b""], "leads nowhere"),
         ([b"\x16", b"x" * 31], "no reference"),
         ([b"\x16", [b"\x20", b"x" * 40]], "as long as its hash"),
+        ([b"\x16", [b"\x3b", b"x" * 29]], "as long as its hash"),
         ([[b"", b"x"]] * 17, "no hex-prefix"),
     ],
 )
@@ -432,3 +433,8 @@ def test_a_store_is_asked_and_counted_by_number_and_by_bytes():
     assert store.counts == Counts(reads=1, writes=2, bytes_read=5, bytes_written=6)
     del store[b"c"]
     assert (list(store), len(store)) == ([b"ab"], 1)
+
+
+def test_a_node_of_31_bytes_is_embedded():
+    encoded = rlp.encode([b"\x16", [b"\x3b", b"x" * 28]])
+    assert patricia.proven_value(keccak256(encoded), b"k", [encoded]) == b"x" * 28

@@ -78,6 +78,8 @@ def test_bad_input_is_named(call, said):
 def test_bounds_belong_to_what_is_allowed():
     """No deposit lasts no block, a share may be 0 or 1, costs may be nothing; at its break-even nothing pays."""
     assert expiry.rent_window(0, 2) == 0
+    assert expiry.rent_window(0.5, 0.25) == 2
+    assert expiry.power_extrapolation([0.25, 0.5], [0.1, 0.2], 0.75) == pytest.approx(0.3)
     assert not expiry.worth_keeping(0.01, 1, 100)
     assert expiry.worth_keeping(1, 0, 1)
     assert not expiry.worth_keeping(0, 0, 0)

@@ -168,3 +168,11 @@ def test_a_policy_that_pays_more_on_every_spell_is_dearer_and_a_mixed_one_is_nei
     wide = ev.totals(paid, resampling(cluster, 200, 1), references=["own"], level=0.99).row(2, named=True)
     mixed = table.row(2, named=True)
     assert wide["ratio_high"] - wide["ratio_low"] > mixed["ratio_high"] - mixed["ratio_low"]
+
+
+def test_regret_and_ratio_are_to_who_knows_the_future_however_little_is_paid():
+    """One access after 3 blocks, a miss for a quarter of a block: to keep the slot costs 3, who knows pays 0.25."""
+    seen, costs = r.Gaps(np.zeros(1), np.array([3.0]), np.ones(1, bool)), c.two_tiers(0.25)
+    kept, gone = (ev.metrics(seen, r.replay(seen, window, costs), costs) for window in (np.inf, 0.0))
+    assert (kept["regret"], kept["competitive_ratio"], kept["hit_coverage"]) == (2.75, 12, 1)
+    assert (gone["regret"], gone["competitive_ratio"], gone["hit_coverage"]) == (0, 1, 0)

@@ -248,3 +248,25 @@ def test_a_word_that_is_no_address_is_refused_where_an_account_stands_and_nowher
         # The lowest bit above an address is enough.
         wrong = [*words[:place], b"\0" * 11 + b"\1" + bytes(20), *words[place + 1 :]]
         assert transfer_logs.classify(parsed(entry(wrong, body))[0]) == "irregular"
+
+
+@pytest.mark.parametrize(
+    ("words", "standard"),
+    [
+        ((64, 160, 2, 8, 9, 2, 1, 1), "erc1155"),
+        ((64, 160, 2, 8, 9, 1, 1), "irregular"),  # two ids, one value
+        ((64, 64, 1, 7), "erc1155"),  # both heads may name the same array
+        ((64, 64, 2, 7), "irregular"),  # an array that goes on beyond the data
+        ((96, 96, 0), "irregular"),  # an array that begins beyond the data
+        ((65, 64, 1, 7), "irregular"),  # an array that begins inside a word
+        ((0, 0), "erc1155"),  # no ids and no values
+        ((0,), "irregular"),
+    ],
+)
+def test_a_batch_is_two_arrays_of_the_same_length_inside_its_data(
+    words: tuple[int, ...], standard: str
+) -> None:
+    body = b"".join(map(number, words))
+    topics = [TRANSFER_BATCH, topic(ALICE), topic(ALICE), topic(BOB)]
+    assert transfer_logs.classify(parsed(entry(topics, body))[0]) == standard
+    assert transfer_logs.classify(parsed(entry(topics, body + b"\0"))[0]) == "irregular"
