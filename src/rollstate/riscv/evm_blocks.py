@@ -130,15 +130,16 @@ def embedded(load: Workload, sample: int, seed: int) -> list[Compared]:
 
 
 def frame(compared: list[Compared]) -> pl.DataFrame:
-    """Return a row for each transaction: ``block``, ``tx``, ``status``, ``gas`` by the receipt, ``steps``, ``exact``."""
+    """Return a row for each transaction: ``block``, ``tx``, ``status``, ``gas`` by the receipt, ``steps``, ``exact``, ``plain``."""
     rows = [
         (
             one.number, one.expected.index, one.found.status, one.expected.gas_used, one.found.steps,
-            one.found.status == EXECUTED and not one.differences,
+            one.found.status == EXECUTED and not one.differences, one.expected.plain,
         )
         for one in compared
     ]  # fmt: skip
     names = {
         "block": pl.Int64, "tx": pl.Int64, "status": pl.String, "gas": pl.Int64, "steps": pl.Int64, "exact": pl.Boolean,
+        "plain": pl.Boolean,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=names, orient="row")
