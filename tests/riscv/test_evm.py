@@ -5,9 +5,11 @@ import shutil
 import subprocess
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.riscv.programs import play
 
+from rollstate.chapters.fraud_proof import evm as evm_study
 from rollstate.dispute.game import Outcome, Rules
 from rollstate.execution import block_inputs
 from rollstate.execution.block_inputs import Account
@@ -17,8 +19,7 @@ from rollstate.riscv.guest import DIFFERENCE, INPUT, TABLE, evm
 from rollstate.riscv.guest.evm import Block
 from rollstate.riscv.interpreter import Machine
 from rollstate.riscv.rollup import LocalProgramBoard, ProgramBoard
-from rollstate.riscv.runs import MOST_STEPS, FalseStep
-from rollstate.riscv.worlds import Lie, ProgramWorld
+from rollstate.riscv.runs import MOST_STEPS
 from rollstate.traces import datasets
 from rollstate.traces.live.workload import Workload
 
@@ -182,7 +183,8 @@ CALLEES = {
     "reverts": push(1) + stored(1) + push(0xDEAD) + push(0) + b"\x52" + push(32) + push(0) + b"\xfd",
     "halts": push(1) + stored(1) + b"\xfe",
     "looks": b"\x33" + push(0) + b"\x52" + b"\x34" + push(32) + b"\x52" + push(64) + push(0) + b"\xf3",
-    "calls back": (push(0) * 5 + push(int(CALLED, 16)) + push(3000) + b"\xf1" + push(0) + b"\x52" + push(32) + push(0) + b"\xf3"),
+    "calls back": push(0) * 5 + push(int(CALLED, 16)) + push(3000) + b"\xf1" + push(0) + b"\x52" + push(32) + push(0)
+    + b"\xf3",
 }  # fmt: skip
 
 
@@ -278,22 +280,13 @@ def test_the_shipped_interpreter_is_what_its_source_gives(root, tmp_path):
     assert (tmp_path / "again.bin").read_bytes() == evm.program()
 
 
-def disputed(one, step, bit=4):
-    """Return a true world and one with a false instruction: a bit of the outcome's region is wrong after it."""
-    start = one.start
-    batch = [[start[INPUT + 2 : INPUT + 51].tobytes()]]
-    held = start[TABLE:DIFFERENCE].tobytes()
-    false = Lie(1, 0, FalseStep(step, DIFFERENCE + 0x3FFF0, bit))
-    return ProgramWorld(held, batch, program=evm.program()), ProgramWorld(held, batch, false, evm.program())
-
-
 def test_a_false_instruction_inside_an_evm_transaction_is_found(sampled, py_evm_node):
     one = next(one for one in sampled if one.found.storage)
     assert one.found.steps < MOST_STEPS
     rng = np.random.default_rng(5)
     for board_on in (LocalProgramBoard, lambda *given, **more: ProgramBoard(py_evm_node, *given, **more)):
         step = int(rng.integers(one.found.steps - 1))
-        truth, lie = disputed(one, step)
+        truth, lie = evm_blocks.world(one), evm_blocks.world(one, evm_blocks.false_balance(one, step))
         board = board_on(Rules(), truth.roots[0], program=evm.program())
         played = play(board, lie, truth, 1)
         assert (played.outcome, played.timed_out, played.refused) == (Outcome.CHALLENGER, False, ())
@@ -304,7 +297,7 @@ def test_a_false_instruction_inside_an_evm_transaction_is_found(sampled, py_evm_
 
 def test_the_stage_of_another_program_does_not_take_this_one(sampled):
     one = sampled[0]
-    truth, lie = disputed(one, 0)
+    truth, lie = evm_blocks.world(one), evm_blocks.world(one, evm_blocks.false_balance(one, 0))
     board = LocalProgramBoard(
         Rules(), truth.roots[0]
     )  # bound to the program of transfers: another first state
@@ -321,3 +314,7 @@ def test_transactions_of_mainnet_blocks_are_executed_exactly_or_not_at_all():
     assert [one.differences for one in found if one.differences] == []
     table = evm_blocks.frame(found)
     assert table["exact"].mean() > 0.5
+    # The chapter's table of all ten blocks has these rows.
+    held = evm_study.recorded().filter(pl.col("block") == 19426587)
+    assert held.drop("count").equals(evm_study.counted(table).drop("count"))
+    assert held["count"].sum() == len(table)

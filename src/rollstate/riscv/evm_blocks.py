@@ -15,8 +15,10 @@ from rollstate.execution.block_inputs import Account, State
 from rollstate.execution.evm_calls import Call
 from rollstate.execution.replay import TransactionReplay
 from rollstate.flat_evm import blocks
-from rollstate.riscv.guest import evm
+from rollstate.riscv.guest import DIFFERENCE, INPUT, TABLE, TRANSFER_BYTES, evm
 from rollstate.riscv.guest.evm import Block, Outcome
+from rollstate.riscv.runs import FalseStep
+from rollstate.riscv.worlds import Lie, ProgramWorld
 from rollstate.traces.live.workload import Workload
 
 EXECUTED = "executed"
@@ -130,7 +132,11 @@ def embedded(load: Workload, sample: int, seed: int) -> list[Compared]:
 
 
 def frame(compared: list[Compared]) -> pl.DataFrame:
-    """Return a row for each transaction: ``block``, ``tx``, ``status``, ``gas`` by the receipt, ``steps``, ``exact``, ``plain``."""
+    """Return a row for each transaction.
+
+    ``block``, ``tx``, ``status``, ``gas`` by the receipt, ``steps``, ``exact`` (executed, with no difference), ``plain`` (a
+    transfer that calls no code).
+    """
     rows = [
         (
             one.number, one.expected.index, one.found.status, one.expected.gas_used, one.found.steps,
@@ -143,3 +149,23 @@ def frame(compared: list[Compared]) -> pl.DataFrame:
         "plain": pl.Boolean,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def false_balance(one: Compared, step: int, bit: int = 4) -> FalseStep:
+    """Return the instruction after which the sender's balance in the table is wrong by one bit."""
+    head = one.start[TABLE : TABLE + 8].view(np.uint32)
+    first, count = int(head[1]), int(one.start[TABLE + 8 : TABLE + 12].view(np.uint32)[0])
+    sender = int(one.call.sender, 16).to_bytes(32, "little")
+    rows = [first + evm.ACCOUNT_BYTES * i for i in range(count)]
+    place = next(at for at in rows if one.start[at : at + 32].tobytes() == sender)
+    return FalseStep(step, place + 32, bit)
+
+
+def world(one: Compared, false: FalseStep | None = None) -> ProgramWorld:
+    """Return a batch of one EVM transaction, as a party to a dispute has it, maybe with a false instruction.
+
+    The batch holds the 49 bytes that name the record; the record and what it reads lie in the table.
+    """
+    named = one.start[INPUT + 2 : INPUT + 2 + TRANSFER_BYTES].tobytes()
+    lie = Lie(1, 0, false) if false else None
+    return ProgramWorld(one.start[TABLE:DIFFERENCE].tobytes(), [[named]], lie, evm.program())

@@ -1,7 +1,7 @@
 """The EVM interpreter that the machine runs, ``evm.c`` beside this file: its inputs, its outcome, and what is outside.
 
-The table holds all that one transaction reads: its record, and accounts, slots and code as they are before it. What is not
-there is asked for: the program ends with the status ``no account`` or ``no slot``, nothing is changed, and `answered`
+The table holds all that one transaction reads: its record, and accounts, slots and code as they are before it. What is
+not there is asked for: the program ends with the status ``no account`` or ``no slot``, nothing is changed, and `answered`
 runs it again with what was missing. So an answer never rests on a slot that somebody left out.
 """
 
@@ -31,7 +31,9 @@ STATUSES = (
 TABLE_BYTES = DIFFERENCE - TABLE
 FORKS = {"LONDON": 0, "MERGE": 1, "SHANGHAI": 2, "CANCUN": 3}
 MOST_STEPS = 1 << 28
-_RECORD, _HEADER, _ACCOUNT, _SLOT = 15 * 32, 32, 128, 104
+ACCOUNT_BYTES = 128
+"""Bytes of an account in the table: its address, its balance, and other words."""
+_HEADER, _SLOT = 32, 104
 
 
 def program() -> bytes:
@@ -117,7 +119,7 @@ def table(text: bytes, state: State, keys: Iterable[tuple[str, Iterable[int]]]) 
     """
     listed = [(address, state.get(address, Account()), sorted(slots)) for address, slots in keys]
     accounts_at = TABLE + _HEADER + -(-len(text) // 4) * 4
-    slots_at = accounts_at + _ACCOUNT * len(listed)
+    slots_at = accounts_at + ACCOUNT_BYTES * len(listed)
     count = sum(len(slots) for _, _, slots in listed)
     code_at = slots_at + _SLOT * count
     accounts, values, code = b"", b"", b""
