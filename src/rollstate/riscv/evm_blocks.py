@@ -1,4 +1,4 @@
-"""The machine's EVM beside revm and py-evm: the transactions of whole blocks, one by one, and what of them it executes."""
+"""The machine's EVM beside revm and py-evm: transactions of whole blocks, one by one, and what of them it executes."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def embedded(load: Workload, sample: int, seed: int) -> list[Compared]:
 def frame(compared: list[Compared]) -> pl.DataFrame:
     """Return a row for each transaction.
 
-    ``block``, ``tx``, ``status``, ``gas`` by the receipt, ``steps``, ``exact`` (executed, with no difference), ``plain`` (a
-    transfer that calls no code).
+    ``block``, ``tx``, ``status``, ``gas`` by the receipt, ``steps``, ``exact`` (executed, with no difference),
+    ``plain`` (a transfer that calls no code).
     """
     rows = [
         (

@@ -185,10 +185,12 @@ class FraudProofResults(Results):
         "gas of these blocks in transactions that it executes exactly", fmt=".1%", guard=_EVM_REAL
     )
     evm_call_share: float = result(
-        "the same of transactions that call code, by number", fmt=".1%", guard=_EVM_REAL
+        "transactions of these blocks that call code and that it executes exactly, among those that call code",
+        fmt=".1%",
+        guard=_EVM_REAL,
     )
     evm_call_gas_share: float = result(
-        "the same of transactions that call code, by gas", fmt=".1%", guard=_EVM_REAL
+        "gas of the transactions that call code in those that it executes exactly", fmt=".1%", guard=_EVM_REAL
     )
     evm_steps_median: int = result(
         "median of the machine's instructions for an executed transaction that calls code",
@@ -202,7 +204,10 @@ class FraudProofResults(Results):
         "executed transactions whose run is short enough for the program stage", fmt=".1%", guard=_EVM_REAL
     )
     evm_sampled: int = result("transactions of the embedded workload that were compared", guard=_EVM)
-    evm_sample_exact: int = result("of these, executed with the same outcome", guard=_EVM)
+    evm_sample_exact: int = result(
+        "transactions of the embedded workload that it executes with the outcome of revm or py-evm",
+        guard=_EVM,
+    )
     evm_game_steps: int = result("instructions of the disputed EVM transaction", fmt=",", guard=_EVM_GAME)
     evm_game_instruction: int = result(
         "instruction, from 0, that the game about an EVM transaction finds", fmt=",", guard=_EVM_GAME

@@ -1,8 +1,8 @@
 """The EVM interpreter that the machine runs, ``evm.c`` beside this file: its inputs, its outcome, and what is outside.
 
 The table holds all that one transaction reads: its record, and accounts, slots and code as they are before it. What is
-not there is asked for: the program ends with the status ``no account`` or ``no slot``, nothing is changed, and `answered`
-runs it again with what was missing. So an answer never rests on a slot that somebody left out.
+not there is asked for: the program ends with the status ``no account`` or ``no slot``, nothing is changed, and
+`answered` runs it again with what was missing. So an answer never rests on a slot that somebody left out.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ def answered(call: Call, block: Block, state: State, keys: dict[str, set[int]]) 
         found = outcome(done.memory, done.steps)
         if not found.missing:
             return found, start
-        address, *slots = found.missing
-        keys.setdefault(str(address), set()).update(int(one) for one in slots)
+        where, *slots = found.missing
+        keys.setdefault(str(where), set()).update(int(one) for one in slots)
 
 
 def _word(number: int) -> bytes:
