@@ -64,7 +64,7 @@ def check_same(one, *, success=True):
 
 @pytest.fixture(scope="module")
 def sampled():
-    return evm_blocks.embedded(Workload(blocks=6), 16, seed=3)
+    return evm_blocks.embedded(Workload(blocks=6, users=40), 16, seed=3)
 
 
 def test_a_sample_of_the_embedded_workload_is_executed_exactly(sampled):

@@ -20,7 +20,7 @@ from rollstate.riscv.runs import MOST_STEPS
 from rollstate.traces.live.workload import Workload
 
 _RECORDED = "evm_blocks.csv"
-_SAMPLE, _BLOCKS = 8, 3
+_SAMPLE, _BLOCKS, _USERS = 8, 3, 40
 _KEYS = ["block", "status", "gas", "steps", "exact", "plain"]
 
 
@@ -78,7 +78,7 @@ def why_outside(frame: pl.DataFrame) -> pl.DataFrame:
 
 def sample(p: FraudProof) -> list[Compared]:
     """Return transactions of the embedded workload, by the machine and by revm or py-evm."""
-    return evm_blocks.embedded(Workload(blocks=_BLOCKS), _SAMPLE, p.seed)
+    return evm_blocks.embedded(Workload(blocks=_BLOCKS, users=_USERS), _SAMPLE, p.seed)
 
 
 def dispute(compared: list[Compared], p: FraudProof, node: Any) -> dict[str, Any]:
