@@ -300,3 +300,88 @@ def lhd(slots, room):
             density = np.where(events > 1e-5, found / np.maximum(waited, 1e-300), 0)[:, ::-1]
             hit, gone = hit * 0.9, gone * 0.9
     return hits
+
+
+def cacheus(slots, room):
+    """Cacheus in words of its paper, on lists; the same stream of random numbers as the package's."""
+    staying, falling, by_recency, by_frequency = [], [], [], []  # oldest first
+    count, when, fell, fresh, hits = {}, {}, set(), set(), []
+    for_new = max(1, int(0.01 * room + 0.5))
+    weight, rates, ratios, patience, state = 0.5, [0.0, min(1.0, (2 * np.log(2) / room) ** 0.5)], [0.0], 10, 1
+
+    def draw():
+        nonlocal state
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return (state >> 11) / 2**53
+
+    def learn():
+        nonlocal patience
+        ratios.append(sum(hits[-room:]) / room)
+        rate, moved, gained = rates[-1], round(rates[-1], 3) - round(rates[-2], 3), ratios[-1] - ratios[-2]
+        if moved:
+            patience = 10
+            rate = min(1, max(1e-3, rate + np.sign(gained / moved or -1) * abs(rate * moved)))
+        else:
+            patience -= ratios[-1] == 0 or gained <= 0
+            if patience == 0:
+                patience, rate = 10, 1e-3 + (1 - 1e-3) * draw()
+        rates.append(rate)
+
+    def room_for_new(more):
+        nonlocal for_new
+        new = len(fresh & set(by_recency))
+        if more:
+            for_new = min(room - 1, for_new + max(1, int(len(fell) / max(1, new) + 0.5)))
+        else:
+            for_new = max(1, for_new - max(1, int(new / len(fell) + 0.5)))
+
+    def regret(recency):
+        nonlocal weight
+        loss = np.exp(-rates[-1])
+        one, other = (weight * loss, 1 - weight) if recency else (weight, (1 - weight) * loss)
+        weight = min(0.99, max(0.01, one / (one + other)))
+
+    def make_place():
+        oldest = falling[0]
+        rarest = min(staying + falling, key=lambda s: (count[s], -when[s]))
+        recency = draw() < weight
+        gone = oldest if recency else rarest
+        (staying if gone in staying else falling).remove(gone)
+        fell.discard(gone)
+        memory = by_recency if recency else by_frequency
+        if oldest != rarest and room // 2:
+            if len(memory) == room // 2:
+                memory.pop(0)
+            memory.append(gone)
+
+    for i, s in enumerate(slots):
+        if i and i % room == 0:
+            learn()
+        hits.append(s in staying or s in falling)
+        full = len(staying) + len(falling) == room
+        target = staying
+        if hits[-1]:
+            if s in fell:
+                room_for_new(more=False)
+                fell.remove(s)
+            fresh.discard(s)
+            (staying if s in staying else falling).remove(s)
+        elif s in by_recency or s in by_frequency:
+            memory = by_recency if s in by_recency else by_frequency
+            memory.remove(s)
+            if memory is by_recency and s in fresh:
+                room_for_new(more=True)
+            fresh.discard(s)
+            regret(memory is by_recency)
+        else:
+            count[s] = 0
+            (fresh.add if full else fresh.discard)(s)
+            target = falling if falling or len(staying) >= room - for_new else staying
+        if not hits[-1] and full:
+            make_place()
+        count[s], when[s] = count[s] + 1, i
+        target.append(s)
+        while len(staying) > room - for_new:
+            fell.add(staying[0])
+            falling.append(staying.pop(0))
+    return hits

@@ -13,6 +13,7 @@ PLAIN = {
     curves.LRU: literal.lru, curves.LFU: literal.lfu, curves.GDSF: literal.gdsf, curves.SIEVE: literal.sieve,
     curves.S3FIFO: literal.s3fifo, curves.ARC: literal.arc, curves.LIRS: literal.lirs, curves.FILLED: literal.filled,
     curves.WIPED: literal.wiped, curves.BELADY: literal.belady, curves.LHD: literal.lhd,
+    curves.CACHEUS: literal.cacheus,
 }  # fmt: skip
 
 
@@ -27,7 +28,9 @@ def test_a_cache_is_that_of_its_paper(name, slots, room):
     assert run(name, slots, room).tolist() == PLAIN[name](slots, room)
 
 
-@pytest.mark.parametrize("name", [curves.S3FIFO, curves.ARC, curves.LIRS, curves.SIEVE, curves.LHD])
+@pytest.mark.parametrize(
+    "name", [curves.S3FIFO, curves.ARC, curves.LIRS, curves.SIEVE, curves.LHD, curves.CACHEUS]
+)
 @pytest.mark.parametrize("room", [25, 130])
 def test_with_more_room_too(name, room):
     slots = np.minimum(np.random.default_rng(room).zipf(1.15, 3_000) - 1, 400).tolist()
@@ -108,6 +111,7 @@ def test_densities_are_hits_over_the_accesses_they_take():
 LIBCACHESIM = {
     curves.LRU: "LRU", curves.LFU: "LFU", curves.ARC: "ARC", curves.SIEVE: "Sieve", curves.GDSF: "GDSF",
     curves.LIRS: "LIRS", curves.S3FIFO: "S3FIFO", curves.WTINYLFU: "WTinyLFU", curves.LHD: "LHD",
+    curves.CACHEUS: "Cacheus",
 }  # fmt: skip
 CLOSE = dict.fromkeys(LIBCACHESIM, 0.02) | dict.fromkeys(
     (curves.LRU, curves.LFU, curves.ARC, curves.SIEVE), 5e-4

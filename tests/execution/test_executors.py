@@ -6,7 +6,7 @@ import json
 import pytest
 
 from rollstate.errors import InputError
-from rollstate.execution import block_inputs, block_reads, replay
+from rollstate.execution import block_inputs, block_reads, replay, replay_tables
 from rollstate.execution.block_inputs import Account
 from rollstate.traces import datasets
 
@@ -112,6 +112,9 @@ def test_a_hash_that_nobody_gave_is_reported():
     found = replay.replay(block(transaction(ALICE, CONTRACT)), state(EARLIER_HASH))
     assert found.unknown_hashes == (NUMBER - 7,)
     assert not found.transactions[0].writes, "it got zero, which was there before"
+    far = dataclasses.replace(found, header_gas=2 * found.gas_used)
+    assert f"blocks {NUMBER - 7}, which" in replay_tables.verdict(far)
+    assert "state may lack" in replay_tables.verdict(dataclasses.replace(far, unknown_hashes=()))
 
 
 def test_code_is_reached_through_jump_targets_alone():

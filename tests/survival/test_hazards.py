@@ -247,3 +247,11 @@ def test_a_separating_covariate_is_not_a_fit():
     apart = make_spells(np.ones(100), np.arange(100) < 50, (np.arange(100) < 50).astype(float)[:, None])
     with pytest.raises(ConvergenceError, match="separate"):
         hazards.fit_discrete(apart, np.array([]))
+
+
+def test_a_certain_access_overflows_nothing():
+    """A step on the way to the maximum may take a hazard far above one."""
+    certain = hazards._Piece(np.ones((2, 1)), np.full(2, 20.0), np.array([True, False]), np.eye(1))
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        likelihood, score, information, apart = certain.terms(np.zeros(1))
+    assert (likelihood, score[0], information[0, 0], apart) == (-np.exp(20.0), -np.exp(20.0), np.exp(20.0), 1)

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from rollstate.bootstrap import resampling
-from rollstate.caching import density, hazards, heaps, lists
+from rollstate.caching import cacheus, density, hazards, heaps, lists
 from rollstate.caching.streams import Accesses
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
@@ -53,7 +53,7 @@ class Policy:
 
 
 LRU, LFU, ARC, LIRS = "LRU", "LFU", "ARC", "LIRS"
-SIEVE, S3FIFO, WTINYLFU, GDSF, LHD = "SIEVE", "S3-FIFO", "W-TinyLFU", "GDSF", "LHD"
+SIEVE, S3FIFO, WTINYLFU, GDSF, LHD, CACHEUS = "SIEVE", "S3-FIFO", "W-TinyLFU", "GDSF", "LHD", "Cacheus"
 FILLED, WIPED, BELADY = "fills up", "wiped at its cap", "Belady"
 HAZARD, RATE = "conditional hazard", "posterior rate"
 CLASSICAL: dict[str, Policy] = {
@@ -66,6 +66,8 @@ CLASSICAL: dict[str, Policy] = {
     WTINYLFU: Policy(lists.wtinylfu, LINKS + MARK + lists.SKETCH_WIDTH / 2),
     GDSF: Policy(heaps.gdsf, COUNT + HEAP + TICK + 8),
     LHD: Policy(density.lhd, TICK + 2 * AGE + 2 * MARK + HEAP),
+    # Counts stay with the slots that left.
+    CACHEUS: Policy(cacheus.cacheus, LINKS + 2 * COUNT + HEAP + TICK + MARK, 2 * cacheus.HISTORY),
 }
 CLIENTS: dict[str, Policy] = {FILLED: Policy(lists.filled, 0), WIPED: Policy(lists.wiped, 0)}
 BOUND: dict[str, Policy] = {BELADY: Policy(heaps.belady, 0)}

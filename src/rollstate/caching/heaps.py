@@ -40,14 +40,14 @@ def _settle(heap, place, key, when, size, i):
 
 
 @compiled
-def _pop(heap, place, key, when, size):
-    gone = heap[0]
+def _take(heap, place, key, when, size, i):
+    gone = heap[i]
     place[gone] = -1
     size -= 1
-    if size:
-        heap[0] = heap[size]
-        place[heap[0]] = 0
-        _settle(heap, place, key, when, size, 0)
+    if i < size:
+        heap[i] = heap[size]
+        place[heap[i]] = i
+        _settle(heap, place, key, when, size, i)
     return gone
 
 
@@ -64,7 +64,7 @@ def _counted(slot, slots, room, aging):
             count[s] += 1
         else:
             if size == room:
-                gone = _pop(heap, place, key, when, size)
+                gone = _take(heap, place, key, when, size, 0)
                 size -= 1
                 if aging:
                     age = key[gone]
@@ -107,7 +107,7 @@ def belady(slot, slots, room):
         elif size == room:
             if -following[i] <= key[heap[0]]:
                 continue
-            _pop(heap, place, key, when, size)
+            _take(heap, place, key, when, size, 0)
             heap[size - 1], place[s] = s, size - 1
         else:
             heap[size], place[s] = s, size

@@ -47,7 +47,8 @@ def verdict(found: BlockReplay) -> str:
     )
     if found.accepted:
         return f"{line}: accepted"
-    return (
-        f"{line}: not accepted, {found.deviation:+.2%} is more than {TOLERANCE:.1%}; the state may lack something, "
-        "or code read what replay cannot know (BLOCKHASH, BASEFEE)"
-    )
+    reason = "the state may lack something"
+    if found.unknown_hashes:
+        numbers = ", ".join(map(str, found.unknown_hashes))
+        reason = f"code asked for the hashes of blocks {numbers}, which `block_hashes.json` does not give"
+    return f"{line}: not accepted, {found.deviation:+.2%} is more than {TOLERANCE:.1%}; {reason}"

@@ -271,7 +271,9 @@ def fit_parametric(of: Known, blocks: int, family: parametric.Family) -> Curves:
     are left: spells alike are counted, and a simplex search takes no time, where lifelines takes seconds for a class.
     """
     times = np.arange(blocks + 1)[1:]
-    log_survival = parametric.FAMILIES[family]
+
+    def log_survival(z: np.ndarray) -> np.ndarray:
+        return parametric.FAMILIES[family](z)[0]
 
     def curve(here: np.ndarray) -> np.ndarray:
         # Entry, last gap time known to be survived, end: each combination once.
@@ -284,7 +286,7 @@ def fit_parametric(of: Known, blocks: int, family: parametric.Family) -> Curves:
         logs = np.log(np.maximum(cells, parametric.SOON))
 
         def negative(theta: np.ndarray) -> float:
-            entered, before, at = np.asarray(log_survival((logs - theta[0]) / np.exp(theta[1]))).T
+            entered, before, at = log_survival((logs - theta[0]) / np.exp(theta[1])).T
             with np.errstate(divide="ignore", invalid="ignore"):
                 within = np.where(ended, np.log(-np.expm1(at - before)), 0.0)
             value = -float((count * (within + before - entered)).sum() / count.sum())

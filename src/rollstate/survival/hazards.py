@@ -258,8 +258,8 @@ class _Piece:
         """Return log likelihood, score, information, and the largest distance of a probability from its answer."""
         hazard = np.exp(np.minimum(self.z @ (self.own @ theta) + self.offset, HIGHEST))
         event = self.event
-        # h / (e^h - 1), the slope of log(1 - e^-h) in log h.
-        slope = np.where(event, hazard / np.expm1(hazard), -hazard)
+        # h / (e^h - 1), the slope of log(1 - e^-h) in log h, as h e^-h / (1 - e^-h), which large h do not overflow.
+        slope = np.where(event, hazard * np.exp(-hazard) / -np.expm1(-hazard), -hazard)
         curvature = np.where(event, slope * (hazard + slope - 1), hazard)
         apart = np.where(event, np.exp(-hazard), -np.expm1(-hazard))
         likelihood = np.log(-np.expm1(-hazard[event])).sum() - hazard[~event].sum()

@@ -68,7 +68,8 @@ class DataSet:
 
     ``folder`` is its folder below a local or cached copy, ``chain_id`` the chain it is of, where its files do not say.
     For traces ``commit``, ``span``, ``sees``, ``misses`` and ``checks`` say in words what a reader of their profile
-    should know; ``observed_every``, ``unobserved`` (blocks) and ``block_s`` what their files do not say of their clock.
+    should know; ``observed_every``, ``unobserved`` (blocks) and ``block_s`` what their files do not say of their clock,
+    and ``label`` is their name in tables and figures.
     """
 
     name: str
@@ -88,6 +89,7 @@ class DataSet:
     observed_every: int = 1
     unobserved: tuple[int, ...] = ()
     block_s: float | None = None
+    label: str = ""
 
     @property
     def bytes(self) -> int:
@@ -125,6 +127,15 @@ def manifest() -> dict[str, DataSet]:
 def names() -> list[str]:
     """Return the names of the data sets."""
     return list(manifest())
+
+
+def label(ref: str) -> str:
+    """Return the name of a trace in tables and figures: a data set's label, or `ref` itself.
+
+    >>> label("cryptopunks"), label("my-trace.parquet")
+    ('CryptoPunks', 'my-trace.parquet')
+    """
+    return (manifest()[ref].label or ref) if ref in manifest() else ref
 
 
 def _entry(name: str) -> DataSet:

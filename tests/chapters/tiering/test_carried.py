@@ -13,6 +13,7 @@ from rollstate.policy import fit
 from rollstate.policy.transfer import transfer
 from rollstate.profile import load
 from rollstate.tiering import costs, policies, replay
+from rollstate.traces import datasets
 
 P = Tiering(
     trace="sample", peer="sample", misses=(1.0, 30.0, 1_000.0), draws=30, quote=30.0,
@@ -74,11 +75,12 @@ def test_verdicts_need_the_whole_interval():
 
 
 def test_every_pair_costs_what_its_rescaled_policy_costs(pairs):
-    wanted = transfer({name: load(name) for name in P.carried}, penalty_s=120.0)
+    names = {datasets.label(name): load(name) for name in P.carried}
+    wanted = transfer(names, penalty_s=120.0)
     assert pairs.drop("penalty_s").equals(wanted)
     assert pairs.height == 4
     table = carried.shown_pairs(pairs)
-    assert table.columns == ["penalty, s", "fitted on", *P.carried]
+    assert table.columns == ["penalty, s", "fitted on", *names]
     for row in pairs.iter_rows(named=True):
         cell = table.filter(pl.col("fitted on") == row["fitted"])[row["judged"]][0]
         assert cell == round(row["over_simple"], 2)

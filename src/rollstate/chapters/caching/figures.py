@@ -14,15 +14,16 @@ _PANELS = {
     "learned, clients, and the bound": (
         "LRU",
         "LHD",
+        "Cacheus",
         "fills up",
-        "wiped at its cap",
         "conditional hazard",
         "posterior rate",
         "Belady",
+        "wiped at its cap",
     ),
 }
 
-_CLASSICAL = (*_PANELS["classical policies"], "LHD")
+_CLASSICAL = (*_PANELS["classical policies"], "LHD", "Cacheus")
 _SHOWN = ("LRU", "S3-FIFO", "W-TinyLFU", "LHD", "conditional hazard", "Belady")
 
 

@@ -54,7 +54,7 @@ def places(trace: Trace, p: Caching) -> list[Place]:
     for name in (p.rollup, p.births, p.sales, p.market, p.month):
         if name not in read:
             read[name] = datasets.load_trace(name)
-    return [place(name, one, p) for name, one in read.items()]
+    return [place(datasets.label(name), one, p) for name, one in read.items()]
 
 
 def stamp(found: list[Place]) -> Model:
@@ -118,7 +118,7 @@ def shown_standings(found: list[Place], frame: pl.DataFrame, p: Caching) -> pl.D
     shown = standings(frame).with_columns((pl.col(*numbers) * 100).round(1), share=pl.col("share") * 100)
     about = about.with_columns((pl.col("slots taken", "order known") * 100).round(1))
     words = {
-        "share": "memory, %", "equals": "cannot be told from it", "lru": "LRU", "belady": "Belady", "gap": "gap to Belady",
+        "share": "memory, %", "equals": "not clearly worse", "lru": "LRU", "belady": "Belady", "gap": "gap to Belady",
         "hazard": curves.HAZARD, "rate": curves.RATE, "over": "interval over",
     }  # fmt: skip
     return shown.join(about, on="trace", how="left", maintain_order="left").rename(words)

@@ -17,6 +17,7 @@ from rollstate.estimate import Estimate
 from rollstate.profile import Profile, counts, reuse
 from rollstate.profile.plan import GROUPS
 from rollstate.profile.resampling import estimate
+from rollstate.traces import datasets
 
 DAY_S = 86_400
 LAGS_S = {
@@ -160,7 +161,7 @@ def hot_sets(of: dict[str, Profile], p: Reuse) -> pl.DataFrame:
         ``trace``, ``span`` (days, null where the clock is unknown), ``choice`` ("frequent", "recent", "best"),
         ``share``, ``low``, ``high``: mean and range over the moments that have whole spans on both sides.
     """
-    parts = [_hot(name, one, p.hot) for name, one in of.items()]
+    parts = [_hot(datasets.label(name), one, p.hot) for name, one in of.items()]
     return pl.concat(parts).rename({"slots": "hot"}).select(pl.exclude("hot"))
 
 
@@ -188,7 +189,7 @@ def _hot(name: str, one: Profile, k: int) -> pl.DataFrame:
 
 def hot_numbers(table: pl.DataFrame, trace: str) -> Answer:
     """Return the shares of one trace in `hot_sets`."""
-    mine = table.filter(pl.col("trace") == trace)
+    mine = table.filter(pl.col("trace") == datasets.label(trace))
     names = ("hot_frequent", "hot_recent", "hot_best")
     if mine.is_empty():
         return Answer(
@@ -245,7 +246,7 @@ def tails(of: dict[str, Profile], p: Reuse) -> pl.DataFrame:
             units = int(one.table(unit).filter(pl.col("touches") > 0)["rows"].sum())
             sizes = np.unique(np.geomspace(20, max(20, units // 5), 25 if units >= 200 else 0).astype(int))
             index = index_of_touches(one, unit)
-            rows += [(unit, name, k / units, index(int(k), everyone)) for k in sizes]
+            rows += [(unit, datasets.label(name), k / units, index(int(k), everyone)) for k in sizes]
         blocks = one.plan.n_blocks
         for threshold in np.unique(np.geomspace(1, max(1, 0.7 * blocks), 25).astype(int)):
             try:
@@ -253,7 +254,7 @@ def tails(of: dict[str, Profile], p: Reuse) -> pl.DataFrame:
             except InputError:
                 continue
             if events >= p.min_events:
-                rows.append(("gaps", name, threshold / blocks, alpha))
+                rows.append(("gaps", datasets.label(name), threshold / blocks, alpha))
     table = pl.DataFrame(rows, schema=["panel", "trace", "used", "index"], orient="row")
     return table.filter(pl.col("index").is_not_nan())
 

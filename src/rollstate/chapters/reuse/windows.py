@@ -14,6 +14,7 @@ from rollstate.errors import InputError
 from rollstate.horizons import few, judging, lengths, rules
 from rollstate.horizons.rules import CLASSES, HINDSIGHT, MONTH, QUARTER, RETUNED, SLOTS, TUNED, Chain
 from rollstate.profile import Profile, comparison, load
+from rollstate.traces import datasets
 
 FROM_DAYS = 1.0
 """Penalties in RAM-days from which on the worst case of a rule is recorded."""
@@ -221,7 +222,7 @@ def source_table(of: dict[str, Profile]) -> pl.DataFrame:
             )
         except InputError as error:
             judged = pl.DataFrame({"penalty": [penalty], "why_not": [str(error)]})
-        parts.append(judged.with_columns(trace=pl.lit(name)))
+        parts.append(judged.with_columns(trace=pl.lit(datasets.label(name))))
     columns = (
         "trace", "penalty", "policy", "ram_ratio", "hit_coverage", "misses", "miss_penalty", "cost", "to_hindsight",
         "why_not",
@@ -266,7 +267,9 @@ def _in_days(name: str, one: Chain, table: pl.DataFrame) -> pl.DataFrame:
     day, begin = one.day, one.profile.plan.start
     # Penalties are given in days: what comes back from blocks must be the same number for every trace.
     table = table.with_columns(
-        penalty=(pl.col("penalty") / day).round_sig_figs(9), window=pl.col("window") / day, trace=pl.lit(name)
+        penalty=(pl.col("penalty") / day).round_sig_figs(9),
+        window=pl.col("window") / day,
+        trace=pl.lit(datasets.label(name)),
     )
     if "start" in table.columns:
         table = table.with_columns(start=(pl.col("start") - begin) / day)

@@ -14,8 +14,9 @@ from rollstate.estimate import Estimate
 from rollstate.policy import fit, transfer
 from rollstate.profile import load
 from rollstate.tiering import costs, policies, replay
+from rollstate.traces import datasets
 
-CHEAPER, EQUAL, DEARER = "costs less", "cannot be told apart", "costs more"
+CHEAPER, EQUAL, DEARER = "costs less", "no clear difference", "costs more"
 
 
 def against_cox(found: Study, p: Tiering) -> pl.DataFrame:
@@ -91,12 +92,12 @@ def shown_cox(frame: pl.DataFrame) -> pl.DataFrame:
 
 def stamp(p: Tiering) -> Model:
     """Return what `pairs` is computed from."""
-    return Model(f"profiles of {', '.join(p.carried)}")
+    return Model(f"profiles of {', '.join(map(datasets.label, p.carried))}")
 
 
 def pairs(p: Tiering) -> pl.DataFrame:
     """Carry a table from each profile to every one: `rollstate.policy.transfer.transfer` with ``penalty_s``."""
-    sources = {name: load(name, block_s=p.block_s) for name in p.carried}
+    sources = {datasets.label(name): load(name, block_s=p.block_s) for name in p.carried}
     found = [
         transfer.transfer(sources, penalty_s=seconds).select(pl.lit(seconds).alias("penalty_s"), pl.all())
         for seconds in p.carried_s
