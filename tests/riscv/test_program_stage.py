@@ -374,9 +374,11 @@ def test_a_hashed_memory_that_takes_over_other_bytes_is_that_of_these_bytes():
 
 def test_the_start_of_a_transaction_is_what_the_contract_computes_from_roots():
     for transaction in (BATCHES[0][0], b"no transfer", b""):
-        memory = regions.start_memory(transaction, b"\1" * 80, b"\2" * 40)
+        memory = regions.start_memory(guest.program(), transaction, b"\1" * 80, b"\2" * 40)
         tree = MerkleMemory(memory)
-        assert regions.start_hash(transaction, *tree.regions[2:4]) == Run(memory).hashes([0])[0]
+        assert (
+            regions.start_hash(guest.program(), transaction, *tree.regions[2:4]) == Run(memory).hashes([0])[0]
+        )
 
 
 def test_the_longest_run_is_far_from_the_bound():

@@ -226,6 +226,17 @@ def replay(
     ).run()
 
 
+def calls(
+    block: dict[str, Any], hashes: Mapping[int, bytes] | None = None, *, fork: str | None = None
+) -> tuple[evm_calls.Header, str, list[Call]]:
+    """Return a block's header, its rules and its transactions, as `replay` reads them, without running any."""
+    rules = fork or block_inputs.fork_of(block)
+    reader = _Replayer(block, {}, dict(hashes or {}), rules, "py-evm", opcodes=False, balances=False)
+    listed = sequence(block.get("transactions"), f"block {reader.number}, transactions")
+    read = [reader.call(i, mapping(tx, f"transaction {i}")) for i, tx in enumerate(listed)]
+    return reader.header, rules, read
+
+
 class _Replayer:
     """The EVMs, and the state that passes from each transaction to the next."""
 

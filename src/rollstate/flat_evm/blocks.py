@@ -6,7 +6,7 @@ contracts under transfers, swaps, votes and deposits, which needs no data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from rollstate.traces.live.workload import Transaction, Workload
 
 _MINER = "0x" + "99" * 20
 _PRICE, _BASE_FEE, _START = 10**9, 10**8, 1_710_338_135 + 12
+WORKLOAD_FORK = "CANCUN"
+"""Rules of the embedded workload."""
 RICH = 10**24
 """Balance of each user of the workload, in wei."""
 
@@ -168,15 +170,23 @@ def published(
 
 def embedded(load: Workload) -> list[ExecutedBlock]:
     """Run the embedded chain's workload; return the blocks after those that set it up."""
+    return [done for _, _, done in _embedded(load)][-load.blocks :]
+
+
+def embedded_inputs(load: Workload) -> list[tuple[dict[str, Any], State]]:
+    """Return the embedded workload's blocks after those that set it up, each with the state before it."""
+    return [(block, state) for block, state, _ in _embedded(load)][-load.blocks :]
+
+
+def _embedded(load: Workload) -> Iterator[tuple[dict[str, Any], State, ExecutedBlock]]:
     listed = workload.blocks(load)
     state: State = {f"0x{tx.sender.hex()}": Account(RICH) for block in listed for tx in block}
     nonces = dict.fromkeys(state, 0)
-    done = []
     for number, transactions in enumerate(listed, 1):
-        found = execute(_block(number, transactions, nonces), state, fork="CANCUN")
+        block = _block(number, transactions, nonces)
+        found = execute(block, state, fork=WORKLOAD_FORK)
+        yield block, dict(state), found
         advance(state, found.after)
-        done.append(found)
-    return done[-load.blocks :]
 
 
 def advance(state: State, after: State) -> None:

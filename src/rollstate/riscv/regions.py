@@ -11,7 +11,6 @@ from functools import cache
 
 import numpy as np
 
-from rollstate.riscv import guest
 from rollstate.riscv.guest import DIFFERENCE, INPUT, TABLE, TRANSFER_BYTES
 from rollstate.riscv.machine import DEPTH, MEMORY_BYTES, REGIONS, RUNNING, MerkleMemory, State, memory_of
 from rollstate.riscv.verifier import ZERO, Leaf, root_of
@@ -21,9 +20,9 @@ _REGION_DEPTH = DEPTH - REGIONS.bit_length() + 1
 
 
 @cache
-def code() -> bytes:
-    """Return the root of the region that holds the program."""
-    return MerkleMemory(memory_of(guest.program())).regions[0]
+def code(program: bytes) -> bytes:
+    """Return the root of the region that holds a program."""
+    return MerkleMemory(memory_of(program)).regions[0]
 
 
 def given(transaction: bytes) -> bytes:
@@ -46,15 +45,15 @@ def memory_root(left: bytes, table: bytes, difference: bytes, right: bytes) -> b
     return _pair(_pair(left, _pair(table, difference)), right)
 
 
-def start_hash(transaction: bytes, table: bytes, difference: bytes) -> bytes:
+def start_hash(program: bytes, transaction: bytes, table: bytes, difference: bytes) -> bytes:
     """Return the hash of the state that a transaction starts with."""
-    root = memory_root(_pair(code(), input_root(transaction)), table, difference, ZERO)
+    root = memory_root(_pair(code(program), input_root(transaction)), table, difference, ZERO)
     return State(root, 0, RUNNING, 0, (0,) * 32).hash()
 
 
-def start_memory(transaction: bytes, table: bytes, difference: bytes) -> np.ndarray:
+def start_memory(program: bytes, transaction: bytes, table: bytes, difference: bytes) -> np.ndarray:
     """Return the memory that a transaction starts with, from the two regions' bytes."""
-    return memory_of(guest.program(), {INPUT: given(transaction), TABLE: table, DIFFERENCE: difference})
+    return memory_of(program, {INPUT: given(transaction), TABLE: table, DIFFERENCE: difference})
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from rollstate.dispute.game import Rollup, Stage, check_end, climbs_to
 from rollstate.dispute.keccak import keccak256
 from rollstate.dispute.records import Rules
 from rollstate.dispute.step import require
-from rollstate.riscv import regions, verifier
+from rollstate.riscv import guest, regions, verifier
 from rollstate.riscv.stage import ProgramStage, Verdict
 
 FOR_EVER = 1 << 64
@@ -106,8 +106,12 @@ class LocalProgramBoard(LocalBoard):
         **STAGE_MESSAGES,
     }
 
+    def __init__(self, rules: Rules, genesis: bytes, vault: int = 0, program: bytes | None = None) -> None:
+        self.program = guest.program() if program is None else program
+        super().__init__(rules, genesis, vault)
+
     def _begin(self, rules: Rules, genesis: bytes, vault: int) -> Rollup:
-        return ProgramRollup(rules, genesis, vault)
+        return ProgramRollup(rules, genesis, vault, stage=ProgramStage(program=self.program))
 
     def rules_of(self, name: str) -> Any:
         """Return whose message `name` is."""
@@ -123,6 +127,8 @@ class ProgramBoard(LocalProgramBoard, ChainBoard):
         As in `ChainBoard`; edits are those of the rollup.
     stage_edits : tuple of (old, new)
         Changes to the source of the program stage.
+    program : bytes, optional
+        The program whose runs it decides; that of transfers if not given.
     """
 
     def __init__(
@@ -132,7 +138,9 @@ class ProgramBoard(LocalProgramBoard, ChainBoard):
         genesis: bytes,
         edits: tuple[tuple[str, str], ...] = (),
         stage_edits: tuple[tuple[str, str], ...] = (),
+        program: bytes | None = None,
     ) -> None:
+        self.program = guest.program() if program is None else program
         self._stage_edits = stage_edits
         ChainBoard.__init__(self, node, rules, genesis, edits)
 
@@ -140,7 +148,7 @@ class ProgramBoard(LocalProgramBoard, ChainBoard):
         step = self.deploy(verifier.source(), ())
         self.now += 1
         stage = stage_source(self._stage_edits)
-        self.stage_contract = self.deploy(stage, (step.address, regions.code()))
+        self.stage_contract = self.deploy(stage, (step.address, regions.code(self.program)))
         self.now += 1
         return self.deploy(source(edits), (*constants, self.stage_contract.address), vault)
 

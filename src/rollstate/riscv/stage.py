@@ -16,7 +16,7 @@ from rollstate.dispute.game import check_end
 from rollstate.dispute.records import committed, section_ends
 from rollstate.dispute.step import Refused, require
 from rollstate.errors import InputError
-from rollstate.riscv import regions
+from rollstate.riscv import guest, regions
 from rollstate.riscv.machine import HALTED
 from rollstate.riscv.regions import End
 from rollstate.riscv.runs import MOST_STEPS
@@ -87,11 +87,15 @@ class StageGame:
 
 @dataclass
 class ProgramStage:
-    """The contract's storage for one rollup, and its messages; `published` is what calldata shows beside it."""
+    """The contract's storage for one rollup, and its messages; `published` is what calldata shows beside it.
+
+    `program` is the compiled program whose runs it decides; the contract has its root.
+    """
 
     games: dict[int, StageGame] = field(default_factory=dict)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     published: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    program: bytes = field(default_factory=guest.program)
 
     def open(
         self, now: int, game_id: int, parties: tuple[str, str], transaction: bytes, before: tuple[bytes, bytes],
@@ -99,7 +103,7 @@ class ProgramStage:
     ) -> None:  # fmt: skip
         """Take over a game. What one transaction makes of a table and a difference, `before`, is what it is about."""
         require(game_id not in self.games and game_id not in self.verdicts, "game is known")
-        start = regions.start_hash(transaction, *before)
+        start = regions.start_hash(self.program, transaction, *before)
         self.games[game_id] = StageGame(
             *parties, True, executed, claim, 0, 0, start, ZERO, ZERO, *clocks, now
         )

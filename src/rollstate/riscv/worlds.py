@@ -37,12 +37,14 @@ class ProgramWorld:
 
     Parameters
     ----------
-    balances : mapping
-        What the table holds at first.
+    balances : mapping or bytes
+        What the table holds at first: balances, or for another program the bytes of its table.
     batches : sequence of sequences of bytes
         ``T_1, T_2, ...``; what is no transfer has no effect.
     lie : Lie, optional
         The instruction that this party executes falsely.
+    program : bytes, optional
+        The program that runs; that of transfers if not given.
 
     Raises
     ------
@@ -51,7 +53,11 @@ class ProgramWorld:
     """
 
     def __init__(
-        self, balances: Balances, batches: Sequence[Sequence[bytes]], lie: Lie | None = None
+        self,
+        balances: Balances | bytes,
+        batches: Sequence[Sequence[bytes]],
+        lie: Lie | None = None,
+        program: bytes | None = None,
     ) -> None:
         self.batches = [tuple(batch) for batch in batches]
         self.lie = lie
@@ -59,7 +65,8 @@ class ProgramWorld:
             1 <= lie.batch <= len(self.batches) and 0 <= lie.transaction < len(self.batches[lie.batch - 1])
         ):
             raise InputError(f"there is no transaction {lie.transaction} of batch {lie.batch} to be false in")
-        self._first = guest.table(balances)
+        self._first = balances if isinstance(balances, bytes) else guest.table(balances)
+        self.program = guest.program() if program is None else program
 
     @cached_property
     def _points(self) -> list[list[_Point]]:
@@ -86,7 +93,7 @@ class ProgramWorld:
     def _run(self, before: _Point, n: int, index: int) -> Run:
         transaction = self.batches[n - 1][index]
         lie = self.lie.false if self.lie and (self.lie.batch, self.lie.transaction) == (n, index) else None
-        return Run(regions.start_memory(transaction, before.table, before.difference), lie)
+        return Run(regions.start_memory(self.program, transaction, before.table, before.difference), lie)
 
     def run(self, n: int, index: int) -> Run:
         """Return the run of a transaction."""

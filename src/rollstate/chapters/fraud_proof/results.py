@@ -21,6 +21,10 @@ _BUDGET = (
 )
 _PRICE = "tests/dispute/test_crowds.py::test_delays_cost_what_the_rules_say"
 _PROGRAM = "tests/riscv/test_program_stage.py"
+_EVM_TESTS = "tests/riscv/test_evm.py"
+_EVM = f"{_EVM_TESTS}::test_a_sample_of_the_embedded_workload_is_executed_exactly"
+_EVM_REAL = f"{_EVM_TESTS}::test_transactions_of_mainnet_blocks_are_executed_exactly_or_not_at_all"
+_EVM_GAME = f"{_EVM_TESTS}::test_a_false_instruction_inside_an_evm_transaction_is_found"
 _INSTRUCTION = f"{_PROGRAM}::test_a_false_instruction_anywhere_is_found"
 _LATER = f"{_PROGRAM}::test_a_later_claim_leads_to_the_batch_with_the_lie"
 _ON_CHAIN = f"{_PROGRAM}::test_contracts_and_rules_agree_from_either_role_and_gas_is_as_recorded"
@@ -165,6 +169,57 @@ class FraudProofResults(Results):
     )
     program_stage_code_bytes: int = result(
         "code of the program stage's contract", unit="bytes", fmt=",", guard=_ON_CHAIN
+    )
+
+    evm_blocks: int = result("mainnet blocks whose transactions the machine's EVM was given", guard=_EVM_REAL)
+    evm_transactions: int = result("transactions of these blocks", fmt=",", guard=_EVM_REAL)
+    evm_wrong: int = result(
+        "transactions of these blocks that the machine's EVM executes with another outcome than revm or py-evm",
+        guard=_EVM_REAL,
+        gate=gate(0, 0, "what is outside the subset must say so"),
+    )
+    evm_share: float = result(
+        "transactions of these blocks that it executes exactly", fmt=".1%", guard=_EVM_REAL
+    )
+    evm_gas_share: float = result(
+        "gas of these blocks in transactions that it executes exactly", fmt=".1%", guard=_EVM_REAL
+    )
+    evm_call_share: float = result(
+        "transactions of these blocks that call code and that it executes exactly, among those that call code",
+        fmt=".1%",
+        guard=_EVM_REAL,
+    )
+    evm_call_gas_share: float = result(
+        "gas of the transactions that call code in those that it executes exactly", fmt=".1%", guard=_EVM_REAL
+    )
+    evm_steps_median: int = result(
+        "median of the machine's instructions for an executed transaction that calls code",
+        fmt=",",
+        guard=_EVM_REAL,
+    )
+    evm_steps_most: int = result(
+        "most instructions of an executed transaction that calls code", fmt=",", guard=_EVM_REAL
+    )
+    evm_disputable: float = result(
+        "executed transactions whose run is short enough for the program stage", fmt=".1%", guard=_EVM_REAL
+    )
+    evm_sampled: int = result("transactions of the embedded workload that were compared", guard=_EVM)
+    evm_sample_exact: int = result(
+        "transactions of the embedded workload that it executes with the outcome of revm or py-evm",
+        guard=_EVM,
+    )
+    evm_game_steps: int = result("instructions of the disputed EVM transaction", fmt=",", guard=_EVM_GAME)
+    evm_game_instruction: int = result(
+        "instruction, from 0, that the game about an EVM transaction finds", fmt=",", guard=_EVM_GAME
+    )
+    evm_game_messages: int = result("messages of the game about an EVM transaction", guard=_EVM_GAME)
+    evm_game_gas: int = result(
+        "gas of the game about an EVM transaction", unit="gas", fmt=",", guard=_EVM_GAME
+    )
+    evm_refuted: bool = result(
+        "whether the contracts refute the false instruction inside an EVM transaction",
+        guard=_EVM_GAME,
+        gate=gate(1, 0, "a false instruction may never stand"),
     )
 
     budget: float = result(
