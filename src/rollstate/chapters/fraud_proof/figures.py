@@ -12,10 +12,10 @@ from rollstate.compendium.style import Drawing
 from rollstate.scalars import real, whole
 
 _STATUS = {
-    "final": ("#BBBBBB", "final"),
-    "checkpoint": (style.COLOURS[2], "finalised state hash h(S_r)"),
-    "right": (style.COLOURS[0], "claim h(Δ_n), right"),
-    "wrong": (style.COLOURS[1], "claim h(Δ_n), wrong"),
+    "final": (style.QUIET, "final"),
+    "checkpoint": (style.COLOURS[2], "finalised state hash h($S_r$)"),
+    "right": (style.COLOURS[0], "claim h($Δ_n$), right"),
+    "wrong": (style.COLOURS[1], "claim h($Δ_n$), wrong"),
 }
 _SIDES = {"challenger": style.COLOURS[1], "sequencer": style.COLOURS[0]}
 _ORDER = ("openChallenge", "respondDisagree", "pick", "postTrace", "prove")
@@ -182,7 +182,7 @@ def descent(frame: pl.DataFrame) -> Drawing:
     )
     contracts = frame["contract"].unique(maintain_order=True).to_list()
     table = shown.to_pandas()
-    ax.plot(shown["instructions"], shown["row"], color="#BBBBBB", linewidth=1, zorder=1)
+    ax.plot(shown["instructions"], shown["row"], color=style.QUIET, linewidth=1, zorder=1)
     sns.scatterplot(
         table, x="instructions", y="row", hue="contract", hue_order=contracts, palette=style.palette(contracts),
         style="contract", style_order=contracts, markers=dict(zip(contracts, style.MARKERS, strict=False)), s=40,
