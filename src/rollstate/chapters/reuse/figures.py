@@ -238,8 +238,15 @@ RULE_COLOURS = dict(
     zip(
         RULES.values(),
         (
-            style.COLOURS[3], style.COLOURS[7], style.COLOURS[6], "#555555", style.QUIET, style.COLOURS[4],
-            style.COLOURS[1], style.COLOURS[0], style.COLOURS[5],
+            style.COLOURS[3],
+            style.COLOURS[7],
+            style.COLOURS[6],
+            "#555555",
+            style.QUIET,
+            style.COLOURS[4],
+            style.COLOURS[1],
+            style.COLOURS[0],
+            style.COLOURS[5],
         ),  # fmt: skip
         strict=True,
     )
@@ -418,7 +425,7 @@ def foretold(frame: pl.DataFrame, *, unit: str, hot: int) -> Drawing:
             (0, 4),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            fontsize=6,
+            fontsize=6.5,
         )
     axes[2].axvline(bound, color="black", linestyle=":", linewidth=0.9)
     axes[2].set(xlabel="visits served", ylim=(len(forecasts) - 0.5, -0.5), yticks=range(len(forecasts)))
