@@ -1,4 +1,4 @@
-"""Every published figure: labels inside, enough ticks, colours that stand out, letters that a phone can show, numbers in words."""
+"""Every published figure: ticks, labels inside, colours that stand out, letters for a phone, numbers in words."""
 
 import io
 import re

@@ -6,10 +6,16 @@ import re
 from itertools import count
 from pathlib import Path
 
+from fontTools import subset
+
+from rollstate.compendium.files import write_text
+
 UNUSED = ("fontawesome.js", "design-tabs.js", "sphinx-design.min.css", "sphinx-thebe.js", "sphinx-thebe.css")
 """What the renderer adds to each page for nothing: icons that the theme has as a font, tabs and grids, live cells."""
 SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
 """What the theme adds to each page though the page of results alone searches; the index grows with the book."""
+_ICON_FONT = "fa-solid-900"
+_ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:{1,2}before,?)+)\{content:"\\[0-9a-f]+"\}')
 _RESULTS_PAGE = "DOCUMENTATION_OPTIONS.pagename = 'search'"
 
 
@@ -36,7 +42,42 @@ def clean_page(text: str) -> str:
         text,
     )
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    text = re.sub(r'<dt class="sig .*?</dt>', _thin, text, flags=re.DOTALL)
     return re.sub(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"', r"\1", text)
+
+
+def _thin(signature: re.Match[str]) -> str:
+    """Return a signature without the marks that no style of the book uses: a third of a page of the reference."""
+    text, before = signature[0], ""
+    while text != before:
+        text, before = re.sub(r'<span class="(?:pre|w|n|o|p)">([^<]*)</span>', r"\1", text), text
+    return text
+
+
+def keep_icons(css: str, used: str) -> str:
+    """Return the rules without those of icons that ``used``, the text of all pages and scripts, does not name."""
+    names = set(re.findall(r"\bfa-[\w-]+", used))
+    return _ICON_RULE.sub(lambda rule: rule[0] if names & set(re.findall(r"fa-[\w-]+", rule[1])) else "", css)
+
+
+def _fewer_icons(static: Path, used: str) -> None:
+    """Cut the theme's font of 2,000 icons down to those that a page, a script or a style names."""
+    sheets = [path for path in sorted(static.rglob("*.css")) if _ICON_FONT in path.read_text("utf-8")]
+    for path in static.rglob(f"{_ICON_FONT}.ttf"):
+        texts = {sheet: keep_icons(sheet.read_text("utf-8"), used) for sheet in sheets}
+        codes = {
+            int(code, 16) for text in texts.values() for code in re.findall(r'"\\([0-9a-f]{2,5})"', text)
+        }
+        options = subset.Options(flavor="woff", recalc_timestamp=False, layout_features=[])
+        font = subset.load_font(str(path), options)
+        cutter = subset.Subsetter(options)
+        cutter.populate(unicodes=codes)
+        cutter.subset(font)
+        subset.save_font(font, str(path.with_suffix(".woff")), options)
+        path.with_suffix(".woff2").unlink(missing_ok=True)
+        old, new = (f'{_ICON_FONT}.{kind}) format("{kind}")' for kind in ("woff2", "woff"))
+        for sheet, text in texts.items():
+            write_text(sheet, text.replace(old, new))
 
 
 def clean(html: Path) -> None:
@@ -45,6 +86,9 @@ def clean(html: Path) -> None:
     for name in UNUSED:
         for file in (html / "_static").rglob(name):
             file.unlink()
+    pages, scripts = html.rglob("*.html"), (html / "_static").rglob("*.js")
+    used = "".join(path.read_text(encoding="utf-8") for path in (*pages, *scripts))
+    _fewer_icons(html / "_static", used)
     for pattern in ("*.js.map", "*.ttf"):
         for file in (html / "_static").rglob(pattern):
             file.unlink()

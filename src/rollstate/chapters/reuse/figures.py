@@ -247,7 +247,7 @@ RULE_COLOURS = dict(
             style.COLOURS[1],
             style.COLOURS[0],
             style.COLOURS[5],
-        ),  # fmt: skip
+        ),
         strict=True,
     )
 )
