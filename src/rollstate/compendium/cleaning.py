@@ -42,12 +42,12 @@ def clean_page(text: str) -> str:
         text,
     )
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-    text = re.sub(r'<dt class="sig .*?</dt>', _thin, text, flags=re.DOTALL)
+    text = re.sub(r'<dt class="sig .*?</dt>|<code class="docutils.*?</code>', _thin, text, flags=re.DOTALL)
     return re.sub(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"', r"\1", text)
 
 
 def _thin(signature: re.Match[str]) -> str:
-    """Return a signature without the marks that no style of the book uses: a third of a page of the reference."""
+    """Return a signature or code without marks that only forbid breaks: a third of a page of the reference."""
     text, before = signature[0], ""
     while text != before:
         text, before = re.sub(r'<span class="(?:pre|w|n|o|p)">([^<]*)</span>', r"\1", text), text
