@@ -41,7 +41,7 @@ def folders(tmp_path_factory):
 
 
 OTHER_DATA = dict.fromkeys(CHAPTERS, ()) | {
-    "survival": ("closest", "curve_error", "peer_"),
+    "survival": ("closest", "curve_error", "kinds_", "peer_"),
     "tiering": ("peer_", "published_", "months"),
     "eda": ("peer_", "right_", "late_spells"),
 }
