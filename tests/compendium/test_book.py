@@ -54,7 +54,7 @@ def test_a_page_names_each_fold_and_has_each_tag_once():
 
 
 def test_the_page_of_results_alone_loads_the_search_index():
-    head = '<script>DOCUMENTATION_OPTIONS.pagename = \'{}\';</script><script src="{}searchindex.js"></script>'
+    head = "<script>DOCUMENTATION_OPTIONS.pagename = '{}';</script><script src=\"{}searchindex.js\"></script>"
     assert "searchindex" not in cleaning.clean_page(head.format("notebooks/eda", "../"))
     assert "searchindex" not in cleaning.clean_page(head.format("genindex", ""))
     assert "searchindex" in cleaning.clean_page(head.format("search", ""))
