@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from kept import keep
 from trie import HexaryTrie
 
 from rollstate.dispute.keccak import keccak256
@@ -133,12 +134,14 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{'':20}{'ours':>12}{'py-trie':>12}{'ratio':>8}")
     for what, ours, peer in trees(chosen.leaves, chosen.peer_leaves):
         print(f"{what:20}{ours:12.0f}{peer:12.0f}{ours / peer:8.1f}")
+        keep(what, "py-trie", ours / peer)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
     print(f"\n{STORED} keys, {BATCH} updates, root per update; Python wall time, microseconds per update")
     print(f"{'store':12}{'cache':8}{'flat':>10}{'trie':>10}{'ratio':>8}")
     for kind in ("lmdb", "rocksdict"):
         for store, cache, flat, trie in stores(kind):
             print(f"{store:12}{cache:8}{flat:10.1f}{trie:10.1f}{trie / flat:8.1f}")
+            keep(f"flat update in {store}, {cache}", "py-trie", trie / flat)
 
 
 if __name__ == "__main__":

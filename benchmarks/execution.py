@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import networkx as nx
 import numpy as np
+from kept import keep
 
 from rollstate.execution import caches, conflicts, schedules
 
@@ -106,6 +107,7 @@ def main() -> None:
     print(f"{'what':34} {'ours s':>9} {'peer':32} {'peer s':>9} {'ours/peer':>10}")
     for what, ours, peer, theirs in rows:
         print(f"{what:34} {ours:9.4f} {peer:32} {theirs:9.4f} {ours / theirs:10.3f}")
+        keep(what, peer, theirs / ours)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import requests
+from kept import keep
 
 from rollstate.traces.chunks import Job
 from rollstate.traces.extraction import extract
@@ -76,6 +77,7 @@ def main() -> None:
                     print(
                         f"{1000 * latency:>10.0f} {view:>10} {peer:>13.0f} {ours:>13.0f} {ours / peer:>6.1f}"
                     )
+                    keep(f"{view} at {1000 * latency:.0f} ms", "two calls per block, in turn", ours / peer)
             finally:
                 server.terminate()
                 server.wait(timeout=10)

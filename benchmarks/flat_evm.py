@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import resource
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from kept import keep, machine
 
 from rollstate.chapters.flat_kv import study
 from rollstate.dispute.stores import LmdbStore
@@ -88,13 +88,6 @@ def rows(listed: list[ExecutedBlock], keys: int, *, cold: bool) -> pl.DataFrame:
         return frame.with_columns(keys=pl.lit(keys))
 
 
-def machine() -> str:
-    """Return the processor and the number of cores, as the system names them."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Print a table of ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,6 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"{row['keys']:>9} {row['what']:9}{row['flat'] * 1e3:9.1f}{row['trie'] * 1e3:9.1f}"
             f"{row['ratio']:7.2f}  {row['low']:.2f} to {row['high']:.2f}"
         )
+        keep(f"{row['what']} over {row['keys']:,} keys", "trie", row["trie"] / row["flat"])
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
     if chosen.record:
         frame.write_csv(chosen.record, float_precision=6)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from kept import keep
 
 SIZES = (1_000_000, 3_000_000, 10_000_000)
 FILE_ROWS = 500_000
@@ -108,6 +109,7 @@ def main() -> None:
             f"{LIMIT}: {other:.0f} s ({other_cpu:.0f} CPU s), {other_peak:.2f} GB; ratio {seconds / other:.1f}",
             flush=True,
         )
+        keep(f"{rows:,} rows", "DuckDB", other / seconds)
     factor = HUNDRED_MILLION / sizes[-1]
     print(
         f"{HUNDRED_MILLION:,} rows, not measured: {seconds * factor / 60:.0f} min if time grows in proportion; the "

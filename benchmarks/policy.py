@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from kept import keep
 
 from rollstate.policy import replay
 
@@ -55,6 +56,7 @@ def main() -> None:
         f"{len(seen.slot):,} accesses of {len(seen.contract):,} slots through {len(LEAST)} rows: {took:.2f} s"
     )
     print(f"the Python reader: {per_access * 1e9:,.0f} ns per decision; ratio {per_access / own:,.0f}")
+    keep("policy by table", "the Python reader", per_access / own)
     if shutil.which("rustc"):
         with tempfile.TemporaryDirectory() as folder:
             program = Path(folder) / "reader"

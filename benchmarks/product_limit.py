@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from kept import keep
+
 SPELLS, CLUSTERS, DRAWS = 1_000_000, 400, 200
 
 
@@ -38,6 +40,8 @@ def main() -> None:
     print(f"{'':28}{'rollstate':>11}{'lifelines':>11}{'ratio':>8}")
     print(f"{'one curve':28}{own:10.2f}s{peer:10.2f}s{peer / own:8.1f}")
     print(f"{f'band of {DRAWS} draws':28}{band:10.2f}s{peer_of_five:10.2f}s{peer_of_five / band:8.1f}")
+    keep("one curve", "lifelines", peer / own)
+    keep(f"band of {DRAWS} draws", "lifelines", peer_of_five / band)
 
 
 if __name__ == "__main__":

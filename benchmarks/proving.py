@@ -6,6 +6,7 @@ import resource
 import time
 
 import numpy as np
+from kept import keep
 
 RATE, PROVERS, PROVE_S = 20.0, 14, 120.0
 N_ARRAYS, N_SIMPY, N_CIW = 10_000_000, 100_000, 20_000
@@ -94,6 +95,7 @@ def main() -> None:
     print(f"{'':32}{'per second':>14}{'x simpy':>10}")
     for name, speed in speeds.items():
         print(f"{name:32}{speed:14,.0f}{speed / floor:10.1f}")
+    keep("whole pipeline", "simpy, process per transaction", speeds["rollstate, whole pipeline"] / floor)
     print(
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at {N_ARRAYS:,} transactions"
     )

@@ -6,6 +6,8 @@ import argparse
 import random
 import time
 
+from kept import keep
+
 from rollstate.riscv import guest, reference
 from rollstate.riscv.guest import NATIVE, TOKEN, Transfer
 from rollstate.riscv.interpreter import Machine
@@ -45,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{chosen.transfers} transfers, {machine.steps:,} instructions; processor time")
     print(f"{'':20}{'compiled':>14}{'reference':>12}{'ratio':>8}")
     print(f"{'instructions/s':20}{fast:14,.0f}{slow:12,.0f}{fast / slow:8.0f}")
+    keep("instructions", "the reference in Python", fast / slow)
     print(f"goal of {GOAL:,.0f} instructions/s: {'met' if fast >= GOAL else 'missed'}")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import time
 
+from kept import keep
+
 CONTRACTS = 48_000
 
 
@@ -29,6 +31,7 @@ def main() -> None:
     print(f"{'':28}{'seconds':>9}{'x NumPy sort':>15}{'peak MB':>9}")
     print(f"{'NumPy sort':28}{floor:9.2f}{1:15.2f}")
     print(f"{'rollstate, in chunks':28}{seconds:9.2f}{seconds / floor:15.2f}{peak:9.0f}")
+    keep("accesses in chunks", "NumPy sort", floor / seconds)
 
 
 if __name__ == "__main__":

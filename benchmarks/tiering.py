@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from kept import keep
 
 from rollstate.tiering import capacity, windows
 from rollstate.tiering.costs import Costs, two_tiers
@@ -68,8 +69,10 @@ def main() -> None:
     print(f"{points} points over {SPELLS:,} spells: {took:.1f} s")
     print(f"a Python loop: {per_point * points:,.0f} s (extrapolated)")
     print(f"ratio {per_point * points / took:,.0f}")
+    keep("sweep of windows", "a Python loop", per_point * points / took)
     own = timed(lambda: replay(seen, np.full(SPELLS, 50.0), costs))
     print(f"one window per slot, replayed: {own:.2f} s, ratio {per_point / own:.0f}")
+    keep("replay of one window per slot", "a Python loop", per_point / own)
 
     rng = np.random.default_rng(4)
     slot = np.minimum(rng.zipf(1.2, ACCESSES) - 1, SLOTS - 1).astype(np.int32)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept import keep
 
 from rollstate.worlddiff import layout
 from rollstate.worlddiff.columnar import SLICE, ColumnarWorldDiff
@@ -142,6 +143,8 @@ def main() -> int:
     for name, row in table.items():
         line = f"{name:46s}{row['rate']:12,.0f}{row['rate'] / peer['rate']:7.1f}"
         line += f"{row['with set']:12,.0f}{row['with set'] / peer['with set']:7.1f}"
+        if row is not peer:
+            keep(name, "dictionaries, recording", row["rate"] / peer["rate"])
         print(line + "".join(f"{row.get(key, np.nan):10.2f}" for key in names))
         if "resident" in row and (row["held"] > MOST_BYTES or row["rate"] < LEAST_RATE):
             missed += 1

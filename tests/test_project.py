@@ -132,3 +132,22 @@ def test_releases_name_no_folder_of_the_machine_that_made_them(root):
         if file.is_file():
             found = personal.search(file.read_bytes())
             assert found is None, f"{file.relative_to(root)} names {found[0].decode()}"
+
+
+def test_coverage_is_measured_of_packages_and_by_tests_that_exist(root, pyproject):
+    settings = pyproject["tool"]["coverage"]
+    for name in settings["run"]["source_pkgs"]:
+        place = root / "src" / name.replace(".", "/")
+        assert place.is_dir() or place.with_suffix(".py").is_file(), name
+    assert settings["report"]["fail_under"] > 90
+    named = re.findall(r"tests/[\w./]+", (root / ".ci" / "coverage").read_text())
+    assert len(named) > 5
+    assert all((root / test).exists() for test in named), named
+    nightly = yaml.safe_load((root / ".github" / "workflows" / "nightly.yml").read_text())["jobs"]
+    assert {"locked", "coverage", "mutants"} == set(nightly["alarm"]["needs"]) == set(nightly) - {"alarm"}
+
+
+def test_the_release_compares_its_speed_with_the_one_before(root):
+    release = yaml.safe_load((root / ".github" / "workflows" / "release.yml").read_text())
+    commands = " ".join(step.get("run", "") for step in release["jobs"]["release"]["steps"])
+    assert "benchmarks/run.py --compare" in commands

@@ -328,6 +328,7 @@ def test_strict_proofs_agree_with_py_trie_on_any_trie(held, key):
         ([b"\x16", b""], "leads nowhere"),
         ([b"\x16", b"x" * 31], "no reference"),
         ([b"\x16", [b"\x20", b"x" * 40]], "as long as its hash"),
+        ([b"\x16", [b"\x3b", b"x" * 29]], "as long as its hash"),
         ([[b"", b"x"]] * 17, "no hex-prefix"),
     ],
 )
@@ -392,3 +393,48 @@ def test_a_storage_leaf_that_is_no_number_is_refused():
 def test_bytes_that_are_not_rlp_are_refused():
     with pytest.raises(InputError, match="not RLP"):
         patricia.proven_value(keccak256(b"\xff"), b"k", [b"\xff"])
+
+
+def test_an_empty_child_proves_absence_and_a_branch_may_hold_a_value_itself():
+    """A branch with one leaf under nibble 6: any other nibble leads nowhere, and nothing more may be given."""
+    leaf = rlp.encode([b"\x3b", b"x" * 40])
+    branch = rlp.encode([b"", b"", b"", b"", b"", b"", keccak256(leaf), *[b""] * 9, b"own"])
+    root = keccak256(branch)
+    assert patricia.proven_value(root, b"\x6b", [branch, leaf]) == b"x" * 40
+    for absent in (b"\x0b", b"\x5b", b"\x7b", b"\xfb"):
+        assert patricia.proven_value(root, absent, [branch]) == b""
+        with pytest.raises(InputError, match="1 nodes more"):
+            patricia.proven_value(root, absent, [branch, leaf])
+    assert patricia.proven_value(root, b"", [branch]) == b"own"
+    with pytest.raises(InputError, match="the proof ends before"):
+        patricia.proven_value(root, b"\x6b", [branch])
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "rocksdict"])
+def test_a_store_can_be_written_after_a_commit(tmp_path, kind):
+    store = open_store(kind, tmp_path)
+    store[b"a"] = b"1"
+    store.commit()
+    store[b"b"] = b"2"
+    assert dict(store) == {b"a": b"1", b"b": b"2"}
+    store.commit()
+    del store[b"a"]
+    store.close()
+    store = open_store(kind, tmp_path)
+    assert dict(store) == {b"b": b"2"}
+    store.close()
+
+
+def test_a_store_is_asked_and_counted_by_number_and_by_bytes():
+    store = CountingStore({})
+    store[b"ab"] = b"xyz"
+    store[b"c"] = b""
+    assert (store[b"ab"], b"d" in store) == (b"xyz", False)
+    assert store.counts == Counts(reads=1, writes=2, bytes_read=5, bytes_written=6)
+    del store[b"c"]
+    assert (list(store), len(store)) == ([b"ab"], 1)
+
+
+def test_a_node_of_31_bytes_is_embedded():
+    encoded = rlp.encode([b"\x16", [b"\x3b", b"x" * 28]])
+    assert patricia.proven_value(keccak256(encoded), b"k", [encoded]) == b"x" * 28

@@ -73,3 +73,37 @@ def test_power_law_of_published_windows_misses_the_month(data_dir):
 def test_bad_input_is_named(call, said):
     with pytest.raises(InputError, match=said):
         call()
+
+
+def test_bounds_belong_to_what_is_allowed():
+    """No deposit lasts no block, a share may be 0 or 1, costs may be nothing; at its break-even nothing pays."""
+    assert expiry.rent_window(0, 2) == 0
+    assert expiry.rent_window(0.5, 0.25) == 2
+    assert expiry.power_extrapolation([0.25, 0.5], [0.1, 0.2], 0.75) == pytest.approx(0.3)
+    assert not expiry.worth_keeping(0.01, 1, 100)
+    assert expiry.worth_keeping(1, 0, 1)
+    assert not expiry.worth_keeping(0, 0, 0)
+    frame = pl.DataFrame({"slot_id": [1, 1], "block_number": [100, 119]})
+    # From 100 to 119 are twenty blocks: the widest window leaves one of them to judge.
+    assert expiry.window_curve(frame, [1, 19], 100, 120)["hits"].to_list() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: expiry.rent_window(-1, 1), "deposit=-1"),
+        (lambda: expiry.rent_window(1, -1), "rent_per_block=-1"),
+        (lambda: expiry.worth_keeping(-0.1, 1, 1), "hazard_per_block=-0.1"),
+        (lambda: expiry.worth_keeping(0.1, -1, 1), "rent_per_block=-1"),
+        (lambda: expiry.worth_keeping(0.1, 1, -1), "revive=-1"),
+        (lambda: expiry.window_curve(pl.DataFrame(), [0, 3], 100, 120), "between 1 and 19"),
+        (lambda: expiry.window_curve(pl.DataFrame(), [], 100, 120), "windows="),
+        (lambda: expiry.power_extrapolation([0, 1], [1, 2], 2), "power law"),
+        (lambda: expiry.power_extrapolation([1, 2], [0, 2], 2), "power law"),
+        (lambda: expiry.power_extrapolation([1, 2], [1, 2], 0), "power law"),
+        (lambda: expiry.power_extrapolation([1, 2], [1, 2, 3], 2), "power law"),
+    ],
+)
+def test_what_lies_beyond_a_bound_is_named(call, said):
+    with pytest.raises(InputError, match=said):
+        call()

@@ -1,5 +1,6 @@
 """Parametric, discrete, boosted and time-varying models recover known truth, and equal R where R has them."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -247,6 +248,29 @@ def test_a_separating_covariate_is_not_a_fit():
     apart = make_spells(np.ones(100), np.arange(100) < 50, (np.arange(100) < 50).astype(float)[:, None])
     with pytest.raises(ConvergenceError, match="separate"):
         hazards.fit_discrete(apart, np.array([]))
+
+
+@pytest.mark.parametrize("cure", [False, True])
+def test_the_ridge_is_per_spell_on_half_the_squared_effects_without_intercepts(cure, cured):
+    """At the maximum the mean log likelihood still rises by the ridge times each effect, and not along an intercept."""
+    spells, ridge = cured[0].take(np.arange(1_500)), 0.05
+    model = parametric.fit(spells, cure=cure, ridge=ridge)
+    effects = [0.0, *model.location[1:]]
+    assert np.abs(effects[1:]).max() > 0.1
+
+    def mean(location, cured_share, log_scale):
+        changed = dataclasses.replace(model, location=location, cure=cured_share, log_scale=log_scale)
+        return parametric._log_likelihood(changed, spells) / len(spells)
+
+    slope = optimize.approx_fprime(model.location, lambda b: mean(b, model.cure, model.log_scale), 1e-6)
+    assert slope == pytest.approx(ridge * np.array(effects), abs=5e-5)
+    if cure:
+        slope = optimize.approx_fprime(model.cure, lambda b: mean(model.location, b, model.log_scale), 1e-6)
+        assert slope == pytest.approx(ridge * np.array([0.0, *model.cure[1:]]), abs=5e-5)
+    along = [mean(model.location, model.cure, model.log_scale + step) for step in (1e-4, -1e-4)]
+    assert np.diff(along)[0] / 2e-4 == pytest.approx(0, abs=5e-5)
+    twice = spells.take(np.r_[np.arange(1_500), np.arange(1_500)])
+    assert parametric.fit(twice, cure=cure, ridge=ridge).location == pytest.approx(model.location, abs=1e-3)
 
 
 def test_a_certain_access_overflows_nothing():

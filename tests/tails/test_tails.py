@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from rollstate import intervals, tails
 from rollstate.errors import InputError
+from rollstate.tails.alternatives import Alternative
 from rollstate.traces import datasets, zksp
 
 XI = 1 / 0.7
@@ -216,3 +218,53 @@ def test_the_threshold_of_k_leaves_the_k_longest_beyond_it():
     for k in range(1, 200):
         assert tails.threshold_of(z, k) == 199 - k
         assert (z > tails.threshold_of(z, k)).sum() == k
+
+
+@pytest.mark.parametrize(
+    ("heavy", "verdicts"),
+    [(True, {"power law", "neither"}), (False, {"alternative"})],
+    ids=["Pareto", "exponential"],
+)
+def test_each_rival_is_judged_by_the_test_that_its_nesting_asks_for(heavy, verdicts):
+    """The rival that contains the power law by a likelihood ratio on the boundary, the others by Vuong's test."""
+    rng = np.random.default_rng(3)
+    z, d, e = pareto_spells(rng, 1_500)
+    if not heavy:
+        z = np.ceil(e + 60 + rng.exponential(200, len(z)))
+    cluster = np.arange(len(z)) % 60
+    # Gaps without memory: a rival that heavy tails refuse, and that has one parameter as the power law has.
+    memoryless = Alternative(
+        "exponential", lambda t, p: -np.exp(p[0]) * t, lambda gaps, _: -np.log([gaps.mean])
+    )
+    rivals = (*tails.ALTERNATIVES, memoryless)
+    table = tails.compare(z, d, 60.0, entry=e, cluster=cluster, rivals=rivals)
+    # The same spells once more in clusters of their own: Vuong's statistic grows with the root of the clusters.
+    twice = [np.r_[part, part] for part in (z, d, e)]
+    again = tails.compare(
+        *twice[:2], 60.0, entry=twice[2], cluster=np.r_[cluster, cluster + 60], rivals=rivals
+    )
+    judged = set()
+    for row, more in zip(table.iter_rows(named=True), again.iter_rows(named=True), strict=True):
+        assert more["log_ratio"] == pytest.approx(2 * row["log_ratio"], rel=1e-2, abs=0.02)
+        if row["alternative"] == "truncated power law":
+            assert row["statistic"] == pytest.approx(max(0, -2 * row["log_ratio"]))
+            wanted = 0.5 * stats.chi2.sf(row["statistic"], 1) if row["statistic"] > 0 else 1
+            favours = {True: "alternative", False: "neither"}
+        else:
+            assert more["statistic"] == pytest.approx(np.sqrt(2) * row["statistic"], rel=1e-2)
+            assert np.sign(row["statistic"]) == np.sign(row["log_ratio"]) != 0
+            wanted = 2 * stats.norm.sf(abs(row["statistic"]))
+            favours = {True: "power law" if row["log_ratio"] > 0 else "alternative", False: "neither"}
+        assert row["p_value"] == pytest.approx(wanted)
+        assert row["favours"] == favours[row["p_value"] < 0.05]
+        judged.add(row["favours"])
+    assert judged == verdicts
+
+
+def test_a_wider_model_that_fits_no_better_has_no_case():
+    """Were its search to end below the power law, the likelihood ratio would be negative: no statistic, p of 1."""
+    z, d, _ = pareto_spells(np.random.default_rng(3), 500, late=0)
+    worse = Alternative("truncated power law", lambda t, p: -9 * np.log(t) - 0 * p[0], lambda *_: np.zeros(1))
+    row = tails.compare(z, d, 60.0, rivals=(worse,)).row(0, named=True)
+    assert row["log_ratio"] > 0
+    assert (row["statistic"], row["p_value"], row["favours"]) == (0, 1, "neither")

@@ -115,3 +115,64 @@ def test_every_metric_has_an_interval_about_its_value():
     assert short["low"] < short["value"] < short["high"]
     one = ev.metrics_with_intervals(seen, outcomes, costs, resampling(np.zeros(len(seen)), 10, 1))
     assert one["low"].null_count() == one.height
+
+
+def test_shares_are_of_what_was_seen_of_spells_that_were_seen_late():
+    """Kept for ever all that was seen is in RAM, whatever the idle time at which each spell came into view."""
+    seen = r.Gaps(np.array([0.0, 30, 10]), np.array([20.0, 50, 110]), np.array([True, True, False]))
+    costs = c.Costs(3.0, 1.0, 0.1, 5.0, 50.0)
+    ram = ev.metrics(seen, r.replay(seen, np.inf, costs), costs)
+    ssd = ev.metrics(seen, r.replay(seen, 0.0, costs, np.inf), costs)
+    assert (ram["ram_ratio"], ram["ssd_share"], ram["hit_coverage"]) == (1, 0, 1)
+    assert (ssd["ram_ratio"], ssd["ssd_share"], ssd["hit_coverage"]) == (0, 1, 0)
+    one = ev.metrics_with_intervals(
+        seen, {"kept": r.replay(seen, 40.0, costs)}, costs, resampling([1, 2, 3], 9, 1)
+    )
+    assert one["value"][0] == pytest.approx((20 + 10 + 30) / 140)
+
+
+def test_who_knows_the_future_keeps_what_costs_no_more_than_a_miss():
+    """The row of the clairvoyant in a sweep, by hand: what is seen of the spells is 20, 20 and 100 blocks long."""
+    seen = r.Gaps(np.array([0.0, 30, 10]), np.array([20.0, 50, 110]), np.array([True, True, False]))
+    found = ev.sweep(seen, {}, [19.0, 20.0, 21.0])
+    assert found["policy"].to_list() == ["clairvoyant"] * 3
+    assert found["ram_ratio"].to_list() == pytest.approx([0, 40 / 140, 40 / 140])
+    assert found["misses"].to_list() == [2, 0, 0]
+    assert found["hit_coverage"].to_list() == [0, 1, 1]
+    assert found["total"].to_list() == [38, 40, 40]
+    for name, value in {"ssd_share": 0, "moves": 0, "regret": 0, "competitive_ratio": 1}.items():
+        assert (found[name] == value).all(), name
+    dear = ev.sweep(seen, {}, [20.0], ram=2.0)
+    assert dear["misses"].item() == 2
+    open_ones = r.Gaps(np.zeros(2), np.array([3.0, 4.0]), np.zeros(2, bool))
+    assert ev.sweep(open_ones, {"kept": forever}, [5.0])["hit_coverage"].to_list() == [1, 1]
+
+
+def forever(costs):
+    return np.inf
+
+
+def test_what_costs_nothing_at_best_has_no_finite_ratio():
+    seen = r.Gaps(np.zeros(2), np.array([3.0, 4.0]), np.zeros(2, bool))
+    costs = c.two_tiers(5.0)
+    found = ev.metrics(seen, r.replay(seen, 2.0, costs), costs)
+    assert found["total"] == found["regret"] == 4
+    assert found["competitive_ratio"] == np.inf
+
+
+def test_a_policy_that_pays_more_on_every_spell_is_dearer_and_a_mixed_one_is_neither():
+    cluster = np.arange(40)
+    paid = {"own": np.ones(40), "more": np.full(40, 1.5), "mixed": np.where(cluster % 2, 0.5, 1.5)}
+    table = ev.totals(paid, resampling(cluster, 200, 1), references=["own"])
+    assert table["verdict"].to_list() == ["no difference", "dearer", "no difference"]
+    wide = ev.totals(paid, resampling(cluster, 200, 1), references=["own"], level=0.99).row(2, named=True)
+    mixed = table.row(2, named=True)
+    assert wide["ratio_high"] - wide["ratio_low"] > mixed["ratio_high"] - mixed["ratio_low"]
+
+
+def test_regret_and_ratio_are_to_who_knows_the_future_however_little_is_paid():
+    """One access after 3 blocks, a miss for a quarter of a block: to keep the slot costs 3, who knows pays 0.25."""
+    seen, costs = r.Gaps(np.zeros(1), np.array([3.0]), np.ones(1, bool)), c.two_tiers(0.25)
+    kept, gone = (ev.metrics(seen, r.replay(seen, window, costs), costs) for window in (np.inf, 0.0))
+    assert (kept["regret"], kept["competitive_ratio"], kept["hit_coverage"]) == (2.75, 12, 1)
+    assert (gone["regret"], gone["competitive_ratio"], gone["hit_coverage"]) == (0, 1, 0)

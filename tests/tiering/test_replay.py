@@ -1,7 +1,6 @@
 """Costs add up block by block, wherever a trace is cut, and nobody beats who knows the future."""
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,8 +167,56 @@ def test_bad_input_is_named(call, match):
 
 
 def test_the_worksheet_is_prices_times_time():
-    costs = c.worksheet(c.MEDIA, slot_bytes=100, block_s=2, usd_per_s=0.5)
-    assert costs.ram == pytest.approx(2.0 * 100 / 2**30 * 2 / (30 * 86_400))
-    assert costs.miss_cold == pytest.approx((20e-3 - 100e-9) * 0.5)
-    assert costs.ram > costs.ssd > costs.cold
-    assert isinstance(pl.DataFrame([vars(costs)]), pl.DataFrame)
+    media = {"ram": c.Medium(4.0, 1e-6), "ssd": c.Medium(2.0, 3e-6), "cold": c.Medium(1.0, 1e-3)}
+    costs = c.worksheet(media, slot_bytes=100, block_s=2, usd_per_s=0.5)
+    # So small that an absolute tolerance would take anything.
+    for name, price in {"ram": 4.0, "ssd": 2.0, "cold": 1.0}.items():
+        assert getattr(costs, name) == pytest.approx(price * 100 / 2**30 * 2 / (30 * 86_400), rel=1e-9, abs=0)
+    assert costs.miss_ssd == pytest.approx(2e-6 * 0.5, rel=1e-9, abs=0)
+    assert costs.miss_cold == pytest.approx(999e-6 * 0.5, rel=1e-9, abs=0)
+    assert (costs.demote, costs.promote) == (0, 0)
+    path = c.worksheet(media, slot_bytes=100, block_s=2, usd_per_s=0.5, accesses=8)
+    assert (path.miss_cold, path.ram) == (pytest.approx(8 * costs.miss_cold, rel=1e-9, abs=0), costs.ram)
+    listed = c.worksheet(c.MEDIA, slot_bytes=1, block_s=1, usd_per_s=1)
+    assert listed.ram > listed.ssd > listed.cold
+
+
+@pytest.mark.parametrize("name", ["slot_bytes", "block_s", "usd_per_s", "accesses"])
+def test_a_worksheet_needs_positive_numbers_and_three_media(name):
+    values = {"slot_bytes": 1, "block_s": 1, "usd_per_s": 1, "accesses": 1}
+    for wrong in (0, -1, np.inf):
+        with pytest.raises(InputError, match=f"{name} must be above 0"):
+            c.worksheet(c.MEDIA, **{**values, name: wrong})
+    with pytest.raises(InputError, match="ram, ssd and cold"):
+        c.worksheet({"ram": c.MEDIA["ram"]}, **values)
+
+
+def test_costs_may_be_nothing_and_tiers_alike():
+    assert c.Costs(0, 0, 0, 0, 0).penalty == 0
+    assert c.Costs(1, 1, 1, 2, 2, 3, 4).penalty == 6
+    for wrong in ((1, 1, 2, 5, 5), (2, 1, 0, 5, 4), (1, 1, 1, -1, 5), (1, 1, 1, 5, np.inf)):
+        with pytest.raises(InputError):
+            c.Costs(*wrong)
+
+
+@given(spells, st.floats(0, 30), st.floats(0, 30))
+def test_the_bound_is_the_cheapest_of_three_places_moves_included(rows, demote, promote):
+    """Kept in RAM, or sent to SSD or cold storage at once; a spell that is seen late has paid its demotion before."""
+    seen = made(rows)
+    costs = c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, demote, promote)
+    places = [
+        r.replay(seen, np.inf, costs), r.replay(seen, 0.0, costs, np.inf), r.replay(seen, 0.0, costs),
+    ]  # fmt: skip
+    assert r.clairvoyant(seen, costs) == pytest.approx(np.min([place.cost for place in places], axis=0))
+
+
+def test_who_demotes_a_slot_at_its_access_pays_for_it_once():
+    costs = c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, 0.5, 0.75)
+    seen = made([(0, 100, False), (7, 100, False), (0, 100, True)])
+    assert r.clairvoyant(seen, costs).tolist() == [25 + 0.5, 0.25 * 93, 25 + 0.5 + 40.75]
+    found = r.replay(seen, 0.0, costs)
+    assert found.moves.tolist() == [1, 0, 2]
+    assert r.replay(seen, 10.0, costs, 20.0).moves.tolist() == [2, 2, 3]
+    # A window that ends with the spell demotes nothing, nor does one that ended before the spell came into view.
+    assert r.replay(seen, 100.0, costs).moves.tolist() == [0, 0, 0]
+    assert r.replay(seen, 7.0, costs, 7.0).moves.tolist() == [1, 1, 2]

@@ -234,3 +234,112 @@ def test_what_is_paid_is_the_cost_of_the_replay(rows, penalty, window):
     seen = made(rows)
     for costs in (c.two_tiers(penalty), c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, 0.0, 0.75)):
         assert r.paid(seen, window, costs) == pytest.approx(r.replay(seen, window, costs).cost)
+
+
+def test_the_chance_within_a_horizon_runs_on_lines_between_the_points_of_a_grid():
+    """Cumulative hazard 0, 1, 9 at 0, 2, 10: within 1 block half of the first step; beyond the grid nothing."""
+    grid = np.array([0.0, 2, 10])
+    survival = np.exp(-np.array([[0.0, 1, 9]]))
+    for tau, wanted in {1.0: (0.5, 1, 0), 2.0: (1, 2, 0), 4.0: (3, 4, 0), 99.0: (9, 8, 0)}.items():
+        found = w.access_within(survival, grid, tau)[0]
+        assert found == pytest.approx([1 - np.exp(-hazard) for hazard in wanted]), tau
+
+
+PRICED = c.Costs(3.0, 1.0, 1.0, 20.0, 20.0, 0.0, 4.0)
+"""Two tiers of which the lower one costs too, and so does the way up: a block in RAM costs 2 more, a miss 24."""
+
+
+def test_a_lower_tier_that_costs_shortens_the_saving_and_the_way_up_is_part_of_a_miss():
+    seen = made([(0, 4, True), (2, 30, True), (0, 50, False), (0, 9, True)])
+    chosen = np.array([0.0, 4.0, 9.0, 30.0, np.inf])
+    replayed = [r.replay(seen, value, PRICED).cost.sum() for value in chosen]
+    assert w.window_costs(seen, chosen, PRICED) == pytest.approx(replayed)
+    assert w.ski_rental(PRICED) == 12
+    assert (w.ski_rental_random(PRICED, 50, 1) <= 12).all()
+    assert w.ski_rental(c.Costs(1.0, 1.0, 1.0, 5.0, 5.0)) == np.inf
+    assert w.conformal(np.array([11.9, 12.0, 12.1]), PRICED).tolist() == [12, 0, 0]
+    grid = np.arange(0.0, 60.0)
+    survival = 0.4 + 0.6 * np.exp(-grid / 6)[None, :]
+    free = c.two_tiers(12.0)
+    # Only the ratio of what a miss costs to what a block in RAM costs more decides: 24 / 2 = 12 / 1.
+    assert w.cutoff(survival, grid, PRICED, 5.0) == w.cutoff(survival, grid, free, 5.0)
+    assert w.exact(survival, grid, PRICED) == w.exact(survival, grid, free)
+    assert w.robust([survival], grid, PRICED) == w.exact(survival, grid, PRICED) < 59
+    down = c.Costs(3.0, 1.0, 1.0, 20.0, 20.0, 6.0, 4.0)
+    longer = w.exact(survival, grid, c.two_tiers(15.0))
+    assert (
+        w.exact(survival, grid, down)
+        == w.robust([survival], grid, down)
+        == longer
+        > w.exact(survival, grid, free)
+    )
+
+
+def test_a_cutoff_of_nothing_to_lose_leaves_at_once_and_a_certain_access_never():
+    grid = np.arange(0.0, 30.0)
+    survival = np.exp(-grid)[None, :]
+    assert w.cutoff(survival, grid, c.two_tiers(0.0), 5.0)[0] == 0
+    # A horizon that costs more than a miss: nothing is likely enough.
+    assert w.cutoff(survival, grid, c.two_tiers(2.0), 5.0)[0] == 0
+    assert w.cutoff(survival, grid, c.two_tiers(1e9), 1e-3)[0] == np.inf
+
+
+@given(st.integers(0, 200))
+def test_two_windows_count_the_way_up_from_each_tier(seed):
+    """The pair costs as little as any, on the spells of a curve that all gaps of which are seen, moves up included."""
+    rng = np.random.default_rng(seed)
+    gap = rng.integers(1, 12, 40).astype(float)
+    seen = r.Gaps(np.zeros(40), gap, np.ones(40, bool))
+    grid = np.arange(0.0, 13.0)
+    survival = (gap[:, None] > grid).mean(axis=0)[None, :]
+    costs = c.Costs(
+        3.0, rng.uniform(0.5, 2.5), 0.2, rng.uniform(0, 9), rng.uniform(9, 40), 0.0, rng.uniform(0, 9)
+    )
+    first, second = (float(x[0]) for x in w.exact_three(survival, grid, costs))
+    paid = r.replay(seen, first, costs, second).cost.sum()
+    every = [(a, b) for a in range(13) for b in range(a, 13)]
+    assert paid <= min(r.replay(seen, float(a), costs, float(b)).cost.sum() for a, b in every) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("survival", "grid", "said"),
+    [
+        ([1.0, 0.5], [0.0, 0.0], "ascend from 0"),
+        ([1.0, 0.5, 0.2], [0.0, 1.0], "ascend from 0"),
+        ([1.1, 0.5], [0.0, 1.0], "fall from 1"),
+        ([1.0, -0.1], [0.0, 1.0], "fall from 1"),
+        ([0.5, 0.5001], [0.0, 1.0], "fall from 1"),
+    ],
+)
+def test_a_curve_that_is_none_is_refused(survival, grid, said):
+    with pytest.raises(InputError, match=said):
+        w.expected_costs(np.array([survival]), np.array(grid), 1.0, 1.0)
+
+
+def test_a_curve_may_touch_its_bounds_and_rounding_beyond_them_is_none():
+    found = w.expected_costs(np.array([[1.0, 1.0, 0.0, 1e-10]]), np.array([0.0, 1, 3, 4]), 2.0, 5.0)
+    assert found[0] == pytest.approx([5, 2 + 5, 2 * 3, 2 * 3])
+
+
+@pytest.mark.parametrize("tau", [0.0, -1.0, np.nan, np.inf])
+def test_a_horizon_is_a_positive_number(tau):
+    assert w.check_horizon(1e-9) == 1e-9
+    with pytest.raises(InputError, match="tau must be above 0"):
+        w.check_horizon(tau)
+
+
+def test_the_tuned_window_is_the_longest_of_equally_good_ones_and_open_where_the_end_costs_one_miss():
+    seen = made([(0, 4, True), (0, 6, True), (0, 26, False)])
+    # Kept beyond 6, the open spell costs 20 more than it does there.
+    assert w.tuned(seen, c.two_tiers(20.0), open_end=True)[0] == np.inf
+    assert w.tuned(seen, c.two_tiers(19.9), open_end=True)[0] == 6
+    # At 2 a miss, keeping to 4 costs 4 more in holding of each of three spells and saves 2.
+    assert w.tuned(made([(0, 2, True), (0, 9, False)]), c.two_tiers(4.0)) == (2.0, 4.0)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 2.0])
+def test_a_certain_access_is_waited_for_however_little_a_miss_costs(penalty):
+    """The threshold is a probability: it ends at one, and one is not less likely than that."""
+    grid, survival = np.arange(4.0), np.array([[1.0, 1.0, 0.0, 0.0]])
+    assert w.access_within(survival, grid, 5.0)[0].tolist() == [1, 1, 0, 0]
+    assert w.cutoff(survival, grid, c.two_tiers(penalty), 5.0)[0] == 2

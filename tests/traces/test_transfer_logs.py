@@ -208,3 +208,65 @@ def test_recorded_pages_have_their_counts_by_topic(data_dir, page: int, listed: 
         ("0x" + row[2].hex(), "0x" + row[3].hex()) for row in touched.iter_rows() if row[3] not in owners
     }
     assert found == expected
+
+
+OPERATOR = b"\xdd" * 20
+WHOLE = b"\xff" * 32
+"""A word that is no address."""
+
+
+def test_accounts_are_those_that_the_standard_says_not_who_sent_the_call() -> None:
+    """ERC-1155 indexes the operator first; ids and amounts are no accounts either."""
+    single = entry([TRANSFER_SINGLE, topic(OPERATOR), topic(ALICE), topic(BOB)], number(9) + number(1))
+    batch = entry([TRANSFER_BATCH, topic(OPERATOR), topic(ALICE), topic(BOB)], BATCH_DATA, 1)
+    moved = transfer_logs.transfers(
+        parsed(ERC20, {**ERC721, "logIndex": "0x2"}, batch, {**single, "logIndex": "0x3"})
+    )
+    assert set(moved["sender"]) == {ALICE}
+    assert set(moved["recipient"]) == {BOB}
+    assert moved["token"].to_list() == [None, number(8), number(9), number(9), number(9)]
+    assert keys(single) == {keccak(b"balance" + number(9) + topic(who)) for who in (ALICE, BOB)}
+    assert keys(batch) == {
+        keccak(b"balance" + number(n) + topic(who)) for n in (8, 9) for who in (ALICE, BOB)
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "body", "standard", "accounts"),
+    [
+        ([TRANSFER, topic(ALICE), topic(BOB)], number(7), "erc20", (1, 2)),
+        ([TRANSFER, topic(ALICE), topic(BOB), WHOLE], b"", "erc721", (1, 2)),
+        ([TRANSFER_SINGLE, WHOLE, topic(ALICE), topic(BOB)], WHOLE * 2, "erc1155", (2, 3)),
+        ([TRANSFER_BATCH, WHOLE, topic(ALICE), topic(BOB)], BATCH_DATA, "erc1155", (2, 3)),
+    ],
+)
+def test_a_word_that_is_no_address_is_refused_where_an_account_stands_and_nowhere_else(
+    words: list[bytes], body: bytes, standard: str, accounts: tuple[int, int]
+) -> None:
+    assert transfer_logs.classify(parsed(entry(words, body))[0]) == standard
+    for place in accounts:
+        # The lowest bit above an address is enough.
+        wrong = [*words[:place], b"\0" * 11 + b"\1" + bytes(20), *words[place + 1 :]]
+        assert transfer_logs.classify(parsed(entry(wrong, body))[0]) == "irregular"
+
+
+@pytest.mark.parametrize(
+    ("words", "standard"),
+    [
+        ((64, 160, 2, 8, 9, 2, 1, 1), "erc1155"),
+        ((64, 160, 2, 8, 9, 1, 1), "irregular"),  # two ids, one value
+        ((64, 64, 1, 7), "erc1155"),  # both heads may name the same array
+        ((64, 64, 2, 7), "irregular"),  # an array that goes on beyond the data
+        ((96, 96, 0), "irregular"),  # an array that begins beyond the data
+        ((65, 64, 1, 7), "irregular"),  # an array that begins inside a word
+        ((0, 0), "erc1155"),  # no ids and no values
+        ((0,), "irregular"),
+    ],
+)
+def test_a_batch_is_two_arrays_of_the_same_length_inside_its_data(
+    words: tuple[int, ...], standard: str
+) -> None:
+    body = b"".join(map(number, words))
+    topics = [TRANSFER_BATCH, topic(ALICE), topic(ALICE), topic(BOB)]
+    assert transfer_logs.classify(parsed(entry(topics, body))[0]) == standard
+    assert transfer_logs.classify(parsed(entry(topics, body + b"\0"))[0]) == "irregular"
