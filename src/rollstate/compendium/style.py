@@ -28,7 +28,7 @@ WIDTHS_IN = {"column": 3.5, "page": 7.0}
 
 # After Okabe and Ito (2008), https://jfly.uni-koeln.de/color/ , whose pink, sky blue, orange and yellow are too weak on
 # white (WCAG 2.2, 1.4.11). No two share a hue: where a dark page inverts the lightness, none takes another's place.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#C8649F", "#4B1D8F", "#4C4900", "#000000", "#A38A4E")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#C8649F", "#4B1D8F", "#3A5813", "#000000", "#9B844B")
 QUIET = "#8C8C8C"
 """Grey of what is there for comparison alone."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
