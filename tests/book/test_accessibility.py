@@ -53,7 +53,7 @@ def test_no_page_needs_the_styles_that_are_left_out(pages):
     for path in pages:
         text = path.read_text(encoding="utf-8")
         assert 'class="sd-' not in text, (
-            f"{path} uses tabs or grids: see _UNUSED in rollstate.compendium.book"
+            f"{path} uses tabs or grids: see UNUSED in rollstate.compendium.cleaning"
         )
         assert "thebe" not in text.lower()
 

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from rollstate.compendium import book
+from rollstate.compendium import book, cleaning
 from rollstate.compendium.marks import MIME
 
 
@@ -45,9 +45,16 @@ def test_cells_that_were_not_executed_have_no_anchor_and_show_what_was_published
 def test_a_page_names_each_fold_and_has_each_tag_once():
     viewport = '<meta name="viewport" content="width=device-width"/>'
     fold = '<summary aria-label="Toggle hidden content">code</summary>'
-    page = book.clean_page(f"<head>{viewport}<title>t</title>{viewport}</head>{fold}{fold}")
+    page = cleaning.clean_page(f"<head>{viewport}<title>t</title>{viewport}</head>{fold}{fold}")
     assert page.count("viewport") == 1
     assert "<title>t</title></head>" in page
     assert [f'aria-label="code, part {n}"' in page for n in (1, 2)] == [True, True]
     assert "Toggle hidden" not in page
-    assert book.clean_page("<head></head>") == "<head></head>"
+    assert cleaning.clean_page("<head></head>") == "<head></head>"
+
+
+def test_the_page_of_results_alone_loads_the_search_index():
+    head = "<script>DOCUMENTATION_OPTIONS.pagename = '{}';</script><script src=\"{}searchindex.js\"></script>"
+    assert "searchindex" not in cleaning.clean_page(head.format("notebooks/eda", "../"))
+    assert "searchindex" not in cleaning.clean_page(head.format("genindex", ""))
+    assert "searchindex" in cleaning.clean_page(head.format("search", ""))

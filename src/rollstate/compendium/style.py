@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +16,7 @@ import seaborn.objects as so
 from cycler import cycler
 from lifelines.plotting import add_at_risk_counts
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
@@ -25,11 +26,15 @@ from rollstate.compendium.drawing import Drawing as Drawing
 WIDTHS_IN = {"column": 3.5, "page": 7.0}
 """Figure widths in inches: one column (89 mm) and a full page (178 mm) of a paper."""
 
-# Okabe and Ito (2008), https://jfly.uni-koeln.de/color/ ; yellow last: it is weak on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
+# After Okabe and Ito (2008), https://jfly.uni-koeln.de/color/ , whose pink, sky blue, orange and yellow are too weak on
+# white (WCAG 2.2, 1.4.11). No two share a hue: where a dark page inverts the lightness, none takes another's place.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#C8649F", "#4B1D8F", "#3A5813", "#000000", "#9B844B")
+QUIET = "#8C8C8C"
+"""Grey of what is there for comparison alone."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
 BAND_ALPHA = 0.22
+_SEQUENCE = ("#440154", "#2A6C8E", "#1C9A80")
 
 RC: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
@@ -70,6 +75,11 @@ matplotlib.rcParams.update(RC)
 def palette(names: Sequence[str]) -> dict[str, str]:
     """Return a colour for each name, in order, for seaborn's ``palette=``."""
     return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+
+
+def sequence(count: int) -> list[Any]:
+    """Return colours for ordered categories, from dark to light; the lightest still stands out from white."""
+    return sns.color_palette(LinearSegmentedColormap.from_list("", _SEQUENCE)(np.linspace(0, 1, count)))
 
 
 def title(figure: Figure, text: str) -> None:
@@ -216,18 +226,27 @@ def ranges(
 
 def key(figure: Figure, names: Sequence[str], *, ncols: int | None = None) -> None:
     """Name the series of `ranges` below the title, each with its colour and marker."""
+    # A column is as wide as its longest name; a row must fit the figure.
+    column = 0.45 + max(map(len, names)) * 0.062
+    fitting = max(1, int(figure.get_size_inches()[0] / column))
     handles = [
         Line2D([], [], linestyle="none", color=COLOURS[i], marker=MARKERS[i], markersize=4.5, label=name)
         for i, name in enumerate(names)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=ncols or len(names))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(ncols or len(names), fitting))
 
 
-def lines_key(figure: Figure, names: Sequence[str], *, ncols: int | None = None) -> None:
+def lines_key(
+    figure: Figure,
+    names: Sequence[str],
+    *,
+    ncols: int | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> None:
     """Name the lines of several panels below them, each with seaborn's colour and dashes for its place."""
     dashes = sns._base.unique_dashes(len(names))
     handles = [
-        Line2D([], [], color=COLOURS[i], dashes=dashes[i] or (1, 0), label=name)
+        Line2D([], [], color=(colours or palette(names))[name], dashes=dashes[i] or (1, 0), label=name)
         for i, name in enumerate(names)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols or min(3, len(names)))

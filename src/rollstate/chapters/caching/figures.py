@@ -47,7 +47,7 @@ def hits(frame: pl.DataFrame, *, quote: float) -> Drawing:
             title=panel, xlabel="memory, % of the bytes of all slots", ylabel="hit ratio, repeated accesses"
         )
         handles, labels = ax.get_legend_handles_labels()
-        ax.legend(handles, labels, loc="upper left", fontsize="x-small", frameon=False)
+        ax.legend(handles, labels, loc="upper left", fontsize=7)
     at = dict(frame.filter(pl.col("share") == quote).select("policy", "hits").iter_rows())
     best = max(_CLASSICAL, key=lambda name: at[name])
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())

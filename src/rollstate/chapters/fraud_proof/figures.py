@@ -12,10 +12,10 @@ from rollstate.compendium.style import Drawing
 from rollstate.scalars import real, whole
 
 _STATUS = {
-    "final": ("#BBBBBB", "final"),
-    "checkpoint": (style.COLOURS[2], "finalised state hash h(S_r)"),
-    "right": (style.COLOURS[0], "claim h(Δ_n), right"),
-    "wrong": (style.COLOURS[1], "claim h(Δ_n), wrong"),
+    "final": (style.QUIET, "final"),
+    "checkpoint": (style.COLOURS[2], "finalised state hash h($S_r$)"),
+    "right": (style.COLOURS[0], "claim h($Δ_n$), right"),
+    "wrong": (style.COLOURS[1], "claim h($Δ_n$), wrong"),
 }
 _SIDES = {"challenger": style.COLOURS[1], "sequencer": style.COLOURS[0]}
 _ORDER = ("openChallenge", "respondDisagree", "pick", "postTrace", "prove")
@@ -24,7 +24,7 @@ _PLAYS = ("many parties", "two parties")
 
 def posted(frame: pl.DataFrame) -> Drawing:
     """Draw what is on chain for each batch: ``batch``, ``status`` (final, checkpoint, right, wrong)."""
-    figure, ax = style.subplots(width="page", height=1.5)
+    figure, ax = style.subplots(width="page", height=1.6)
     for status, (colour, label) in _STATUS.items():
         at = frame.filter(pl.col("status") == status)["batch"].to_numpy()
         hatch = "////" if status == "wrong" else ""
@@ -33,7 +33,7 @@ def posted(frame: pl.DataFrame) -> Drawing:
     ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.42), ncols=4)
+    figure.legend(loc="outside lower center", ncols=4)
     wrong = frame.filter(pl.col("status") == "wrong")["batch"]
     root = frame.filter(pl.col("status") == "checkpoint")["batch"][0]
     style.title(figure, f"One lie makes {wrong.len()} claims wrong")
@@ -81,7 +81,7 @@ def scheme(frame: pl.DataFrame) -> Drawing:
         "it. In Case B one message holds all roots since the finalised one, up to 64 apart; the challenger names "
         "the first that differs, and the game goes on inside that batch x.",
         alt="Flow from openChallenge to the sequencer's response. Case A goes by respondAgree to prove, three messages in "
-        "all; Case B by respondDisagree, pick and postTrace to prove, five messages in all.",
+        "all; Case B by respondDisagree, pick and postTrace to prove, 5 messages in all.",
     )
 
 
@@ -182,7 +182,7 @@ def descent(frame: pl.DataFrame) -> Drawing:
     )
     contracts = frame["contract"].unique(maintain_order=True).to_list()
     table = shown.to_pandas()
-    ax.plot(shown["instructions"], shown["row"], color="#BBBBBB", linewidth=1, zorder=1)
+    ax.plot(shown["instructions"], shown["row"], color=style.QUIET, linewidth=1, zorder=1)
     sns.scatterplot(
         table, x="instructions", y="row", hue="contract", hue_order=contracts, palette=style.palette(contracts),
         style="contract", style_order=contracts, markers=dict(zip(contracts, style.MARKERS, strict=False)), s=40,

@@ -30,11 +30,12 @@ def _bars(ax: Axes, frame: pl.DataFrame, *, x: str, value: str, low: str, high: 
 
 def formulas(frame: pl.DataFrame) -> Drawing:
     """Draw delays with regular times: ``panel``, ``series``, ``x``, ``delay_s``."""
-    figure, axes = style.subplots(1, 2, width="page", height=2.9)
+    figure, axes = style.subplots(1, 2, width="page", height=3.3)
     for ax, panel, label in zip(axes, ("by batch", "by provers"), ("batch", "provers"), strict=True):
         _lines(ax, frame.filter(pl.col("panel") == panel), x="x", y="delay_s", hue="series")
         ax.set(xlabel=label, ylabel="delay of the first transaction (s)")
         style.log_axis(ax, "y")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2 if panel == "by batch" else 1)
     one = frame.filter((pl.col("panel") == "by batch") & (pl.col("series") == "1 prover"))["delay_s"]
     style.title(
         figure,
@@ -157,7 +158,7 @@ def real_time(frame: pl.DataFrame, *, slot: float) -> Drawing:
     style.log_axis(ax, "x")
     style.percent(ax, "y")
     ax.set(xlabel="proving time (s)", ylabel="finished blocks proved by then")
-    ax.get_legend().set_title(None)
+    sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1), title=None)
     shares = frame.group_by("run", maintain_order=True).agg((pl.col("time_s") <= slot).mean().alias("share"))
     best, share = shares.sort("share").row(-1)
     style.title(figure, f"The fastest run proves {style.share(share)} of its blocks within a slot")
@@ -248,7 +249,8 @@ def cost(frame: pl.DataFrame, *, best: float) -> Drawing:
         "least total", (best, frame["usd"].max()), xytext=(3, -8), textcoords="offset points", fontsize=7
     )
     style.log_axis(ax, "x", "y")
-    ax.set(xlabel="batches per aggregate", ylabel="cost per transaction ($)")
+    ax.set(xlabel="batches per aggregate", ylabel="cost per transaction (\\$)")
+    sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1), title=None)
     least = real(frame.filter(pl.col("cause") == "total")["usd"].min())
     naive = real(frame.filter(pl.col("cause") == "total, no aggregation")["usd"].min())
     style.title(figure, f"Aggregation lowers the cost from \\${naive:.3f} to \\${least:.4f} per transaction")

@@ -110,7 +110,7 @@ def by_class(frame: pl.DataFrame, *, unit: str) -> Drawing:
     if every[-1] not in names:
         names = [every[-1], *names]
     figure, ax = style.subplots(width="page", height=3.2)
-    colours = dict(zip(names, sns.color_palette("viridis", len(names)), strict=True))
+    colours = dict(zip(names, style.sequence(len(names)), strict=True))
     shown = frame.filter(pl.col("touches").is_in(names), pl.col("reuse") > 0)
     sns.lineplot(
         shown.to_pandas(), x="lag", y="reuse", hue="touches", hue_order=names, palette=colours, style="touches",
@@ -237,7 +237,17 @@ RULES = {
 RULE_COLOURS = dict(
     zip(
         RULES.values(),
-        (*(style.COLOURS[i] for i in (4, 5, 0, 7, 3, 2, 1, 6)), "#999999"),
+        (
+            style.COLOURS[3],
+            style.COLOURS[7],
+            style.COLOURS[6],
+            "#555555",
+            style.QUIET,
+            style.COLOURS[4],
+            style.COLOURS[1],
+            style.COLOURS[0],
+            style.COLOURS[5],
+        ),
         strict=True,
     )
 )
@@ -315,14 +325,14 @@ def drift(frame: pl.DataFrame) -> Drawing:
     for ax, trace in zip(axes, traces, strict=True):
         sns.lineplot(
             frame.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=NEAR)).to_pandas(),
-            x="start", y="to_hindsight", hue="policy", hue_order=names, palette=style.palette(names), style="policy",
+            x="start", y="to_hindsight", hue="policy", hue_order=names, palette=RULE_COLOURS, style="policy",
             style_order=names, errorbar=None, legend=False, markers=False, ax=ax,
         )  # fmt: skip
         ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
         ax.set(
             title=trace, xlabel="day at which the eighth begins", ylabel="cost / best window of the eighth"
         )
-    style.lines_key(figure, names, ncols=4)
+    style.lines_key(figure, names, ncols=4, colours=RULE_COLOURS)
     penalty = real(frame["penalty"].max())
     top = frame.filter(policy=RULES["fixed window, tuned"]).sort("to_hindsight").row(-1, named=True)
     cell = frame.filter(trace=top["trace"], start=top["start"])
@@ -346,7 +356,7 @@ def trace_length(frame: pl.DataFrame) -> Drawing:
     traces = frame["trace"].unique(maintain_order=True).to_list()
     names = [name for name in ("hour", "day", "week", "month", "all before") if name in set(frame["span"])]
     figure, [axes] = _panels(traces, 2.9)
-    colours = dict(zip(names, sns.color_palette("viridis_r", len(names) + 1)[1:], strict=True))
+    colours = dict(zip(names, style.sequence(len(names))[::-1], strict=True))
     for ax, trace in zip(axes, traces, strict=True):
         part = frame.filter(trace=trace)
         sns.lineplot(
@@ -387,7 +397,7 @@ def foretold(frame: pl.DataFrame, *, unit: str, hot: int) -> Drawing:
     frame = _numbers(frame, "at", "low", "high")
     names = frame["series"].unique(maintain_order=True).to_list()
     came, forecasts = names[0], names[1:]
-    colours = dict(zip(forecasts, (*style.COLOURS[:6], "#999999", "#7B5B3A"), strict=False)) | {
+    colours = dict(zip(forecasts, (*style.COLOURS[:6], style.COLOURS[7], style.QUIET), strict=False)) | {
         came: "#000000"
     }
     figure, axes = style.subplots(1, 3, width="page", height=3.8)
@@ -420,7 +430,7 @@ def foretold(frame: pl.DataFrame, *, unit: str, hot: int) -> Drawing:
             (0, 4),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            fontsize=6,
+            fontsize=6.5,
         )
     axes[2].axvline(bound, color="black", linestyle=":", linewidth=0.9)
     axes[2].set(xlabel="visits served", ylim=(len(forecasts) - 0.5, -0.5), yticks=range(len(forecasts)))

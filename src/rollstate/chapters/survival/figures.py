@@ -194,7 +194,7 @@ def reliability(frame: pl.DataFrame) -> Drawing:
         upper, lower = axes[:, number]
         line = frame.filter(pl.col("model") == name, pl.col("kind") == "frequency")
         spread = frame.filter(pl.col("model") == name, pl.col("kind") == "slots")
-        upper.plot([0, 1], [0, 1], color="#777777", linestyle=":", linewidth=0.9)
+        upper.plot([0, 1], [0, 1], color=style.QUIET, linestyle=":", linewidth=0.9)
         sns.lineplot(line.to_pandas(), x="forecast", y="value", color=style.COLOURS[0], ax=upper)
         upper.fill_between(
             line["forecast"],
@@ -206,7 +206,7 @@ def reliability(frame: pl.DataFrame) -> Drawing:
         )
         lower.bar(spread["forecast"], spread["value"].clip(1e-4), width=0.045, color=style.COLOURS[0])
         lower.set_yscale("log")
-        lower.yaxis.set_major_locator(FixedLocator([1e-4, 1e-2, 1]))
+        lower.yaxis.set_major_locator(FixedLocator([1e-4, 1e-3, 1e-2, 1e-1, 1]))
         lower.yaxis.set_minor_locator(NullLocator())
         lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}\u202f%"))
         upper.set_title(name, fontsize=7.5)
@@ -242,7 +242,7 @@ def coverage(frame: pl.DataFrame, *, nominal: float) -> Drawing:
         colours=kinds,
     )  # fmt: skip
     ax.axvline(nominal, color="black", linestyle="--", linewidth=0.8)
-    ax.set_xlabel("waits at least their bound; dashed: nominal")
+    ax.set_xlabel("waits at least their bound")
     style.percent(ax, "x", decimals=0)
     style.key(figure, kinds)
     overall = frame.filter(pl.col("stratum") == strata[-1], pl.col("bound") == kinds[0])["coverage"][0]

@@ -15,7 +15,7 @@ from rollstate.tiering import policies
 
 COLOUR = {
     policies.NEVER: "#555555",
-    policies.ALWAYS: "#999999",
+    policies.ALWAYS: style.QUIET,
     policies.TUNED: style.COLOURS[6],
     policies.SKI: style.COLOURS[4],
     policies.RANDOM: style.COLOURS[4],
@@ -27,9 +27,15 @@ COLOUR = {
     policies.CALIBRATED: style.COLOURS[2],
     policies.CONFORMAL: style.COLOURS[5],
     policies.CHOSEN: style.COLOURS[3],
-    policies.CLAIRVOYANT: "#BBBBBB",
+    policies.CLAIRVOYANT: style.QUIET,
 }
 """One colour for each policy in every figure of the chapter; the proposed policy is blue, simple rules are grey."""
+_PUBLISHED = {
+    "published policy": style.COLOURS[1],
+    "best fixed window (hindsight)": COLOUR[policies.TUNED],
+    "never demote (30 d, 90 d)": COLOUR[policies.NEVER],
+}
+"""What the published run calls them."""
 PENALTY = "cost of a miss (slot-blocks in RAM)"
 LOW, HIGH = 0.25, 4.0
 """Ratios that the figures show; what lies beyond is marked at the edge."""
@@ -64,7 +70,7 @@ def _at_ends(ax: Axes, part: pl.DataFrame, names: dict[str, str], gap: float = 0
 def published(frame: pl.DataFrame) -> Drawing:
     """Draw cost over the clairvoyant's by penalty on the published gaps: ``policy``, ``miss``, ``ratio``."""
     names = frame["policy"].unique(maintain_order=True).to_list()
-    colours = style.palette(names)
+    colours = {name: _PUBLISHED.get(name, COLOUR.get(name, style.COLOURS[5])) for name in names}
     shown = frame.filter(pl.col("ratio") < 200)
     figure, ax = style.subplots(width="page", height=3.2)
     sns.lineplot(
