@@ -306,15 +306,33 @@ def test_the_stage_of_another_program_does_not_take_this_one(sampled):
     assert not play(board, truth, lie, 1).refused
 
 
+@pytest.fixture(scope="module")
+def of_mainnet():
+    block, state, hashes = block_inputs.read_folder(datasets.locate("pevm-blocks") / "19426587")
+    return list(evm_blocks.compare(block, state, hashes))
+
+
 @pytest.mark.real_data
-def test_transactions_of_mainnet_blocks_are_executed_exactly_or_not_at_all():
-    folder = datasets.locate("pevm-blocks")
-    block, state, hashes = block_inputs.read_folder(folder / "19426587")
-    found = list(evm_blocks.compare(block, state, hashes))
-    assert [one.differences for one in found if one.differences] == []
-    table = evm_blocks.frame(found)
+def test_transactions_of_mainnet_blocks_are_executed_exactly_or_not_at_all(of_mainnet):
+    assert [one.differences for one in of_mainnet if one.differences] == []
+    table = evm_blocks.frame(of_mainnet)
     assert table["exact"].mean() > 0.5
     # The chapter's table of all ten blocks has these rows.
     held = evm_study.recorded().filter(pl.col("block") == 19426587)
     assert held.drop("count").equals(evm_study.counted(table).drop("count"))
     assert held["count"].sum() == len(table)
+
+
+@pytest.mark.real_data
+def test_a_false_instruction_inside_a_mainnet_transaction_is_found(of_mainnet, node):
+    """Of a call that writes storage, drawn at random as the instruction is, on py-evm and on anvil."""
+    rng = np.random.default_rng(19426587)
+    fit = [one for one in of_mainnet if one.found.storage and one.found.steps < MOST_STEPS]
+    one = fit[rng.integers(len(fit))]
+    step = int(rng.integers(one.found.steps - 1))
+    truth, lie = evm_blocks.world(one), evm_blocks.world(one, evm_blocks.false_balance(one, step))
+    board = ProgramBoard(node, Rules(), truth.roots[0], program=evm.program())
+    played = play(board, lie, truth, 1)
+    assert (played.outcome, played.timed_out, played.refused) == (Outcome.CHALLENGER, False, ())
+    assert (played.x, played.transaction, played.step) == (1, 0, step)
+    assert board.differences() == {}
