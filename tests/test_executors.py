@@ -18,7 +18,7 @@ from rollstate.traces import datasets, store
 def cluster():
     """Two workers, each a process of its own with one thread, behind a TCP address on this machine."""
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0"
     ) as made:
         yield made
 
@@ -58,11 +58,6 @@ def test_a_worker_killed_on_the_way_loses_nothing(cluster, tmp_path):
     assert (tmp_path / "memory").exists(), "no worker was killed"
 
 
-def test_work_that_kills_every_worker_is_a_named_error(cluster):
-    with pytest.raises(executors.SchedulerError, match="killed every worker"):
-        list(executors.mapped(deadly, [1], cluster.scheduler_address))
-
-
 def test_the_error_of_an_item_is_the_same_here_and_there(cluster):
     for scheduler in (None, cluster.scheduler_address):
         with pytest.raises(InputError, match="bad item 7"):
@@ -72,7 +67,7 @@ def test_the_error_of_an_item_is_the_same_here_and_there(cluster):
 def test_an_address_that_is_none_or_answers_nothing_is_refused(monkeypatch):
     with pytest.raises(InputError, match="must be an address"):
         list(executors.mapped(square, [1], "localhost"))
-    monkeypatch.setattr(executors, "PATIENCE", "1s")
+    monkeypatch.setattr(executors, "PATIENCE", 1.0)
     with pytest.raises(executors.SchedulerError, match="no Dask scheduler answers"):
         list(executors.mapped(square, [1], "tcp://127.0.0.1:9"))
 
@@ -89,6 +84,24 @@ def test_spells_of_a_partitioned_trace_are_the_same_on_the_cluster(cluster, tmp_
     ]
     for frame in made:
         assert frame.equals(whole)
+
+
+def test_work_that_kills_every_worker_is_a_named_error():
+    # A cluster of its own: one whose workers were killed over and over may stay without any.
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0") as made,
+        pytest.raises(executors.SchedulerError, match="killed every worker"),
+    ):
+        list(executors.mapped(deadly, [1], made.scheduler_address))
+
+
+def test_a_scheduler_without_workers_does_not_keep_anybody_waiting(monkeypatch):
+    monkeypatch.setattr(executors, "PATIENCE", 1.0)
+    with (
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=":0") as made,
+        pytest.raises(executors.SchedulerError, match="has no worker"),
+    ):
+        list(executors.mapped(square, [1], made.scheduler_address))
 
 
 @pytest.mark.thorough

@@ -13,8 +13,8 @@ Out = TypeVar("Out")
 RETRIES = 3
 """How often work is given to another worker when its own dies."""
 
-PATIENCE = "20s"
-"""How long a scheduler may take to answer."""
+PATIENCE = 20.0
+"""Seconds that a scheduler may take to answer, or be without a single worker while work waits."""
 
 
 class SchedulerError(RollstateError):
@@ -40,7 +40,7 @@ def mapped(
     InputError
         If the address is not one.
     SchedulerError
-        If nothing answers there, or an item killed every worker it was given to.
+        If nothing answers there, no worker is left, or an item killed every worker it was given to.
 
     References
     ----------
@@ -65,10 +65,24 @@ def mapped(
         futures: list[Any] = client.map(function, list(items), pure=False, retries=RETRIES)
         try:
             for future in futures:
-                yield future.result()
+                yield _result(future, client, scheduler)
         except KilledWorker as error:
             raise SchedulerError(
                 f"work killed every worker it was given to ({error}); give the workers more memory, or less work each"
             ) from error
         finally:
             client.cancel(futures)
+
+
+def _result(future: Any, client: Any, scheduler: str) -> Any:
+    """Return what a future becomes, as long as there are workers that could make it."""
+    while True:
+        try:
+            return future.result(timeout=PATIENCE)
+        except TimeoutError as error:
+            if future.done():
+                raise
+            if not client.scheduler_info()["workers"]:
+                raise SchedulerError(
+                    f"the Dask scheduler at {scheduler} has no worker; start some with `dask worker {scheduler}`"
+                ) from error
