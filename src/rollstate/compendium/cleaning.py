@@ -42,6 +42,8 @@ def clean_page(text: str) -> str:
         text,
     )
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    # A formula wider than a phone scrolls, with the keyboard too.
+    text = text.replace('<div class="math ', '<div tabindex="0" class="math ')
     text = re.sub(r'<dt class="sig .*?</dt>|<code class="docutils.*?</code>', _thin, text, flags=re.DOTALL)
     return re.sub(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"', r"\1", text)
 
