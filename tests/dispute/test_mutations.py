@@ -15,6 +15,7 @@ from . import test_exits, test_messages, test_step
 from .test_messages import (
     DEPLOYMENT,
     FALSE,
+    PROVOKED,
     RULES,
     VAULT,
     deployment_refused,
@@ -142,7 +143,7 @@ def test_any_removed_assertion_breaks_its_test(py_evm, reason):
 
 
 def found_out(py_evm, edits):
-    """Whether the stories or random games tell a contract from the rules."""
+    """Whether the stories, random games or messages to be refused tell a contract from the rules."""
 
     def make_board(rules, genesis):
         boards.append(ChainBoard(py_evm, rules, genesis, edits))
@@ -166,6 +167,10 @@ def found_out(py_evm, edits):
         for seed in random.Random(0).sample(range(1000), 30):
             random_match(seed, make_board, depth=32)
             if boards[-1].differences():
+                return True
+        for reason in PROVOKED:
+            board = ChainBoard(py_evm, RULES, genesis_root(), edits, vault=VAULT)
+            if provoke(board, reason) != reason:
                 return True
     except (Disagreement, Refused, AssertionError):
         return True
