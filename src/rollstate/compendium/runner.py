@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -432,6 +433,8 @@ class _Worker:
     def interrupt(cls, *_: Any) -> None:
         """End the run under way, the first time: a second interrupt would hit what puts things in order."""
         first, cls.stopped = not cls.stopped, True
+        if first:
+            _quiet()
         if cls.running and first:
             raise KeyboardInterrupt
 
@@ -445,6 +448,12 @@ class _Worker:
             return run(work, root, **options)
         finally:
             cls.running = False
+
+
+def _quiet() -> None:
+    """Say nothing of the messages and tasks that an interrupt cuts off: the reader asked for it."""
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
 
 
 def _begin(parent: int) -> None:
