@@ -6,7 +6,6 @@ from rollstate.dispute.game import Rules
 from rollstate.dispute.matches import open_game, post_all
 from rollstate.riscv import guest
 from rollstate.riscv.guest import Transfer
-from rollstate.riscv.parties import ProgramChallenger, ProgramSequencer, settle
 from rollstate.riscv.rollup import LocalProgramBoard, ProgramBoard
 from rollstate.riscv.runs import FalseStep
 from rollstate.riscv.worlds import Lie, ProgramWorld
@@ -60,9 +59,3 @@ def opened(board, sequencer, challenger, n):
     """Post every batch of the sequencer and deny the claim of batch `n`; return the game's number."""
     post_all(board, sequencer, board.accounts[0])
     return open_game(board, board.accounts[1], n, challenger.program.roots[n - 1])
-
-
-def play(board, held, denied, n):
-    """Play a game between a sequencer with world `held` and a challenger with world `denied` over batch `n`."""
-    sequencer, challenger = ProgramSequencer(held), ProgramChallenger(denied)
-    return settle(board, opened(board, sequencer, challenger, n), sequencer, challenger)

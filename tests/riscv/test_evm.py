@@ -7,7 +7,6 @@ import subprocess
 import numpy as np
 import polars as pl
 import pytest
-from tests.riscv.programs import play
 
 from rollstate.chapters.fraud_proof import evm as evm_study
 from rollstate.dispute.game import Outcome, Rules
@@ -18,6 +17,7 @@ from rollstate.riscv import evm_blocks
 from rollstate.riscv.guest import DIFFERENCE, INPUT, TABLE, evm
 from rollstate.riscv.guest.evm import Block
 from rollstate.riscv.interpreter import Machine
+from rollstate.riscv.parties import play
 from rollstate.riscv.rollup import LocalProgramBoard, ProgramBoard
 from rollstate.riscv.runs import MOST_STEPS
 from rollstate.traces import datasets

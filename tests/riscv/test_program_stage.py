@@ -19,7 +19,6 @@ from tests.riscv.programs import (
     board_on,
     lying,
     opened,
-    play,
 )
 
 from rollstate.dispute.agents import Attempt
@@ -30,7 +29,7 @@ from rollstate.dispute.step import Refused
 from rollstate.errors import InputError
 from rollstate.riscv import guest, regions
 from rollstate.riscv.machine import MEMORY_BYTES, MerkleMemory
-from rollstate.riscv.parties import ProgramChallenger, ProgramSequencer, settle
+from rollstate.riscv.parties import ProgramChallenger, ProgramSequencer, play, settle
 from rollstate.riscv.rollup import stage_source
 from rollstate.riscv.runs import MOST_STEPS, FalseStep, Run
 from rollstate.riscv.stage import ProgramStage, Verdict

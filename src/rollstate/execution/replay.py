@@ -17,7 +17,7 @@ passes from one transaction to the next.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +99,17 @@ class TransactionReplay:
     code_reads: frozenset[str]
     fee: int
     plain: bool
+
+    def apply(self, account: Callable[[str], Account]) -> None:
+        """Make what the transaction changed part of a state, whose accounts `account` gives by address."""
+        for address, (_, balance) in self.balances.items():
+            account(address).balance = balance
+        for address, (_, nonce) in self.nonces.items():
+            account(address).nonce = nonce
+        for address, code in self.codes.items():
+            account(address).code = code
+        for (address, slot), (_, value) in self.writes.items():
+            account(address).storage[slot] = value
 
 
 @dataclass(frozen=True)

@@ -101,14 +101,7 @@ def execute(
             touched.setdefault(address, set())
         for address, slot in (*one.reads, *one.writes):
             touched.setdefault(address, set()).add(slot)
-        for address, (_, balance) in one.balances.items():
-            reached(address).balance = balance
-        for address, (_, nonce) in one.nonces.items():
-            reached(address).nonce = nonce
-        for address, code in one.codes.items():
-            reached(address).code = code
-        for (address, slot), (_, value) in one.writes.items():
-            reached(address).storage[slot] = value
+        one.apply(reached)
     # A replay's sets and revm's maps have no order: in that of their keys, what is built from them is always the same.
     before = {address: _part(state.get(address), touched[address]) for address in sorted(touched)}
     after = {}

@@ -66,6 +66,11 @@ class Compared:
         }
         return tuple(name for name, (found, expected) in pairs.items() if found != expected)
 
+    @property
+    def exact(self) -> bool:
+        """Whether the machine executed it, with no difference."""
+        return self.found.status == EXECUTED and not self.differences
+
 
 def compare(
     block: dict[str, Any],
@@ -94,19 +99,7 @@ def compare(
                 keys.setdefault(address, set()).add(slot)
             found, start = evm.answered(call, Block(header, rules), now, keys)
             yield Compared(done.number, call, one, found, start)
-        _apply(now, one)
-
-
-def _apply(state: State, one: TransactionReplay) -> None:
-    """Make what a transaction changed part of a state, in place."""
-    for address, (_, balance) in one.balances.items():
-        state.setdefault(address, Account()).balance = balance
-    for address, (_, nonce) in one.nonces.items():
-        state.setdefault(address, Account()).nonce = nonce
-    for address, code in one.codes.items():
-        state.setdefault(address, Account()).code = code
-    for (address, slot), (_, value) in one.writes.items():
-        state.setdefault(address, Account()).storage[slot] = value
+        one.apply(lambda address: now.setdefault(address, Account()))
 
 
 def embedded(load: Workload, sample: int, seed: int) -> list[Compared]:
@@ -140,7 +133,7 @@ def frame(compared: list[Compared]) -> pl.DataFrame:
     rows = [
         (
             one.number, one.expected.index, one.found.status, one.expected.gas_used, one.found.steps,
-            one.found.status == EXECUTED and not one.differences, one.expected.plain,
+            one.exact, one.expected.plain,
         )
         for one in compared
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any, cast
 from rollstate.dispute.agents import Attempt, Challenger, Middles, Sequencer, opened_end
 from rollstate.dispute.batches import transaction_proof
 from rollstate.dispute.game import Game, Outcome, Stage
+from rollstate.dispute.matches import open_game, post_all
 from rollstate.dispute.records import section_ends
 from rollstate.dispute.step import Refused
 from rollstate.errors import RollstateError
@@ -98,6 +99,14 @@ class Decided:
     refused: tuple[str, ...]
     first: int
     last: int
+
+
+def play(board: LocalProgramBoard, held: ProgramWorld, denied: ProgramWorld, n: int) -> Decided:
+    """Post all batches of the world `held`, deny claim `n` as one with the world `denied`, and play to the end."""
+    sequencer, challenger = ProgramSequencer(held), ProgramChallenger(denied)
+    post_all(board, sequencer, board.accounts[0])
+    game_id = open_game(board, board.accounts[1], n, denied.roots[n - 1])
+    return settle(board, game_id, sequencer, challenger)
 
 
 def settle(

@@ -10,11 +10,10 @@ import polars as pl
 
 from rollstate.chapters.fraud_proof.parameters import FraudProof
 from rollstate.dispute.game import Outcome
-from rollstate.dispute.matches import open_game, post_all
 from rollstate.riscv import evm_blocks
 from rollstate.riscv.evm_blocks import Compared
 from rollstate.riscv.guest import evm
-from rollstate.riscv.parties import ProgramChallenger, ProgramSequencer, settle
+from rollstate.riscv.parties import play
 from rollstate.riscv.rollup import ProgramBoard
 from rollstate.riscv.runs import MOST_STEPS
 from rollstate.traces.live.workload import Workload
@@ -87,16 +86,11 @@ def dispute(compared: list[Compared], p: FraudProof, node: Any) -> dict[str, Any
     step = int(np.random.default_rng(p.seed).integers(one.found.steps - 1))
     truth, lie = evm_blocks.world(one), evm_blocks.world(one, evm_blocks.false_balance(one, step))
     board = ProgramBoard(node, p.rules(), truth.roots[0], program=evm.program())
-    sequencer, challenger = ProgramSequencer(lie), ProgramChallenger(truth)
-    post_all(board, sequencer, board.accounts[0])
-    game = open_game(board, board.accounts[1], 1, truth.roots[0])
-    played = settle(board, game, sequencer, challenger)
+    played = play(board, lie, truth, 1)
     sent = board.messages[played.first : played.last]
     return {
         "evm_sampled": len(compared),
-        "evm_sample_exact": sum(
-            each.found.status == evm_blocks.EXECUTED and not each.differences for each in compared
-        ),
+        "evm_sample_exact": sum(each.exact for each in compared),
         "evm_game_steps": one.found.steps,
         "evm_game_instruction": played.step,
         "evm_game_messages": len(sent),

@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 
 from rollstate.chapters.fraud_proof.parameters import FraudProof
-from rollstate.dispute import chain, matches
+from rollstate.dispute import chain
 from rollstate.dispute.chain import Message
 from rollstate.dispute.game import Outcome, Stage
 from rollstate.errors import InputError
 from rollstate.riscv import guest
 from rollstate.riscv.guest import Balances
 from rollstate.riscv.on_chain import StepContract
-from rollstate.riscv.parties import Decided, ProgramChallenger, ProgramSequencer, settle
+from rollstate.riscv.parties import Decided, play
 from rollstate.riscv.rollup import ENTERING, STAGE_MESSAGES, ProgramBoard
 from rollstate.riscv.runs import FalseStep
 from rollstate.riscv.stage import StageGame
@@ -147,11 +147,7 @@ def dispute(ran: Execution, p: FraudProof, node: Any, *, true_claim: bool) -> Di
     """Deny the last claim: a false one by an honest challenger, or a true one by a challenger with the false instruction."""
     board = ProgramBoard(node, p.rules(), ran.truth.roots[0])
     held, denied = (ran.truth, ran.lie) if true_claim else (ran.lie, ran.truth)
-    sequencer, challenger = ProgramSequencer(held), ProgramChallenger(denied)
-    matches.post_all(board, sequencer, board.accounts[0])
-    n = p.program_batches
-    game_id = matches.open_game(board, board.accounts[1], n, denied.roots[n - 1])
-    decided = settle(board, game_id, sequencer, challenger)
+    decided = play(board, held, denied, p.program_batches)
     different = board.differences()
     if different:
         raise chain.Disagreement(f"contracts and rules differ after the game: {different}")
