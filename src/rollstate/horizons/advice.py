@@ -18,6 +18,7 @@ from rollstate.estimate import Estimate
 from rollstate.horizons import few, groups, judging, lengths, rules
 from rollstate.horizons.rules import ALWAYS, CLASSES, FEWEST, HINDSIGHT, NEVER, RETUNED, SKI, TUNED, Chain
 from rollstate.profile import Profile, resampling
+from rollstate.profile.costs import parted
 
 CHOICE = (TUNED, RETUNED, SKI, ALWAYS, NEVER)
 """Rules that are one window for all at any time; of equally good ones the first is advised."""
@@ -154,9 +155,10 @@ def _classes_by_group(chain: Chain, judged: pl.DataFrame, leaders: list[str]) ->
         leader = leaders[len(over)]
         total = dict(part.select("policy", "cost").iter_rows())
         until = min((at for at in judging.eighths(chain) if at > start), default=plan.stop)
-        counted = groups.costs(chain, int(str(start)), penalty, (CLASSES, leader), until)
-        over.append(groups.parted(total[CLASSES], counted[CLASSES]))
-        under.append(groups.parted(total[leader], counted[leader]))
+        seen = groups.behind(chain, int(str(start)), until)
+        counted = groups.costs(seen, penalty, (CLASSES, leader))
+        over.append(parted(total[CLASSES], counted[CLASSES]))
+        under.append(parted(total[leader], counted[leader]))
     paid = [i for i in range(len(over)) if over[i].sum() > 0 and under[i].sum() > 0]
     return resampling.ratio(np.array(over)[paid], np.array(under)[paid]) if paid else None
 

@@ -93,6 +93,40 @@ def ratio(over: np.ndarray, under: np.ndarray, level: float = 0.95) -> Estimate:
     return Estimate(value, float(np.exp(middle - half)), float(np.exp(middle + half)))
 
 
+def ratio_to_least(over: np.ndarray, under: np.ndarray, level: float = 0.95) -> Estimate:
+    """Return a sum over groups over the least of several others, with the jackknife interval of the log.
+
+    Which of them is the least is looked up anew without each group.
+
+    Parameters
+    ----------
+    over : array, shape (groups,)
+    under : array, shape (m, groups)
+    level : float
+
+    Returns
+    -------
+    Estimate
+        Without an interval as in `ratio`.
+
+    Raises
+    ------
+    InputError
+        If one of the others is not above zero.
+    """
+    paid = np.vstack([over, under])
+    if not (under.sum(axis=1) > 0).all():
+        raise InputError("a ratio needs costs above zero to compare with; widen the blocks or raise the penalty")
+    present = (paid > 0).any(axis=0)
+    value = float(over.sum() / under.sum(axis=1).min())
+    if present.sum() < 2 or not ((paid.sum(axis=1, keepdims=True) - paid)[:, present] > 0).all():
+        return Estimate(value)
+    middle, half = jackknife(
+        lambda weights: float(np.log(over @ weights) - np.log((under @ weights).min())), present, level
+    )
+    return Estimate(value, float(np.exp(middle - half)), float(np.exp(middle + half)))
+
+
 def bootstrap(
     statistic: Statistic, present: np.ndarray, *, draws: int, seed: int, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
