@@ -148,14 +148,14 @@ def _classes_by_group(chain: Chain, judged: pl.DataFrame, leaders: list[str]) ->
     """Return the ratio of `_classes` with its interval over groups; `leaders` were followed on the last eighths."""
     if CLASSES not in judged["policy"] or not groups.known(chain):
         return None
-    plan, penalty = chain.profile.plan, float(judged["penalty"][0])
+    penalty = float(judged["penalty"][0])
     over: list[np.ndarray] = []
     under: list[np.ndarray] = []
     for (start,), part in list(judged.group_by("start", maintain_order=True))[-len(leaders) :]:
         leader = leaders[len(over)]
         total = dict(part.select("policy", "cost").iter_rows())
-        until = min((at for at in judging.eighths(chain) if at > start), default=plan.stop)
-        seen = groups.behind(chain, int(str(start)), until)
+        border = int(str(start))
+        seen = groups.behind(chain, border, judging.end_of_eighth(chain, border))
         counted = groups.costs(seen, penalty, (CLASSES, leader))
         over.append(parted(total[CLASSES], counted[CLASSES]))
         under.append(parted(total[leader], counted[leader]))

@@ -4,9 +4,12 @@ A rule is set once, on all that lies before a border, and its cost behind the bo
 stay as they are, contracts are drawn anew. The parts come from ``ends_by_class``, on a grid of four bins per octave;
 their sum is brought to the cost that `rollstate.horizons.judging` finds, so that they carry the spread alone.
 
-Groups are counted by accesses and last gap. The window per slot also asks for the mean gap, and re-tuning for the fold in
-which a spell began: there each cell of a group is parted as that cell is over all groups
-(`rollstate.profile.rows.parted_by`).
+Groups are counted by accesses and last gap. The window per slot also asks for the mean gap, and re-tuning for the fold
+in which a spell began: there each cell of a group is parted as that cell is over all groups
+(`rollstate.profile.rows.shares`). On 150 simulated chains of 300 contracts that differ in rate, 95 % intervals held the
+cost of the same windows on a chain of 12,000 contracts in 87 to 89 % (re-tuning) and 95 % (window per slot) of the
+cases. Those of one tuned window, whose parts are exact, held it in 86 to 88 %: the best window in hindsight, which they
+are compared with, is the best of the small chain itself (tests/horizons/test_groups.py).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from rollstate.horizons import rules
+from rollstate.horizons import judging, rules
 from rollstate.horizons.rules import (
     ALWAYS,
     CLASSES,
@@ -74,12 +77,12 @@ class Behind:
     @functools.cached_property
     def by_history(self) -> pl.DataFrame:
         """The ends, parted by ``history``."""
-        return parted_by(self.past.chain.profile, self.ends, self.past.chain.pieces, "history")
+        return parted_by(self.ends, self.past.chain.by_history)
 
     @functools.cached_property
     def by_start(self) -> pl.DataFrame:
         """The ends, parted by ``start_fold``."""
-        return parted_by(self.past.chain.profile, self.ends, self.past.chain.pieces, "start_fold")
+        return parted_by(self.ends, self.past.chain.by_start)
 
 
 def behind(chain: Chain, border: int, until: int | None = None) -> Behind:
@@ -92,7 +95,7 @@ def behind(chain: Chain, border: int, until: int | None = None) -> Behind:
     """
     plan = chain.profile.plan
     last = plan.fold_from(plan.stop if until is None else until)
-    return Behind(Known(chain, plan.fold_from(border)), last, ended(chain.profile, border, until))
+    return Behind(chain.before(plan.fold_from(border)), last, ended(chain.profile, border, until))
 
 
 def costs(seen: Behind, penalty: float, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -131,16 +134,16 @@ def costs(seen: Behind, penalty: float, names: Sequence[str]) -> dict[str, np.nd
     return found
 
 
-def over_hindsight(chain: Chain, border: int, judged: pl.DataFrame) -> pl.DataFrame:
+def over_hindsight(chain: Chain, border: int, judged: pl.DataFrame, until: int | None = None) -> pl.DataFrame:
     """Add the interval over groups of each rule's cost over that of the best fixed window in hindsight.
 
     Parameters
     ----------
     chain : Chain
-    border : int
-        Where the rules were set.
+    border, until
+        As in `rollstate.horizons.judging.judge`.
     judged : polars.DataFrame
-        Of `rollstate.horizons.judging.judge` there, up to the end of the window.
+        What that gave.
 
     Returns
     -------
@@ -149,20 +152,28 @@ def over_hindsight(chain: Chain, border: int, judged: pl.DataFrame) -> pl.DataFr
         nothing, or the profile does not know the classes by group.
     """
     rows: list[dict[str, object]] = []
-    seen = behind(chain, border) if known(chain) else None
+    seen = behind(chain, border, until) if known(chain) else None
     for (penalty,), part in judged.group_by("penalty", maintain_order=True):
-        if seen is None:
-            break
         total = dict(part.select("policy", "cost").iter_rows())
         names = [name for name in KNOWN if total.get(name, 0) > 0]
-        if not total[HINDSIGHT] > 0:
+        if seen is None or not total[HINDSIGHT] > 0:
             continue
         counted = costs(seen, float(str(penalty)), [*names, HINDSIGHT])
         by_group = {name: parted(total[name], counted[name]) for name in counted}
         for name in names:
-            found = resampling.ratio(by_group[name], by_group[HINDSIGHT])
-            rows.append({"penalty": penalty, "policy": name, "low": found.low, "high": found.high})
+            if by_group[name].sum() > 0 and by_group[HINDSIGHT].sum() > 0:
+                found = resampling.ratio(by_group[name], by_group[HINDSIGHT])
+                rows.append({"penalty": penalty, "policy": name, "low": found.low, "high": found.high})
     schema = {"penalty": pl.Float64, "policy": pl.String, "low": pl.Float64, "high": pl.Float64}
     return judged.join(
         pl.DataFrame(rows, schema=schema), on=["penalty", "policy"], how="left", maintain_order="left"
     )
+
+
+def over_hindsight_on_eighths(chain: Chain, judged: pl.DataFrame) -> pl.DataFrame:
+    """Add the same to what `rollstate.horizons.judging.rolling` gave."""
+    parts = []
+    for (start,), part in judged.group_by("start", maintain_order=True):
+        border = int(str(start))
+        parts.append(over_hindsight(chain, border, part, judging.end_of_eighth(chain, border)))
+    return pl.concat(parts)

@@ -106,8 +106,8 @@ def transfer(
         ``over_simple`` (total over that rule's), ``uncut`` (the same if rows that follow ski rental beyond their
         horizon never demoted), ``over_native`` (total over that of the policy fitted there) and ``competitive_ratio``
         (over that of the clairvoyant); ratios are null where what they divide by pays nothing. The first two have
-        95 % intervals, ``_low`` and ``_high``, with the policy as it was fitted: over contracts of a judged trace by the
-        bootstrap, over random groups of a judged profile by the jackknife of the log; the cheapest simple rule
+        95 % intervals, ``_low`` and ``_high``, with the policy as it was fitted: over contracts of a judged trace by
+        the bootstrap, over random groups of a judged profile by the jackknife of the log; the cheapest simple rule
         is looked up in every sample. They are null for a single contract, and where a profile does not know its groups
         by accesses.
 

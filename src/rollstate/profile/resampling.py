@@ -10,6 +10,7 @@ Kott (2001), https://www.scb.se/contentassets/ca21efb41fee47d293bbee5bf7be7fb3/t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -116,7 +117,9 @@ def ratio_to_least(over: np.ndarray, under: np.ndarray, level: float = 0.95) -> 
     """
     paid = np.vstack([over, under])
     if not (under.sum(axis=1) > 0).all():
-        raise InputError("a ratio needs costs above zero to compare with; widen the blocks or raise the penalty")
+        raise InputError(
+            "a ratio needs costs above zero to compare with; widen the blocks or raise the penalty"
+        )
     present = (paid > 0).any(axis=0)
     value = float(over.sum() / under.sum(axis=1).min())
     if present.sum() < 2 or not ((paid.sum(axis=1, keepdims=True) - paid)[:, present] > 0).all():
@@ -137,11 +140,10 @@ def bootstrap(
     low, high : array
     """
     used = _used(present)
-    rng = np.random.default_rng(seed)
     values = []
-    for _ in range(draws):
+    for drawn in _drawn(len(used), draws, seed):
         weights = np.zeros(len(present))
-        weights[used] = rng.multinomial(len(used), np.full(len(used), 1 / len(used)))
+        weights[used] = drawn
         values.append(statistic(weights))
     tail = (1 - level) / 2
     low, high = np.quantile(np.asarray(values, float), [tail, 1 - tail], axis=0)
@@ -157,6 +159,12 @@ def estimate(
         return Estimate(value)
     low, high = bootstrap(statistic, present, draws=draws, seed=seed, level=level)
     return Estimate(value, float(low), float(high))
+
+
+@functools.lru_cache(maxsize=256)
+def _drawn(groups: int, draws: int, seed: int) -> np.ndarray:
+    """Return how often each group is drawn, shape (draws, groups); not to be written to."""
+    return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), draws)
 
 
 def _used(present: np.ndarray) -> np.ndarray:

@@ -74,7 +74,8 @@ def ended(profile: Profile, start: int | None = None, stop: int | None = None) -
     -------
     polars.DataFrame
         ``event``, ``fold`` (the first of those between the two borders that it ended between, or before whose second
-        it was open), ``accesses``, ``gap``, ``duration`` (bin of `rollstate.profile.grid.CLASSES`), ``group``, ``rows``,
+        it was open), ``accesses``, ``gap``, ``duration`` (bin of `rollstate.profile.grid.CLASSES`), ``group``,
+        ``rows``,
         ``mean`` (idle time in blocks of all spells of the bin that ended there, or were open there, exact). A
         spell that was open at `start` has a row of its idle time there with ``rows`` below zero: a function of the idle
         time that is summed with them is what accrued between the borders.
@@ -102,16 +103,12 @@ def ended(profile: Profile, start: int | None = None, stop: int | None = None) -
     return pl.concat([events, still_open(last), still_open(first).with_columns(rows=-pl.col("rows"))])
 
 
-def parted_by(profile: Profile, ends: pl.DataFrame, pieces: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Part ends of spells by a column that groups are not counted by, in the same shares in every group.
-
-    The shares of a cell (how and where a spell ended, accesses, last gap, idle time) are those of all spells in it.
+def shares(profile: Profile, pieces: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return how ends of spells part by a column that groups are not counted by.
 
     Parameters
     ----------
     profile : Profile
-    ends : polars.DataFrame
-        Of `ended`.
     pieces : polars.DataFrame
         All pieces of the profile, with the column.
     column : str
@@ -120,13 +117,21 @@ def parted_by(profile: Profile, ends: pl.DataFrame, pieces: pl.DataFrame, column
     Returns
     -------
     polars.DataFrame
-        `ends` with `column`; ``rows`` add up to those of `ends`, and are no longer whole numbers.
+        The columns of a cell of ``ends_by_class`` that the pieces know too, without the group; `column`; ``share`` (of
+        all spells of the cell, adding up to one).
     """
     known = [name for name in ("accesses", "gap") if ("pieces", name) not in LADDER[: profile.merged]]
     cell = ["event", "fold", *known, "duration"]
     counted = _cells_of_ends(profile, pieces).group_by(*cell, column).agg(pl.col("rows").sum())
-    shares = counted.sort(*cell, column).with_columns(share=pl.col("rows") / pl.col("rows").sum().over(cell))
-    joined = ends.join(shares.drop("rows"), on=cell, how="left", maintain_order="left")
+    return counted.sort(*cell, column).select(
+        *cell, column, share=pl.col("rows") / pl.col("rows").sum().over(cell)
+    )
+
+
+def parted_by(ends: pl.DataFrame, part: pl.DataFrame) -> pl.DataFrame:
+    """Part `ended` in the same `shares` in every group: ``rows`` add up to what they were, no longer whole numbers."""
+    cell = [name for name in part.columns if name in ends.columns]
+    joined = ends.join(part, on=cell, how="left", maintain_order="left")
     return joined.with_columns(rows=pl.col("rows") * pl.col("share")).drop("share")
 
 
