@@ -267,25 +267,22 @@ def _panels(
 
 def over_months(frame: pl.DataFrame) -> Drawing:
     """Draw what rules cost on the second half: ``trace``, ``penalty`` (days), ``policy``, ``to_hindsight``, ``low``, ``high``."""
-    shown = frame.filter(pl.col("policy").is_in(list(RULES))).with_columns(
-        pl.col("policy").replace_strict(RULES)
-    )
+    shown = _numbers(frame, "low", "high").filter(pl.col("policy").is_in(list(RULES)))
+    shown = shown.with_columns(pl.col("policy").replace_strict(RULES))
     traces = shown["trace"].unique(maintain_order=True).to_list()
     names = [name for name in RULES.values() if name in set(shown["policy"])]
     figure, (near, all_) = _panels(traces, 4.6, 2, sharex="col")
     for axes, top in ((near, NEAR), (all_, _TOP)):
         for ax, trace in zip(axes, traces, strict=True):
-            part = shown.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=top))
+            part = shown.filter(trace=trace).with_columns(
+                pl.col("to_hindsight", "low", "high").clip(upper_bound=top)
+            )
             sns.lineplot(
                 part.to_pandas(), x="penalty", y="to_hindsight", hue="policy", hue_order=names, palette=RULE_COLOURS,
                 style="policy", style_order=names, markers=[*style.MARKERS, "h"][: len(names)], dashes=False,
                 errorbar=None, legend=ax is all_[-1], ax=ax,
             )  # fmt: skip
-            for (name,), drawn in part.drop_nulls("low").group_by("policy", maintain_order=True):
-                ax.fill_between(
-                    drawn["penalty"], drawn["low"].clip(upper_bound=top), drawn["high"].clip(upper_bound=top),
-                    color=RULE_COLOURS[str(name)], alpha=0.25, linewidth=0,
-                )  # fmt: skip
+            _bands(ax, part, "penalty")
             style.log_axis(ax, "x", *("y" if axes is all_ else ""))
             ax.set_ylim(0.8, top)
             ax.set(title=trace if axes is near else "", xlabel="cost of a miss (RAM-days)", ylabel="")
@@ -315,17 +312,29 @@ def over_months(frame: pl.DataFrame) -> Drawing:
     )
 
 
+def _bands(ax: Axes, part: pl.DataFrame, x: str) -> None:
+    """Draw the intervals of each rule where it has some."""
+    for (name,), drawn in part.drop_nulls("low").group_by("policy", maintain_order=True):
+        ax.fill_between(
+            drawn[x], drawn["low"], drawn["high"], color=RULE_COLOURS[str(name)], alpha=0.25, linewidth=0
+        )
+
+
 def drift(frame: pl.DataFrame) -> Drawing:
-    """Draw rules on each eighth: ``trace``, ``start`` (day), ``policy``, ``to_hindsight``, ``penalty``."""
+    """Draw rules on each eighth: ``trace``, ``start`` (day), ``policy``, ``to_hindsight``, ``low``, ``high``, ``penalty``."""
     chosen = ("90 days", "fixed window, tuned", "window per class", "re-tuned on change")
-    frame = frame.filter(pl.col("policy").is_in(chosen)).with_columns(pl.col("policy").replace_strict(RULES))
+    frame = _numbers(frame, "low", "high").filter(pl.col("policy").is_in(chosen))
+    frame = frame.with_columns(pl.col("policy").replace_strict(RULES))
     traces = frame["trace"].unique(maintain_order=True).to_list()
     names = [RULES[name] for name in chosen]
     figure, [axes] = _panels(traces, 2.9)
     for ax, trace in zip(axes, traces, strict=True):
+        part = frame.filter(trace=trace).with_columns(
+            pl.col("to_hindsight", "low", "high").clip(upper_bound=NEAR)
+        )
+        _bands(ax, part, "start")
         sns.lineplot(
-            frame.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=NEAR)).to_pandas(),
-            x="start", y="to_hindsight", hue="policy", hue_order=names, palette=RULE_COLOURS, style="policy",
+            part.to_pandas(), x="start", y="to_hindsight", hue="policy", hue_order=names, palette=RULE_COLOURS, style="policy",
             style_order=names, errorbar=None, legend=False, markers=False, ax=ax,
         )  # fmt: skip
         ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
@@ -346,7 +355,7 @@ def drift(frame: pl.DataFrame) -> Drawing:
     return Drawing(
         figure,
         caption=f"Cost on each eighth of a trace, with all before it known, over that of the fixed window that was best on this "
-        f"eighth; a miss costs {penalty:g} RAM-days. Values above {NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
+        f"eighth; a miss costs {penalty:g} RAM-days. Bands are 95 % intervals over groups of slots or contracts. Values above {NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
         alt=f"{len(traces)} panels with four lines over time. On {top['trace']} from day {top['start']:,.0f} on: {said}.",
     )
 
