@@ -188,5 +188,6 @@ def _profile_saving(profile: Profile, model: str, penalty: float, end: int) -> S
     against = min(paid_by, key=lambda rule: paid_by[rule].sum())
     if not paid_by[against].sum() > 0:
         return None
-    saved = 1 - ratio_to_least(own, np.array([*paid_by.values()]))
+    others = np.array([*paid_by.values()])
+    saved = 1 - ratio_to_least(own, others, draws=fit.DRAWS, seed=fit.SEED)
     return Saving(saved.value, saved.low, saved.high, against, border, end - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -77,7 +78,8 @@ def of_profile(profile: Profile, penalty: float, *, model: str, name: str) -> Pl
         raise InputError(f"the profile of {name} has no border in time: its window is too short")
     later = profiles.later(profile, border, profile.plan.stop, penalty)
     made = profiles.fit_profile(profile, model=model, penalty=penalty, stop=border, name=name)
-    return Place(made, later.paid, ratio_to_least, clairvoyant(profile, 1.0, penalty, border, None))
+    over = functools.partial(ratio_to_least, draws=fit.DRAWS, seed=fit.SEED)
+    return Place(made, later.paid, over, clairvoyant(profile, 1.0, penalty, border, None))
 
 
 def transfer(
@@ -106,9 +108,9 @@ def transfer(
         ``over_simple`` (total over that rule's), ``uncut`` (the same if rows that follow ski rental beyond their
         horizon never demoted), ``over_native`` (total over that of the policy fitted there) and ``competitive_ratio``
         (over that of the clairvoyant); ratios are null where what they divide by pays nothing. The first two have
-        95 % intervals, ``_low`` and ``_high``, with the policy as it was fitted: over contracts of a judged trace by
-        the bootstrap, over random groups of a judged profile by the jackknife of the log; the cheapest simple rule
-        is looked up in every sample. They are null for a single contract, and where a profile does not know its groups
+        95 % intervals, ``_low`` and ``_high``, with the policy as it was fitted: by the bootstrap over
+        contracts of a judged trace, or over random groups of a judged profile; the cheapest simple rule is looked
+        up in every sample. They are null for a single contract, and where a profile does not know its groups
         by accesses.
 
     Raises

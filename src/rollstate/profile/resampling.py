@@ -16,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
+from rollstate.bootstrap import percentile_interval
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 
@@ -94,40 +95,44 @@ def ratio(over: np.ndarray, under: np.ndarray, level: float = 0.95) -> Estimate:
     return Estimate(value, float(np.exp(middle - half)), float(np.exp(middle + half)))
 
 
-def ratio_to_least(over: np.ndarray, under: np.ndarray, level: float = 0.95) -> Estimate:
-    """Return a sum over groups over the least of several others, with the jackknife interval of the log.
+def ratio_to_least(
+    over: np.ndarray, under: np.ndarray, *, draws: int, seed: int, level: float = 0.95
+) -> Estimate:
+    """Return a sum over groups over the least of several others, with its percentile interval.
 
-    Which of them is the least is looked up anew without each group.
+    Which of them is the least is looked up in every sample, so the ratio has kinks, on which the jackknife is of no use
+    (Efron and Tibshirani 1993, 11.6).
 
     Parameters
     ----------
     over : array, shape (groups,)
     under : array, shape (m, groups)
-    level : float
+    draws, seed, level
+        Of the bootstrap.
 
     Returns
     -------
     Estimate
-        Without an interval as in `ratio`.
+        Without an interval where fewer than two groups hold anything, or samples in which one of the others is nothing.
 
     Raises
     ------
     InputError
         If one of the others is not above zero.
     """
-    paid = np.vstack([over, under])
     if not (under.sum(axis=1) > 0).all():
         raise InputError(
             "a ratio needs costs above zero to compare with; widen the blocks or raise the penalty"
         )
-    present = (paid > 0).any(axis=0)
     value = float(over.sum() / under.sum(axis=1).min())
-    if present.sum() < 2 or not ((paid.sum(axis=1, keepdims=True) - paid)[:, present] > 0).all():
+    present = (over > 0) | (under > 0).any(axis=0)
+    if present.sum() < 2:
         return Estimate(value)
-    middle, half = jackknife(
-        lambda weights: float(np.log(over @ weights) - np.log((under @ weights).min())), present, level
-    )
-    return Estimate(value, float(np.exp(middle - half)), float(np.exp(middle + half)))
+    drawn = _drawn(int(present.sum()), draws, seed)
+    least = (under[:, present] @ drawn.T).min(axis=0)
+    if not (least > 0).all():
+        return Estimate(value)
+    return Estimate(value, *percentile_interval(over[present] @ drawn.T / least, level))
 
 
 def bootstrap(

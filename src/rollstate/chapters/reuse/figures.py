@@ -95,7 +95,8 @@ def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> Drawing:
     return Drawing(
         figure,
         caption="Reuse by lag: share of the slots of a block that the block at distance L touches. Bands: 95 % bootstrap over "
-        f"days, or equal parts of a shorter window. Dotted: {style.share(level, 1)}, if each slot kept its number of touches "
+        f"days, or equal parts of a shorter window, and over groups of contracts or slots at the longest lags, where fewer than eight of "
+        f"them hold a pair. Dotted: {style.share(level, 1)}, if each slot kept its number of touches "
         "and they fell on the blocks at random.",
         alt=f"Slowly falling curves on a logarithmic time axis: {ends['first'][0]} at {ends['first'][1]}, {ends['last'][0]} "
         f"at {ends['last'][1]}; a dotted line at {style.share(level, 1)}.",
@@ -142,7 +143,7 @@ def by_class(frame: pl.DataFrame, *, unit: str) -> Drawing:
     return Drawing(
         figure,
         caption="Reuse by lag for slots by the number of blocks of the window that touch them. Bands: 95 % bootstrap over days, "
-        "or equal parts of a shorter window. The classes look ahead, over the whole window: they say where reuse is, and are "
+        "or equal parts of a shorter window, where at least eight of them hold a pair. The classes look ahead, over the whole window: they say where reuse is, and are "
         "no rule for a cache.",
         alt=f"One curve for each class of slots, on logarithmic axes, from the shortest lag to the longest: {said}.",
     )

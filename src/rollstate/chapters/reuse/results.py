@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from rollstate.compendium.declared import Results, gate, result
 
-_PERIODS = "95 % bootstrap over days, or as many equal parts of a shorter window, {draws} draws"
+_PERIODS = (
+    "95 % bootstrap over days, or equal parts of a shorter window; over groups of contracts or slots where fewer than "
+    "eight of them hold a pair of blocks so far apart; {draws} draws"
+)
 _GROUPS = "95 % bootstrap over groups of contracts, or of slots where contracts are few, {draws} draws"
 _DRAWN = "95 % jackknife over the profile's random groups of slots or contracts, windows as they were set"
 _PARTS = "tests/horizons/test_groups.py::test_groups_are_those_of_a_replay_of_every_spell"

@@ -29,7 +29,7 @@ _LRU = "tests/caching/test_policies.py::test_a_cache_is_that_of_its_paper"
 _PRIORITY = "tests/caching/test_curves.py::test_equal_memory_is_kept"
 _BELADY = "tests/caching/test_policies.py::test_no_cache_hits_more_than_belady"
 _COX = "tests/chapters/tiering/test_carried.py::test_the_table_and_cox_cost_what_their_windows_cost"
-_OVER_GROUPS = "95 % jackknife over the random groups of the profile judged on, policy as it was fitted"
+_OVER_GROUPS = "95 % bootstrap over the random groups of the profile judged on, policy as it was fitted"
 _CARRIED = "tests/chapters/tiering/test_carried.py::test_every_pair_costs_what_its_rescaled_policy_costs"
 _FALLBACK = (
     "tests/policy/test_policy.py::test_beyond_its_horizon_a_row_that_never_demotes_costs_no_more_than_it_says"
