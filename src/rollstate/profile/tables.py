@@ -167,11 +167,16 @@ def _is_sum(name: str) -> bool:
 
 def gathered(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
     """Add up frames of a table, cell by cell, in the order of their keys."""
+    return added(table, frames).sort(keys(table))
+
+
+def added(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Add up frames of a table, cell by cell, in any order."""
     schema = TABLES[table]
     frame = pl.concat(
         [pl.DataFrame(schema=schema), *(one.select(list(schema)).cast(pl.Schema(schema)) for one in frames)]
     )
-    return frame.group_by(keys(table)).agg(pl.col(sums(table)).sum()).sort(keys(table)).select(list(schema))
+    return frame.group_by(keys(table)).agg(pl.col(sums(table)).sum()).select(list(schema))
 
 
 @dataclass(frozen=True)
