@@ -155,7 +155,7 @@ def reuse(
     n_blocks, columns = observed.size - 1, edges.size - 1
     every_block = observed[n_blocks] == n_blocks
     # Visits by how many columns lie within the window behind them as a whole.
-    whole = np.zeros(chances.shape[:2] + (columns + 1,), np.int64)
+    whole = np.zeros((chances.shape[0], chances.shape[1], columns + 1), np.int64)
     whole_by_group = np.zeros((chances_by_group.shape[0], columns + 1), np.int64)
     nearest = np.empty(block.size, np.int64)
     for i in range(begins.size - 1):
