@@ -39,16 +39,14 @@ from rollstate.horizons.rules import (
 from rollstate.profile import resampling
 from rollstate.profile.costs import costs_by_group, parted
 from rollstate.profile.rows import ended, parted_by
-from rollstate.profile.tables import LADDER
 
 KNOWN = (MONTH, QUARTER, TUNED, NEVER, ALWAYS, SKI, CLASSES, RETUNED, SLOTS)
 """Rules that are parted among groups."""
-NEEDS = (("ends_by_class", "gap"), ("ends_by_class", "accesses"))
 
 
 def known(chain: Chain) -> bool:
     """Whether the profile still has the classes by group."""
-    return not set(NEEDS) & set(LADDER[: chain.profile.merged])
+    return all(chain.profile.tells("ends_by_class", name) for name in ("gap", "accesses"))
 
 
 @dataclass(frozen=True)

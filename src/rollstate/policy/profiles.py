@@ -1,7 +1,7 @@
 """Fit a policy on a profile, and say what one costs there, in all and by its random groups, on the profile's grid.
 
-On simulated chains of 300 contracts that differ in rate, 55 of 60 intervals of 95 % over groups held the cost of the same
-table over the cheapest of the same simple rules on a chain of 8,000 contracts (tests/policy/test_groups.py).
+On simulated chains of 300 contracts that differ in rate, 55 of 60 intervals of 95 % over groups held the cost of the
+same table over the cheapest of the same simple rules on a chain of 8,000 contracts (tests/policy/test_groups.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from rollstate.profile.costs import costs_by_group, parted, window_table_where
 from rollstate.profile.grid import GAPS
 from rollstate.profile.resampling import ratio_to_least
 from rollstate.profile.rows import between, ended
-from rollstate.profile.tables import LADDER
 from rollstate.tiering.trial import EARLIER
 
 
@@ -175,7 +174,7 @@ class Later:
 
 def later(profile: Profile, border: int, stop: int, penalty: float) -> Later:
     """Return the blocks between a border and a cut, at a penalty."""
-    counted = ("ends_by_class", "accesses") not in LADDER[: profile.merged] and stop in profile.plan.spans
+    counted = profile.tells("ends_by_class", "accesses") and stop in profile.plan.spans
     ends = ended(profile, border, stop) if counted else None
     return Later(profile_pools(profile, border, stop)[0], ends, penalty)
 

@@ -8,7 +8,7 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.profile.classes import access_bounds, activity, octave_bounds
 from rollstate.profile.grid import CLASSES, GAPS, LAGS
-from rollstate.profile.tables import LADDER, Profile
+from rollstate.profile.tables import Profile
 
 
 def between(
@@ -120,7 +120,7 @@ def shares(profile: Profile, pieces: pl.DataFrame, column: str) -> pl.DataFrame:
         The columns of a cell of ``ends_by_class`` that the pieces know too, without the group; `column`; ``share`` (of
         all spells of the cell, adding up to one).
     """
-    known = [name for name in ("accesses", "gap") if ("pieces", name) not in LADDER[: profile.merged]]
+    known = [name for name in ("accesses", "gap") if profile.tells("pieces", name)]
     cell = ["event", "fold", *known, "duration"]
     counted = _cells_of_ends(profile, pieces).group_by(*cell, column).agg(pl.col("rows").sum())
     return counted.sort(*cell, column).select(
