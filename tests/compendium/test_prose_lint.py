@@ -161,7 +161,7 @@ def test_what_a_build_shows_raw_is_found(tmp_path):
     (folder / "alt.txt").write_text("0.123 at 1,000, EIP-7928 and v1.2.3")
     tables = tmp_path / "toy" / "tables"
     tables.mkdir()
-    (tables / "t.csv").write_text("worst_factor,name\n0.123456789,log_score\n1e-9,known_name\n2,tuned by activity\n")
+    (tables / "t.csv").write_text("worst_factor,name\n0.123456789,log_score\n1e-9,known_name\n2,tuned by activity\n95%,3\u202f%\n")
     lines = prose_lint.built_texts(tmp_path, frozenset({"known_name"}))
     assert [line.split("'")[1] for line in lines] == [
         "mean_ratio",
@@ -169,6 +169,7 @@ def test_what_a_build_shows_raw_is_found(tmp_path):
         "0.12345678",
         "log_score",
         "tuned by activity",
+        "95%",
     ]
     assert prose_lint.built_texts(tmp_path / "none") == []
 

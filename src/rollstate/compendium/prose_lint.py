@@ -47,6 +47,7 @@ _HEADLINE = re.compile(r"^#{1,4} (.+)$|\*\*(.+?)\*\*", re.MULTILINE | re.DOTALL)
 
 _IDENTIFIER = re.compile(r"(?<![\w`/.{-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w`/(])")
 _RAW_FLOAT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e[+-]?\d+(?!\w)|(?<![\w.])\d+\.\d{6,}(?!\w)")
+_TIGHT = re.compile(r"\d%")
 _MATHS = re.compile(r"\$[^$\n]+\$|`[^`]*`")
 
 _LEANING = re.compile(r"(?:the same|its|their|of (?:these|them)|that|those|largest of|smallest of)\b")
@@ -191,7 +192,14 @@ def built_texts(runs: Path, names: frozenset[str] = frozenset()) -> list[str]:
             for cell in sorted(cells)
             if _IDENTIFIER.fullmatch(cell) and cell not in names
         ]
-        lines += [f"{table.relative_to(runs)}: {one}" for cell in sorted(cells) for one in other_names(cell)]
+        lines += [
+            f"{table.relative_to(runs)}: {one}"
+            for cell in sorted(cells)
+            for one in (*other_names(cell), *private_words(cell))
+        ]
+        with table.open(encoding="utf-8", newline="") as file:
+            tight = {cell for row in csv.reader(file) for cell in row if _TIGHT.search(cell)}
+        lines += [f"{table.relative_to(runs)}: {cell!r} has no space before %" for cell in sorted(tight)]
     return lines
 
 
