@@ -200,7 +200,7 @@ CLAIMS: tuple[Claim, ...] = (
     _c(9, "sequential execution idles cores", "{lazy}", "pevm: 2.02 times on average", "holds", "execution: speedup"),
     _c(10, "a virtual machine's translation costs", "{none}", "Reth: half of EVM time", "no data: machine code of the same contracts is not at hand", _NOTE),
     _c(11, "memory makes access 1,000 times faster (MegaETH)", "{memory}", "30 days: 94 % of warm updates", "holds under conditions: for touches that memory answers", "execution_state: cache"),
-    _c(12, "state in memory needs dear hardware (MegaETH)", "{held}", "1.29e9 slots of 64 bytes and more", "holds under conditions: if all of it is kept", "execution_state: cache"),
+    _c(12, "state in memory needs expensive hardware (MegaETH)", "{held}", "1.29e9 slots of 64 bytes and more", "holds under conditions: if all of it is kept", "execution_state: cache"),
     _c(13, "executors and verifiers can be apart", "{hexary}", "fraud and validity proofs", "holds", "fraud_proof: bisection; proving: frontier"),
     _c(14, "weak statelessness: a witness comes with each block", "{bandwidth}", "about 1 MB (arXiv 2504.14069)", "holds under conditions: of the bandwidth", "execution_state: witnesses"),
     _c(15, "Merkle witnesses grow with the tree's height", "{hexary}", "952 accounts: 2.31 MB", "holds", "execution_state: witnesses"),
