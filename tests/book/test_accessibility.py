@@ -91,6 +91,9 @@ def test_pdf_has_every_chapter_and_links_that_hold(pdf, root):
             inside += uri is None
             outside |= {str(uri)} if uri else set()
     assert inside > 100
+    work, front = book.citation.summary(root), pdf.pages[0].extract_text()
+    for said in (work["version"], work["date"], work["url"], "Licence", work["author"].strip("{}")):
+        assert said in front, said
     assert all(uri.startswith(("https://", "http://")) for uri in outside), sorted(outside)[:5]
     for chapter in runner.chapters(root):
         title = book.citation.heading(root / "notebooks" / f"{chapter}.ipynb").replace("`", "")

@@ -153,6 +153,7 @@ def test_a_tap_makes_a_figure_large_enough_for_a_phone(chromium, html, figures):
         least = 100 * min(map(float, sizes)) * min(shown) / width
         assert least >= LEAST_PX, (path.stem, least)
 
+
 def test_wide_formulas_of_a_phone_show_their_beginning_and_scroll_to_their_end(chromium, html):
     page = chromium.new_page(viewport={"width": 390, "height": 800})
     page.goto((html / "notebooks" / "tiering.html").as_uri())

@@ -51,7 +51,10 @@ def test_a_policy_has_one_colour_in_the_figures_of_every_chapter():
         {"policy": [policy_looks.FIXED, curves.LRU], "kept": 100.0, "hits": 0.5, "low": 0.4, "high": 0.6}
     )
     costs = pl.DataFrame(
-        {"policy": [policies.TUNED, policies.SKI, policies.EXPECTED_COX] * 2, "factor": [0.1] * 3 + [10.0] * 3}
+        {
+            "policy": [policies.TUNED, policies.SKI, policies.EXPECTED_COX] * 2,
+            "factor": [0.1] * 3 + [10.0] * 3,
+        }
     ).with_columns(ratio=pl.lit(1.5))
     found = [
         caching.hits(hits(curves.ORDER), quote=0.1),

@@ -93,7 +93,9 @@ GOOD = "# T\n\n**Question.** q?\n\n**Answer.** a {num}`toy.gas`.\n\n**How we kno
 
 
 def test_another_name_of_a_policy_is_found_and_the_used_one_is_not():
-    assert [line.split("'")[1] for line in prose_lint.other_names("The least recently used slot; TinyLFU")] == [
+    assert [
+        line.split("'")[1] for line in prose_lint.other_names("The least recently used slot; TinyLFU")
+    ] == [
         "least recently used",
         "TinyLFU",
     ]
@@ -161,7 +163,9 @@ def test_what_a_build_shows_raw_is_found(tmp_path):
     (folder / "alt.txt").write_text("0.123 at 1,000, EIP-7928 and v1.2.3")
     tables = tmp_path / "toy" / "tables"
     tables.mkdir()
-    (tables / "t.csv").write_text("worst_factor,name\n0.123456789,log_score\n1e-9,known_name\n2,tuned by activity\n95%,3\u202f%\n")
+    (tables / "t.csv").write_text(
+        "worst_factor,name\n0.123456789,log_score\n1e-9,known_name\n2,tuned by activity\n95%,3\u202f%\n"
+    )
     lines = prose_lint.built_texts(tmp_path, frozenset({"known_name"}))
     assert [line.split("'")[1] for line in lines] == [
         "mean_ratio",

@@ -204,7 +204,7 @@ def built_texts(runs: Path, names: frozenset[str] = frozenset()) -> list[str]:
 
 
 def findings(root: Path, declared: Mapping[str, Declared], names: frozenset[str] = frozenset()) -> list[str]:
-    """Return a line for each finding in the book's sources, as `in_sources`, and in its last build, as `built_texts`."""
+    """Return a line for each finding of `in_sources`, and of `built_texts` in the last build."""
     return in_sources(root, declared) + built_texts(root / "_build" / "runs", names | frozenset(declared))
 
 

@@ -16,10 +16,10 @@ import seaborn.objects as so
 from cycler import cycler
 from lifelines.plotting import add_at_risk_counts
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from rollstate.compendium.drawing import Drawing as Drawing

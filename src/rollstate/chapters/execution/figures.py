@@ -260,7 +260,8 @@ def throughput(frame: pl.DataFrame) -> Drawing:
     }
     tps, gas = spread["transactions per second"], spread["gas per second"]
     style.title(
-        figure, f"Blocks differ {tps:.0f}-fold in transactions per second and {gas:.0f}-fold in gas per second"
+        figure,
+        f"Blocks differ {tps:.0f}-fold in transactions per second and {gas:.0f}-fold in gas per second",
     )
     return Drawing(
         figure,

@@ -170,7 +170,9 @@ def merging(frame: pl.DataFrame) -> Drawing:
 
 def embedded(frame: pl.DataFrame, *, transactions: int) -> Drawing:
     """Draw database operations per touched key, blocks of the embedded chain: see `_operations`."""
-    return _operations(frame, "The project's workload", f"{transactions} transactions of the embedded chain's workload")
+    return _operations(
+        frame, "The project's workload", f"{transactions} transactions of the embedded chain's workload"
+    )
 
 
 def mainnet(frame: pl.DataFrame, *, transactions: int) -> Drawing:

@@ -70,7 +70,9 @@ def scheme(frame: pl.DataFrame) -> Drawing:
             }  # fmt: skip
             ax.annotate("", place[target], place[box], arrowprops=arrow)
             (x, y), (to_x, to_y) = place[box], place[target]
-            ax.text((x + to_x) / 2 + 0.015, (y + to_y) / 2 + 0.015, said[target] or "", fontsize=7.5, va="bottom")
+            ax.text(
+                (x + to_x) / 2 + 0.015, (y + to_y) / 2 + 0.015, said[target] or "", fontsize=7.5, va="bottom"
+            )
     handles = [
         Line2D([], [], color=colour, linewidth=2, label=f"{side} sends") for side, colour in _SIDES.items()
     ]

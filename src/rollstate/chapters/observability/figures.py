@@ -32,7 +32,10 @@ def agreement(frame: pl.DataFrame, *, replicates: int) -> Drawing:
         # Precision is high throughout: its axis begins below the least of it, not at zero, and says so.
         least = 0.0 if measure == "recall" else math.floor(20 * part["low"].fillna(part["value"]).min()) / 20
         room = 0.04 * (1 - least)
-        ax.set(xlim=(least - room, 1 + room), xlabel=f"{measure} (axis from {style.share(least)})" if least else measure)
+        ax.set(
+            xlim=(least - room, 1 + room),
+            xlabel=f"{measure} (axis from {style.share(least)})" if least else measure,
+        )
         ax.xaxis.set_major_locator(MaxNLocator(5))
         style.percent(ax, "x")
     style.key(figure, _VIEWS)

@@ -322,7 +322,9 @@ def auction(frame: pl.DataFrame) -> Drawing:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     best = frame.sort("price_usd").row(0, named=True)
     teams = "one team" if best["teams"] == 1 else f"{best['teams']} teams"
-    style.title(figure, f"The least price is \\${best['price_usd']:.3f} a block, asked by a prover with {teams}")
+    style.title(
+        figure, f"The least price is \\${best['price_usd']:.3f} a block, asked by a prover with {teams}"
+    )
     said = (
         f"least price ${best['price_usd']:.3f} with {teams}, of which ${best['cost_usd']:.3f} are cost; "
         f"{style.share(best['miss'], 1)} of the blocks come late"

@@ -110,7 +110,9 @@ def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
     finding = "these blocks cannot judge the proposed policy"
     if len(own):
         least, most = real(own.min()), real(own.max())
-        finding = f"the proposed policy costs {least:.2f} to {most:.2f} times as much as the cheapest simple rule"
+        finding = (
+            f"the proposed policy costs {least:.2f} to {most:.2f} times as much as the cheapest simple rule"
+        )
     style.title(figure, f"{where}: {finding}")
     numbers = ", ".join(
         f"{row['ratio']:.2f} at {style.plain(row['miss'])}"
@@ -210,7 +212,10 @@ def horizon(frame: pl.DataFrame, *, quote: float, threshold: str, proposed: str)
     )
     ax.set(xlabel="horizon of the threshold (blocks)", ylabel="cost / cheapest simple rule's cost")
     least, most = real(own["ratio"].min()), real(own["ratio"].max())
-    style.title(figure, f"The probability threshold costs {least:.2f} to {most:.2f} times the cheapest simple rule, by its horizon")
+    style.title(
+        figure,
+        f"The probability threshold costs {least:.2f} to {most:.2f} times the cheapest simple rule, by its horizon",
+    )
     return Drawing(
         figure,
         caption=f"Cost of the probability threshold over that of the cheapest simple rule by its horizon, at a miss cost of "
@@ -237,7 +242,12 @@ def misjudged(frame: pl.DataFrame, *, quote: float) -> Drawing:
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.annotate(
-        "cost with the true penalty", (100, 1), xytext=(0, -9), textcoords="offset points", ha="right", fontsize=7
+        "cost with the true penalty",
+        (100, 1),
+        xytext=(0, -9),
+        textcoords="offset points",
+        ha="right",
+        fontsize=7,
     )
     ax.set(xlabel="assumed penalty / true penalty", ylabel="cost / cost when right")
     ax.legend(title=None)
@@ -311,7 +321,10 @@ def capacity(frame: pl.DataFrame) -> Drawing:
     at = dict(frame.filter(pl.col("share") == middle).select("policy", "hits").iter_rows())
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())
     best = max((name for name in names if name != curves.BELADY), key=lambda name: at[name])
-    style.title(figure, f"With memory for {style.share(middle)} of slots {best} hits {style.share(at[best])}, LRU {style.share(at[curves.LRU])}")
+    style.title(
+        figure,
+        f"With memory for {style.share(middle)} of slots {best} hits {style.share(at[best])}, LRU {style.share(at[curves.LRU])}",
+    )
     return Drawing(
         figure,
         caption="Hit ratio among repeated accesses by memory, metadata of each cache included; first accesses miss under every "
