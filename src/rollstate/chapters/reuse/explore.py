@@ -26,7 +26,7 @@ def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> alt.LayerChart:
 def over_months(frame: pl.DataFrame) -> alt.LayerChart:
     """Explore what rules cost on the second half of each trace, by the cost of a miss."""
     return lines(
-        frame.filter(pl.col("policy").is_in(list(rules.RULES))),
+        frame.filter(~pl.col("policy").is_in([rules.HINDSIGHT, rules.CLAIRVOYANT])),
         x=Quantity("penalty", "cost of a miss (RAM-days)", log=True),
         y=Quantity("to_hindsight", "cost / best fixed window in hindsight", log=True, near=(0.8, NEAR)),
         series="policy",
