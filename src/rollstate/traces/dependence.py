@@ -165,8 +165,8 @@ def autocorrelation_test(
     """Test each contract's series against shuffled time.
 
     Every series is shuffled `FIRST_SHUFFLES` times, fewer where there are many (`ENOUGH`). Where more than `FEW`
-    shuffles reach the observed value, the series is not told from noise at any useful level; the others are shuffled on,
-    up to `draws` times or until all of them are clear of the 5 % level after adjustment by a factor of five.
+    shuffles reach the observed value, the series is not told from noise at any useful level; the others are shuffled
+    on, up to `draws` times or until all of them are clear of the 5 % level after adjustment by a factor of five.
 
     Returns
     -------
