@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.needs import absent, data_folder
+from tests.needs import THOROUGH, absent, data_folder, examples
 
 # A deadline is a timed test: compilation and a busy machine would fail it.
 settings.register_profile(
-    "rollstate", settings.get_profile("ci" if os.environ.get("CI") else "default"), deadline=None
+    "rollstate",
+    settings.get_profile("ci" if os.environ.get("CI") else "default"),
+    deadline=None,
+    max_examples=examples(100),
 )
 settings.load_profile("rollstate")
 
@@ -54,8 +57,7 @@ def _on_data(item):
 
 def _thorough(config):
     """Long tests run where they are asked for: in CI, by variable, or by name."""
-    asked = os.environ.get("CI") or os.environ.get("ROLLSTATE_THOROUGH")
-    return bool(asked) or "::" in "".join(config.args) or "thorough" in config.getoption("-m")
+    return THOROUGH or "::" in "".join(config.args) or "thorough" in config.getoption("-m")
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -5,6 +5,15 @@ from pathlib import Path
 
 import pytest
 
+THOROUGH = bool(os.environ.get("CI") or os.environ.get("ROLLSTATE_THOROUGH"))
+"""Whether tests may take their time: CI, or by variable."""
+LEAST_EXAMPLES = 10
+
+
+def examples(thorough: int) -> int:
+    """Return how many examples a property is tried on: a quarter of those of a thorough run in a quick one."""
+    return thorough if THOROUGH else max(LEAST_EXAMPLES, thorough // 4)
+
 
 def absent(what: str):
     """Skip with one sentence; fail in CI, where the absence would hide a break."""

@@ -12,6 +12,7 @@ from rollstate import coverage
 from rollstate.bootstrap import cluster_samples
 from rollstate.errors import InputError
 from rollstate.traces import block_access_list, summary
+from tests.needs import examples
 from tests.strategies import TOUCHES, make_trace
 
 TINY = [(100, 0, 1, 1, True), (100, 1, 1, 1, True), (101, None, 1, 1, False), (101, 0, 2, 0, True)]
@@ -32,7 +33,7 @@ def test_a_window_without_accesses_is_refused():
 
 
 @given(TOUCHES)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_events_per_slot_add_up(touches):
     trace = make_trace(touches)
     rows, slots = coverage.events(trace), coverage.per_slot(trace)
@@ -110,7 +111,7 @@ def test_write_share_is_the_ratio_of_sums_in_each_class():
 
 
 @given(TOUCHES.map(lambda rows: [(100 + row[0] % 5, *row[1:]) for row in rows]))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_expected_discovery_is_the_mean_over_all_orders_of_the_blocks(touches):
     trace = make_trace(touches, stop=105)
     sets = [

@@ -32,6 +32,8 @@ from rollstate.compendium.bundles import anchor
 from rollstate.compendium.by_name import gates_of, parameter_class
 from rollstate.errors import InputError
 
+CSS_PIXELS = 96
+"""Pixels of a style sheet in an inch."""
 
 class Registry:
     """What the runs left, read once per build."""
@@ -199,13 +201,26 @@ def _trace_line(source: dict[str, Any]) -> str:
     return f"{source['source']}, blocks [{source['window_start']}, {source['window_stop']})"
 
 
-def picture(directive: SphinxDirective, ref: str) -> nodes.image:
+class sized_image(nodes.image):
+    """An image whose place on the page is known before it is loaded."""
+
+
+def visit_sized_image(self: Any, node: sized_image) -> None:
+    """Write the image with its size in pixels; style sheets scale it."""
+    self.visit_image(node)
+    width, height = (round(inches * CSS_PIXELS) for inches in node["size_in"])
+    self.body[-1] = self.body[-1].replace("<img ", f'<img width="{width}" height="{height}" ', 1)
+
+
+def picture(directive: SphinxDirective, ref: str) -> sized_image:
     """Return the image of a figure, ``<chapter>/<name>``, with its alternative text."""
     chapter, _, name = ref.partition("/")
-    image = nodes.image(
+    known = registry(directive.env)
+    image = sized_image(
         uri=f"/_registry/{chapter}/figures/{name}/{name}.*",
-        alt=registry(directive.env).text(ref, "alt.txt"),
+        alt=known.text(ref, "alt.txt"),
         loading="lazy",
+        size_in=known.stamp(ref)["size_in"],
     )
     directive.set_source_info(image)
     return image
@@ -422,6 +437,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     plain = (visit_number_plain, lambda self, node: None)
     app.add_node(number, html=(visit_number_html, None), latex=plain, text=plain, epub=plain)
+    app.add_node(sized_image, html=(visit_sized_image, lambda self, node: None))
     app.add_role("num", NumberRole())
     app.add_role("between", NumberRole(interval=True))
     app.add_role("lit", LiteralRole())

@@ -13,7 +13,13 @@ def view(request, chromium):
     page.problems = []
     page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
     page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("requestfailed", lambda request: page.problems.append(f"failed {request.url}"))
+
+    def failed(request):
+        # A page that is left gives up what it had not loaded yet.
+        if request.failure != "net::ERR_ABORTED":
+            page.problems.append(f"failed {request.url}: {request.failure}")
+
+    page.on("requestfailed", failed)
 
     def outside(request):
         if not request.url.startswith(("file:", "data:", "blob:")):
@@ -34,6 +40,11 @@ def test_every_page_opens_without_an_error_and_fits_the_screen(view, pages, addr
         assert view.problems == [], path
         broken = view.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
         assert broken == [], path
+        bent = view.evaluate(
+            """[...document.images].filter(i => i.offsetHeight &&
+              Math.abs(i.offsetHeight - i.offsetWidth * i.naturalHeight / i.naturalWidth) > 2).map(i => i.src)"""
+        )
+        assert bent == [], path
         width = view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert width <= 1, f"{path.relative_to(html)} is {width} px wider than the screen"
 
@@ -84,6 +95,19 @@ def test_dark_mode_follows_the_reader(chromium, html):
         colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         page.close()
     assert len(colours) == 2
+
+
+def test_pictures_have_their_place_before_they_are_loaded(chromium, html):
+    page = chromium.new_page()
+    page.route("**/_images/*.svg", lambda route: route.abort())
+    page.goto((html / "notebooks" / "tiering.html").as_uri())
+    pictures = page.locator("figure.rs-figure img").all()
+    assert pictures
+    for one in pictures:
+        width, height = (int(one.get_attribute(side)) for side in ("width", "height"))
+        place = one.bounding_box()
+        assert place["height"] == pytest.approx(place["width"] * height / width, rel=0.01)
+    page.close()
 
 
 def test_a_number_leads_to_its_own_page(view, html):

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -63,7 +64,7 @@ def test_scripts_are_loaded_when_a_reader_asks_and_no_sooner(view, html):
     width = view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert width <= 1
     view.locator(f"{FIGURE} .rs-explore").click()
-    assert view.locator(f"{FIGURE} img").is_visible()
+    expect(view.locator(f"{FIGURE} img")).to_be_visible()
     assert view.locator(f"{FIGURE} .rs-explorer").count() == 0
 
 
@@ -223,7 +224,7 @@ def test_tabs_by_keyboard_show_a_table_that_sorts_the_files_and_the_citation(vie
     view.keyboard.press("End")
     assert figure.locator(".rs-panel:visible pre").inner_text().startswith("@misc{rollstate-tiering-horizon")
     view.keyboard.press("Home")
-    assert figure.locator("img").is_visible()
+    expect(figure.locator("img")).to_be_visible()
 
 
 def test_a_figure_is_enlarged_until_its_letters_can_be_read(view, html):
@@ -260,7 +261,7 @@ def test_without_scripts_the_picture_and_its_links_are_there(chromium, html):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((html / "notebooks" / "tiering.html").as_uri())
-    assert page.locator(f"{FIGURE} img").is_visible()
+    expect(page.locator(f"{FIGURE} img")).to_be_visible()
     assert page.locator(f"{FIGURE} a[download]").count() >= 5
     assert page.locator(f"{FIGURE} .rs-explore").count() == 0
     context.close()

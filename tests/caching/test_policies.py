@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from rollstate.caching import curves, density, hazards, lists
 from tests.caching import literal
+from tests.needs import examples
 
 STREAMS = st.lists(st.integers(0, 11), min_size=1, max_size=150)
 PLAIN = {
@@ -22,7 +23,7 @@ def run(name, slots, room):
 
 
 @pytest.mark.parametrize("name", PLAIN)
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(STREAMS, st.integers(1, 9))
 def test_a_cache_is_that_of_its_paper(name, slots, room):
     assert run(name, slots, room).tolist() == PLAIN[name](slots, room)

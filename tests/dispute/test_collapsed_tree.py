@@ -6,6 +6,7 @@ import pytest
 from eth_hash.auto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 
 from rollstate.dispute.collapsed_tree import (
     BITS,
@@ -52,7 +53,7 @@ def test_the_root_is_that_of_the_definition_at_two_hashes_an_entry(state):
 
 
 @given(STATES, st.lists(st.tuples(KEYS, st.just(0) | VALUES), max_size=8))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_every_way_of_writing_leads_to_the_root_of_the_state(state, changes):
     tree = CollapsedTree()
     root, held = tree.build(state), dict(state)

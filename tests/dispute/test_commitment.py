@@ -4,6 +4,7 @@ import pytest
 from Crypto.Hash import keccak as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 
 from rollstate.dispute import commitment as c
 from rollstate.dispute.keccak import keccak256
@@ -27,7 +28,7 @@ def naive_root(state, depth, prefix=0):
 
 
 @given(states)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_root_is_that_of_the_whole_tree(state):
     assert c.SparseMerkleTree(8).build(state) == naive_root(state, 8)
 

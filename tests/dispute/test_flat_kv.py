@@ -9,6 +9,7 @@ import pytest
 import rlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 from trie import HexaryTrie
 
 from rollstate.dispute import patricia
@@ -167,7 +168,7 @@ def test_runs_add_up_and_leave_a_rest_out():
 
 
 @given(st.dictionaries(st.integers(0, 2**12 - 1), st.integers(0, 2**64 - 1), min_size=1), st.randoms())
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_the_packed_tree_has_the_root_of_the_plain_one(state, rng):
     keys = np.array(sorted(state), np.uint64)
     values = np.array([state[int(key)] for key in keys], np.uint64)

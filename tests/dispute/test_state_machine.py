@@ -5,6 +5,7 @@ import random
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.needs import examples
 
 from rollstate.dispute.agents import Challenger, Sequencer
 from rollstate.dispute.chain import LocalBoard
@@ -170,5 +171,5 @@ class AnyoneSendsAnything(RuleBasedStateMachine):
             assert all(rollup.outcomes.get(game_id) not in lost for game_id in opened)
 
 
-AnyoneSendsAnything.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
+AnyoneSendsAnything.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=50)
 TestAnyoneSendsAnything = AnyoneSendsAnything.TestCase

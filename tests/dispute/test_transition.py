@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 
 from rollstate.dispute import batches as b
 from rollstate.dispute import transition as t
@@ -51,7 +52,7 @@ def test_an_impossible_genesis_is_refused(state):
 
 
 @given(st.lists(st.binary(max_size=128), min_size=1, max_size=64), st.data())
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_each_transaction_is_proven_in_its_place_and_in_no_other(transactions, data):
     root = b.transactions_root(transactions)
     i = data.draw(st.integers(0, len(transactions) - 1))

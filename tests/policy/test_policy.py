@@ -26,6 +26,7 @@ from rollstate.tiering.costs import two_tiers
 from rollstate.tiering.replay import Gaps, after, clairvoyant, gaps
 from rollstate.tiering.replay import replay as replay_spells
 from rollstate.traces import datasets, synthetic
+from tests.needs import examples
 
 BORDER, PENALTY = 2_000, 100.0
 SHA = "0" * 64
@@ -97,7 +98,7 @@ def test_the_ratio_has_the_books_interval(trace, tried):
 streams = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5)), min_size=1, max_size=80)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(streams, st.integers(-1, 29), st.tuples(*[st.sampled_from([0.0, 1.0, 4.0, 9.0, math.inf])] * 3))
 def test_the_kernel_is_the_replay_of_spells(rows, border, own):
     rows = sorted(set(rows))
@@ -155,7 +156,7 @@ def test_beyond_its_horizon_a_row_that_never_demotes_costs_no_more_than_it_says(
 spell_rows = st.lists(st.tuples(st.integers(1, 10**5), st.booleans(), st.integers(0, 300)), min_size=1)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(spell_rows, st.floats(0.1, 1e6))
 def test_no_fitted_row_keeps_a_slot_for_good(rows, penalty):
     duration, event, count = (np.array(column) for column in zip(*rows, strict=True))

@@ -16,7 +16,7 @@ from rollstate.profile import load, packaged, shipping
 from rollstate.profile.files import LARGEST, load_file, save
 from rollstate.profile.plan import plan
 from rollstate.profile.reduction import make
-from rollstate.profile.tables import TABLES
+from rollstate.profile.tables import LADDER, TABLES
 from rollstate.traces import datasets, store
 from rollstate.traces.marks import PROFILE_KEY, is_profile
 from rollstate.traces.synthetic import SyntheticParameters, generate
@@ -43,6 +43,32 @@ def test_a_long_trace_stays_small(tmp_path):
     file = save(made, tmp_path / "c.profile")
     assert load_file(file).equals(made)
     assert file.stat().st_size < LARGEST
+
+
+def test_a_chain_in_which_everything_happens_still_fits_and_says_what_it_cannot_tell(tmp_path, monkeypatch):
+    """Random touches over a long time fill every cell that a profile has."""
+    from rollstate.profile import counts, curves, files, reuse
+    from rollstate.profile.costs import window_tables_by_group
+
+    trace = generate(SyntheticParameters(contracts=20, window_blocks=800, seed=2))[0]
+    made = make(trace, block_s=12.0)
+    least = save(made.coarsened(len(LADDER)), tmp_path / "least.profile")
+    monkeypatch.setattr(files, "SMALL", files.FAST)
+    monkeypatch.setattr(files, "LARGEST", least.stat().st_size)
+    small = load_file(save(made, tmp_path / "small.profile"))
+    assert small.merged == len(LADDER)
+    # Totals, and what needs no class, are those of the whole.
+    assert curves.kaplan_meier(small).equals(curves.kaplan_meier(made))
+    assert reuse.by_lag(small, seed=1).equals(reuse.by_lag(made, seed=1))
+    with pytest.raises(InputError, match="without 'accesses' in pairs"):
+        reuse.by_class(small, seed=1)
+    # A quarter of the groups holds as much, and hot sets are known as well but for the grid of idle times.
+    for mine, whole in zip(window_tables_by_group(small)[1:], window_tables_by_group(made)[1:], strict=True):
+        assert mine.sum(axis=0) == pytest.approx(whole.sum(axis=0))
+        assert np.count_nonzero(mine.reshape(len(mine), -1).any(axis=1)) <= 16
+    near, exact = counts.hot_set(small, 20, near=False), counts.hot_set(made, 20, near=False)
+    assert near.drop("recent").equals(exact.drop("recent"))
+    assert near["recent"].to_numpy() == pytest.approx(exact["recent"].to_numpy(), abs=0.05)
 
 
 def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatch):
@@ -72,7 +98,7 @@ def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatc
     whole = np.array(curves.band(made, [2, 5, 7], activity=2, seed=1))
     assert ends == pytest.approx(whole, abs=0.05)
     with pytest.raises(InputError, match="without 'accesses' in ends_by_class"):
-        curves.band(made.coarsened(7), [5], activity=1, seed=1)
+        curves.band(made.coarsened(9), [5], activity=1, seed=1)
     monkeypatch.setattr(files, "LARGEST", 1000)
     with pytest.raises(InputError, match="would take"):
         save(made, tmp_path / "none.profile")

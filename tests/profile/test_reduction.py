@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 from tests.strategies import TOUCHES, make_trace
 
 from rollstate import intervals
@@ -63,7 +64,7 @@ def _pieces_of(trace, profile):
     return counts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(TRACES)
 def test_pieces_are_the_spells_of_every_fold(trace):
     profile = make(trace)
@@ -86,7 +87,7 @@ def test_pieces_and_sums_of_a_long_trace(synthetic):
         assert mine.filter("event")["rows"].sum() == found["event"].sum()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(TRACES, st.sets(st.integers(100, 129), max_size=10))
 def test_pairs_by_brute_force(trace, dark):
     trace = unobserve(trace, dark)
@@ -112,7 +113,7 @@ def test_pairs_by_brute_force(trace, dark):
         assert (grouped["sum_pairs"].sum(), grouped["sum_chances"].sum()) == (pairs, chances)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(TRACES, st.integers(1, 4), st.randoms())
 def test_parts_add_up_to_the_whole(trace, parts, random):
     whole = make(trace)
@@ -126,7 +127,7 @@ def test_parts_add_up_to_the_whole(trace, parts, random):
     assert reduce(cut, whole.plan).equals(whole)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(TRACES)
 def test_profiles_of_contracts_add_up(trace):
     whole = make(trace)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 
 from rollstate.errors import InputError
 from rollstate.proving import closed_form as cf
@@ -36,7 +37,7 @@ PIPELINES = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(PIPELINES, st.integers(0, 2**31), st.integers(1, 120), st.floats(0, 0.4), st.floats(0, 0.3))
 def test_processes_and_arrays_take_the_same_path(pipeline, seed, n, failure, miss):
     draws = draw(

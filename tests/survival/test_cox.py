@@ -14,6 +14,7 @@ from rollstate.survival import cox
 from rollstate.survival.kaplan_meier import log_rank
 from rollstate.survival.spells import make_spells
 from rollstate.survival.steps import access_probability
+from tests.needs import examples
 
 from .conftest import SETS, simulate
 
@@ -82,7 +83,7 @@ def slow_likelihood(spells, beta, ties):
     return total
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(seed=st.integers(0, 10_000), ties=st.sampled_from(TIES), rounding=st.sampled_from([None, 3.0, 10.0]))
 def test_fit_maximises_the_likelihood_written_as_a_loop(seed, ties, rounding):
     spells = simulate(seed, n=80, rounding=rounding)

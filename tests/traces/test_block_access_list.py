@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 
 from rollstate.errors import InputError
 from rollstate.traces import block_access_list as bal
@@ -44,7 +45,7 @@ def test_decode_is_the_inverse_of_encode(found, layout):
     assert bal.decode(bal.encode(found, layout), layout) == found
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(LISTS, st.data())
 def test_a_mutated_list_is_another_valid_list_or_a_named_error(found, data):
     encoded = bytearray(bal.encode(found))

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 from tests.traces.stub_endpoint import Chain, Running, Stub, digest, hexed
 
 from rollstate.compendium import cli
@@ -407,7 +408,7 @@ def hostile():
         yield stub, url
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(data=st.data())
 def test_any_answer_of_an_endpoint_is_a_trace_or_a_named_error(hostile, tmp_path_factory, data) -> None:
     """One method answers any JSON: in the place of its reply, of its error, of its result, or inside that."""

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 from tests.strategies import capability
 from tests.traces import activity
 from tests.traces.activity import FIRST, STEPS, hexed, word
@@ -582,7 +583,7 @@ def test_far_blocks_are_told_from_a_sparse_clock(few):
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.binary(min_size=1, max_size=1), max_size=60), st.integers(1, 5))
 def test_ranges_part_rows_whatever_the_keys(tmp_path_factory, keys, step):
     rows = pl.DataFrame({"address": keys, "slot": keys}, {"address": pl.Binary, "slot": pl.Binary})

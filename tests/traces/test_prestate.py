@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 
 from rollstate.errors import InputError
 from rollstate.traces import prestate, store
@@ -150,7 +151,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_one_hostile_value_anywhere_is_a_named_error_or_a_frame(data: st.DataObject) -> None:
     answers = copy.deepcopy(

@@ -7,6 +7,7 @@ import pytest
 from eth_hash.auto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 
 from rollstate.errors import InputError
 from rollstate.traces import transfer_logs
@@ -156,7 +157,7 @@ scalars = (
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_a_hostile_field_is_a_named_error_or_a_frame(data: st.DataObject) -> None:
     page = [dict(one) for one in (ERC20, entry([TRANSFER_BATCH] + [topic(BOB)] * 3, BATCH_DATA, 1))]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.needs import examples
 from tests.worlddiff.batches import WORLD, batches, run
 
 from rollstate.worlddiff import chunks, columnar, layout
@@ -35,7 +36,7 @@ def everything(diff):
     )
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(batches, st.integers(1, 9), st.integers(1, 9))
 def test_any_chunk_and_slice_gives_the_reference(operations, chunk, piece):
     reference, _ = run(operations, Mode.RECORDING)
@@ -254,7 +255,7 @@ class OddWorld:
         return slot[0] == 9
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(batches, st.sampled_from([OddWorld(), CompressedCostWorld(WORLD.values, WORLD.free_addresses)]))
 def test_any_world_is_priced_as_on_the_dictionary_path(operations, world):
     reference, _ = run(operations, Mode.RECORDING, world=world)

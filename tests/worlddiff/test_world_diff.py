@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.needs import examples
 from tests.worlddiff.batches import (
     KINDS,
     MODES,
@@ -34,7 +35,7 @@ from rollstate.worlddiff.storage_queries import StorageAccess, sort_storage_quer
 from rollstate.worlddiff.world import FixedCostWorld
 from rollstate.worlddiff.world_diff import Mode, Reverted, WorldDiff
 
-SETTINGS = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 
 
 class Lockstep(RuleBasedStateMachine):
@@ -136,7 +137,7 @@ class Lockstep(RuleBasedStateMachine):
 
 
 TestLockstep = Lockstep.TestCase
-TestLockstep.settings = settings(max_examples=120, stateful_step_count=30)
+TestLockstep.settings = settings(max_examples=examples(120), stateful_step_count=30)
 
 
 @SETTINGS

@@ -11,7 +11,7 @@ from rollstate.profile.grid import CLASSES
 from rollstate.profile.plan import GROUPS
 from rollstate.profile.resampling import bootstrap
 from rollstate.profile.rows import between, ended, risk, upper
-from rollstate.profile.tables import LADDER, Profile
+from rollstate.profile.tables import Profile
 
 
 def kaplan_meier(
@@ -74,7 +74,7 @@ def band(
         Of the curve on the coarser grid of ``pieces_by_group``, or of ``ends_by_class`` where a file to stay small no
         longer has the former by activity: the width is that of the estimate.
     """
-    if activity is not None and ("pieces_by_group", "activity") in LADDER[: profile.merged]:
+    if activity is not None and not profile.tells("pieces_by_group", "activity"):
         profile.require("ends_by_class", "accesses")
         events, at_risk, ends = _risk_of_ends(ended(profile, start, stop), activity)
     else:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from rollstate import __version__
 from rollstate.errors import InputError
+from rollstate.profile.grid import GAPS, TOUCHES
 from rollstate.profile.plan import Plan
 from rollstate.profile.tables import LADDER, TABLES, VERSION, Profile, keys, sums
 from rollstate.traces.marks import PROFILE_KEY
@@ -24,6 +25,11 @@ _SUMS = {name for table in TABLES for name in sums(table)}
 _DICTIONARY = ["table", "contract_type", "slot_type", "group", "rows"]
 _PACKED = (_SUMS - {"rows", "sum_chances"}) | {"touches", "duration", "entry"}
 """Columns by the encoding that takes least; all others are stored as they are."""
+_ABOVE = {
+    "sums": {"sum_entry": ("entry", GAPS), "sum_duration": ("duration", GAPS)},
+    "hot": {"sum_before": ("before", TOUCHES), "sum_after": ("after", TOUCHES)},
+}
+"""Sums that are stored as what they are above the least that their bin allows: zero where a bin is one number."""
 FAST, SMALL = 9, 19
 """Levels of zstd: the second takes ten times as long and gains a tenth, and is tried where that decides."""
 
@@ -54,15 +60,19 @@ def save(profile: Profile, path: Path, *, small: bool = False) -> Path:
     os.close(handle)
     new = Path(name)
     try:
+        profile = _far_too_large_merged(profile)
         for merged in range(profile.merged, len(LADDER) + 1):
-            coarse = profile.coarsened(merged)
-            _write(coarse, new, FAST)
+            profile, level = profile.coarsened(merged), FAST
+            _write(profile, new, level, "0" * 64)
             if (small or new.stat().st_size > LARGEST) and new.stat().st_size <= 1.2 * LARGEST:
-                _write(coarse, new, SMALL)
+                level = SMALL
+                _write(profile, new, level, "0" * 64)
             if (size := new.stat().st_size) <= LARGEST:
                 break
         else:
             raise InputError(f"profile: {path} would take {size} bytes, more than {LARGEST}")
+        # Digests take longer than writing: one, once the size is settled.
+        _write(profile, new, level, _digest(profile))
         new.chmod(0o644)
         new.replace(path)
     finally:
@@ -70,12 +80,36 @@ def save(profile: Profile, path: Path, *, small: bool = False) -> Path:
     return path
 
 
-def _write(profile: Profile, path: Path, level: int) -> None:
-    frames = [
-        profile.table(name).with_columns(pl.lit(name).alias("table")).select("table", *TABLES[name])
-        for name in TABLES
-    ]
-    table = pl.concat(frames, how="diagonal").to_arrow(compat_level=pl.CompatLevel.oldest())
+def _far_too_large_merged(profile: Profile) -> Profile:
+    """Return the profile with columns merged as long as its tables alone are far larger than a file may be.
+
+    Each step of the ladder changes one table, so that this takes a small part of writing them all every time.
+    """
+    sizes = {name: _stored_size(profile, name) for name in TABLES}
+    for merged in range(profile.merged + 1, len(LADDER) + 1):
+        if sum(sizes.values()) <= 1.5 * LARGEST:
+            break
+        profile = profile.coarsened(merged)
+        changed, _ = LADDER[merged - 1]
+        sizes[changed] = _stored_size(profile, changed)
+    return profile
+
+
+def _stored_size(profile: Profile, name: str) -> int:
+    """Return the bytes of one table."""
+    sink = pa.BufferOutputStream()
+    _write_rows(_stored(profile, name), sink, FAST)
+    return sink.getvalue().size
+
+
+def _stored(profile: Profile, name: str) -> pl.DataFrame:
+    """Return a table as it is stored."""
+    table = _lowered(name, profile.table(name), -1)
+    return table.with_columns(pl.lit(name).alias("table")).select("table", *TABLES[name])
+
+
+def _write(profile: Profile, path: Path, level: int, digest: str) -> None:
+    """Write all tables as one, with the stamp."""
     stamp = {
         "version": VERSION,
         "written_by": __version__,
@@ -83,17 +117,32 @@ def _write(profile: Profile, path: Path, level: int) -> None:
         "plan": profile.plan.as_dict(),
         "trace_sha256": profile.trace_sha256,
         "merged": profile.merged,
-        "digest": _digest(profile),
+        "digest": digest,
     }
+    frame = pl.concat([_stored(profile, name) for name in TABLES], how="diagonal")
+    _write_rows(frame, path, level, {PROFILE_KEY: json.dumps(stamp, sort_keys=True).encode()})
+
+
+def _write_rows(frame: pl.DataFrame, to: Any, level: int, metadata: dict[bytes, bytes] | None = None) -> None:
+    """Write rows of one or all tables in the encodings that take least."""
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     pq.write_table(
-        table.replace_schema_metadata({PROFILE_KEY: json.dumps(stamp, sort_keys=True).encode()}),
-        path,
+        table.replace_schema_metadata(metadata),
+        to,
         compression="zstd",
         compression_level=level,
         use_dictionary=_DICTIONARY,
         column_encoding={name: "DELTA_BINARY_PACKED" for name in table.column_names if name in _PACKED},
         row_group_size=1 << 22,
         write_statistics=False,
+    )
+
+
+def _lowered(name: str, frame: pl.DataFrame, sign: int) -> pl.DataFrame:
+    """Return a table with the least of the bins taken off the sums of `_ABOVE` (``sign`` -1) or put on them (1)."""
+    return frame.with_columns(
+        pl.col(column) + sign * pl.col("rows") * pl.Series(grid.low(frame[of].to_numpy()))
+        for column, (of, grid) in _ABOVE.get(name, {}).items()
     )
 
 
@@ -120,7 +169,9 @@ def load_file(path: Path) -> Profile:
     frame = pl.DataFrame(pl.from_arrow(table))
     try:
         frames: dict[str, Any] = {
-            name: frame.filter(pl.col("table") == name).select(list(schema)).cast(pl.Schema(schema))
+            name: _lowered(
+                name, frame.filter(pl.col("table") == name).select(list(schema)).cast(pl.Schema(schema)), 1
+            )
             for name, schema in TABLES.items()
         }
         plan, capability = Plan.from_dict(stamp["plan"]), Capability.from_dict(stamp["capability"])

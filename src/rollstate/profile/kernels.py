@@ -137,40 +137,84 @@ def ends(block, kind, begins, group, cuts, bits, key):
     return n
 
 
+MANY_VISITS = 256
+"""Above this a slot is counted lag bin by lag bin; below, it costs less to look at each pair of its visits."""
+
+
 @compiled
 def reuse(
-    block, kind, begins, group, edges, observed, start, period_of, pairs, chances, by_group, chances_by_group
-):
+    block, kind, begins, group, edges, bits, observed, start, period_of, pairs, chances, by_group, chances_by_group
+):  # fmt: skip
     """Count pairs of visits of a slot by the lag between them, and the chances there were.
 
-    ``edges[j]`` to ``edges[j + 1] - 1`` are the lags of bin ``j``; ``observed[i]`` counts observed blocks before block
-    ``start + i``. Results: ``pairs`` and ``chances`` of shape (bins, periods, classes) by the period of the earlier
-    visit and the class of the slot's accesses in all, ``by_group`` and ``chances_by_group`` of shape (bins, groups).
+    ``edges[j]`` to ``edges[j + 1] - 1`` are the lags of column ``j``, which is bin ``j + 1`` of a grid of `bits`;
+    ``observed[i]`` counts observed blocks before block ``start + i``. Results: ``pairs`` and ``chances`` of shape
+    (periods, classes, columns) by the period of the earlier visit and the class of the slot's accesses in all,
+    ``by_group`` and ``chances_by_group`` of shape (groups, columns).
     """
-    n_blocks = observed.size - 1
+    n_blocks, columns = observed.size - 1, edges.size - 1
+    every_block = observed[n_blocks] == n_blocks
+    # Visits by how many columns lie within the window behind them as a whole.
+    whole = np.zeros((chances.shape[0], chances.shape[1], columns + 1), np.int64)
+    whole_by_group = np.zeros((chances_by_group.shape[0], columns + 1), np.int64)
+    nearest = np.empty(block.size, np.int64)
     for i in range(begins.size - 1):
         low, high = begins[i], begins[i + 1]
         if low < high and kind[low] == CREATED:
             low += 1
         of = access_class(high - low)
-        for j in range(edges.size - 1):
-            left, right = low, low
+        for row in range(low, high):
+            b = block[row] - start
+            day = period_of[b]
+            if every_block:
+                inside = min(bin_of(n_blocks - b, bits) - 1, columns)
+                whole[day, of, inside] += 1
+                whole_by_group[group[i], inside] += 1
+                if inside < columns:
+                    chances[day, of, inside] += n_blocks - b - edges[inside]
+                    chances_by_group[group[i], inside] += n_blocks - b - edges[inside]
+                continue
+            for j in range(columns):
+                if b + edges[j] >= n_blocks:
+                    break
+                chance = observed[min(b + edges[j + 1], n_blocks)] - observed[b + edges[j]]
+                chances[day, of, j] += chance
+                chances_by_group[group[i], j] += chance
+        if high - low <= MANY_VISITS:
+            for row in range(low, high):
+                day = period_of[block[row] - start]
+                for later in range(row + 1, high):
+                    j = bin_of(block[later] - block[row], bits) - 1
+                    pairs[day, of, j] += 1
+                    by_group[group[i], j] += 1
+            continue
+        for row in range(low, high):
+            nearest[row] = row + 1
+        for j in range(columns):
+            right = low
             for row in range(low, high):
                 b = block[row] - start
                 if b + edges[j] >= n_blocks:
                     break
-                day = period_of[b]
-                chance = observed[min(b + edges[j + 1], n_blocks)] - observed[b + edges[j]]
-                chances[j, day, of] += chance
-                chances_by_group[j, group[i]] += chance
-                if low + 1 == high:
-                    continue
-                while left < high and block[left] - start < b + edges[j]:
-                    left += 1
                 while right < high and block[right] - start < b + edges[j + 1]:
                     right += 1
-                pairs[j, day, of] += right - left
-                by_group[j, group[i]] += right - left
+                pairs[period_of[b], of, j] += right - nearest[row]
+                by_group[group[i], j] += right - nearest[row]
+                # What this column ends with the next begins with.
+                nearest[row] = right
+    for day in range(whole.shape[0]):
+        _add_whole(whole[day], edges, chances[day])
+    _add_whole(whole_by_group, edges, chances_by_group)
+
+
+@compiled
+def _add_whole(visits, edges, chances):
+    """Add the chances of whole columns: all their lags for each visit that has so many or more."""
+    for row in range(visits.shape[0]):
+        more = 0
+        for j in range(edges.size - 2, -1, -1):
+            more += visits[row, j + 1]
+            chances[row, j] += more * (edges[j + 1] - edges[j])
 
 
 @compiled

@@ -14,7 +14,7 @@ from rollstate.profile import kernels
 from rollstate.profile.classes import activity
 from rollstate.profile.grid import CLASSES, GAPS, LAGS, TOUCHES
 from rollstate.profile.plan import BINS, GROUPS, Plan, plan
-from rollstate.profile.tables import TABLES, Profile, gathered
+from rollstate.profile.tables import TABLES, Profile, added, gathered
 from rollstate.traces import store
 from rollstate.traces.schema import Capability, Trace
 
@@ -89,8 +89,8 @@ class _Total:
         period = np.searchsorted(cut.periods, np.arange(cut.start, cut.stop), "right") - 1
         self.period_of = period.astype(np.uint16)
         lags, periods = len(self.edges) - 1, len(cut.periods) - 1
-        self.pairs, self.chances = (np.zeros((lags, periods, 32), np.int64) for _ in range(2))
-        self.by_group, self.group_chances = (np.zeros((lags, GROUPS), np.int64) for _ in range(2))
+        self.pairs, self.chances = (np.zeros((periods, 32, lags), np.int64) for _ in range(2))
+        self.by_group, self.group_chances = (np.zeros((GROUPS, lags), np.int64) for _ in range(2))
         self.time = np.zeros((BINS, 4), np.int64)
 
     def add(self, part: Trace) -> None:
@@ -155,8 +155,8 @@ class _Total:
             at, kind, begins, group, category, cuts, GAPS.bits, LAGS.bits, key, by_group, entry, duration
         )
         pieces = _unpacked_pieces(_cells(key[:n], sum_entry=entry[:n], sum_duration=duration[:n]), labels)
-        self.frames["pieces"].append(gathered("pieces", [pieces]))
-        self.frames["sums"].append(gathered("sums", [pieces]))
+        self.frames["pieces"].append(pieces.select(list(TABLES["pieces"])).cast(pl.Schema(TABLES["pieces"])))
+        self.frames["sums"].append(added("sums", [pieces]))
         self.frames["pieces_by_group"].append(_unpacked_groups(_cells(by_group[:n])))
 
         spans = np.array(cut.spans, np.int64)
@@ -173,8 +173,8 @@ class _Total:
         self.frames["hot"].append(_unpacked_hot(cells))
 
         kernels.reuse(
-            at, kind, begins, group, self.edges, self.observed, cut.start, self.period_of, self.pairs, self.chances,
-            self.by_group, self.group_chances,
+            at, kind, begins, group, self.edges, LAGS.bits, self.observed, cut.start, self.period_of, self.pairs,
+            self.chances, self.by_group, self.group_chances,
         )  # fmt: skip
         kernels.over_time(at, kind, begins, block, starts, cut.start, cut.bin_blocks, self.time)
         per_slot = self._per_slot(kind, begins, group, category, labels)
@@ -212,23 +212,23 @@ class _Total:
         )
         if contracts.is_empty():
             raise InputError(f"profile: {self.stamp.describe()} hold no access; choose a wider window")
-        lag, period, accesses = np.nonzero(self.chances)
+        period, accesses, lag = np.nonzero(self.chances)
         pairs = pl.DataFrame(
             {
                 "lag": lag + 1,
                 "period": period,
                 "accesses": accesses,
-                "sum_pairs": self.pairs[lag, period, accesses],
-                "sum_chances": self.chances[lag, period, accesses],
+                "sum_pairs": self.pairs[period, accesses, lag],
+                "sum_chances": self.chances[period, accesses, lag],
             }
         )
-        lag, group = np.nonzero(self.group_chances)
+        group, lag = np.nonzero(self.group_chances)
         by_group = pl.DataFrame(
             {
                 "lag": lag + 1,
                 "group": group,
-                "sum_pairs": self.by_group[lag, group],
-                "sum_chances": self.group_chances[lag, group],
+                "sum_pairs": self.by_group[group, lag],
+                "sum_chances": self.group_chances[group, lag],
             }
         )
         used = np.flatnonzero(self.time[:, 0])
@@ -363,7 +363,7 @@ def _unpacked_groups(cells: pl.DataFrame) -> pl.DataFrame:
     frame = _fields(cells, widths).with_columns(
         pl.col("event").cast(pl.Boolean), activity=activity(pl.col("accesses"))
     )
-    return gathered("pieces_by_group", [frame])
+    return added("pieces_by_group", [frame])
 
 
 def _unpacked_ends(cells: pl.DataFrame, cut: Plan) -> pl.DataFrame:
@@ -379,7 +379,7 @@ def _unpacked_ends(cells: pl.DataFrame, cut: Plan) -> pl.DataFrame:
     frame = _fields(cells, widths)
     fold = np.array([cut.fold_from(at) for at in cut.spans[:-1]])[frame["span"].to_numpy()]
     frame = frame.with_columns(pl.col("event").cast(pl.Boolean), fold=pl.Series(fold))
-    return gathered("ends_by_class", [frame])
+    return added("ends_by_class", [frame])
 
 
 def _unpacked_hot(cells: pl.DataFrame) -> pl.DataFrame:

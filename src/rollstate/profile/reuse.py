@@ -87,7 +87,13 @@ def by_class(profile: Profile, *, draws: int = 400, seed: int, level: float = 0.
     """Return `by_lag` for slots by how often they are touched in all, with ``touches_low`` and ``touches_high``.
 
     The class is that of the whole trace, so it looks ahead: it says where reuse is, and is no rule for a cache.
+
+    Raises
+    ------
+    InputError
+        If the profile was saved without the classes, to stay small.
     """
+    profile.require("pairs", "accesses")
     frames = []
     for code in profile.pairs["accesses"].unique().sort().to_list():
         touches_low, touches_high = access_bounds(np.array([code]))

@@ -129,7 +129,8 @@ MERGED = 255
 """Class of what a coarsened profile no longer tells apart."""
 
 JOINED = 4
-"""Groups of ``ends_by_class`` that become one where the file would be too large."""
+"""Neighbouring values of the columns of `COARSER` that become one where the file would be too large."""
+COARSER = ("group", "idle")
 
 LADDER = (
     ("ends_by_class", "group"),
@@ -138,12 +139,15 @@ LADDER = (
     ("pieces", "gap"),
     ("ends_by_class", "gap"),
     ("pieces", "kind"),
+    ("pieces_by_group", "group"),
+    ("hot", "idle"),
     ("ends_by_class", "accesses"),
     ("pieces", "accesses"),
+    ("pairs", "accesses"),
 )
 """Columns that are merged, one after the other, where a file would be too large; totals stay as they are.
 
-Of ``group`` every `JOINED` become one, any other column becomes `MERGED`.
+Of a column of `COARSER` every `JOINED` values become one, any other column becomes `MERGED`.
 """
 
 
@@ -163,11 +167,16 @@ def _is_sum(name: str) -> bool:
 
 def gathered(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
     """Add up frames of a table, cell by cell, in the order of their keys."""
+    return added(table, frames).sort(keys(table))
+
+
+def added(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Add up frames of a table, cell by cell, in any order."""
     schema = TABLES[table]
     frame = pl.concat(
         [pl.DataFrame(schema=schema), *(one.select(list(schema)).cast(pl.Schema(schema)) for one in frames)]
     )
-    return frame.group_by(keys(table)).agg(pl.col(sums(table)).sum()).sort(keys(table)).select(list(schema))
+    return frame.group_by(keys(table)).agg(pl.col(sums(table)).sum()).select(list(schema))
 
 
 @dataclass(frozen=True)
@@ -207,13 +216,17 @@ class Profile:
         """Return the profile with the first columns of `LADDER` merged."""
         frames: dict[str, Any] = {name: self.table(name) for name in TABLES}
         for table, column in LADDER[self.merged : merged]:
-            merge = pl.col(column) // JOINED if column == "group" else pl.lit(MERGED, _U8)
+            merge = pl.col(column) // JOINED if column in COARSER else pl.lit(MERGED, _U8)
             frames[table] = gathered(table, [frames[table].with_columns(merge.alias(column))])
         return dataclasses.replace(self, merged=max(self.merged, merged), **frames)
 
+    def tells(self, table: str, column: str) -> bool:
+        """Whether a column of `LADDER` is as fine as in memory."""
+        return (table, column) not in LADDER[: self.merged]
+
     def require(self, table: str, column: str) -> None:
         """Raise `InputError` where a column was merged."""
-        if (table, column) in LADDER[: self.merged]:
+        if not self.tells(table, column):
             raise InputError(
                 f"this profile was saved without {column!r} in {table}, to stay small; take the one in memory, made "
                 "from the trace"

@@ -9,7 +9,7 @@ from rollstate.chapters.execution import study
 from rollstate.chapters.execution.parameters import Execution
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
-from rollstate.execution import conflicts
+from rollstate.execution import conflicts, engines
 from rollstate.traces import importing
 
 P = Execution(
@@ -110,8 +110,9 @@ def test_replays_are_counted_by_how_near_they_are():
 def test_a_model_is_judged_in_turn_and_over_all_halvings():
     fit = pl.DataFrame({"predicted": [1.0, 2.0, 4.0], "measured": [1.0, 2.0, 4.0]})
     every = pl.DataFrame({"rank_correlation": [0.2, 0.4, 0.9], "log_error": [0.1, 0.2, 0.3]})
-    found = study.judged(fit, every)
+    found = study.judged(fit, every, engines.Judged(0.6, 0.2))
     assert (found["rank_correlation"], found["log_error"], found["halvings"]) == (1, 0, 3)
+    assert (found["rank_correlation_unfitted"], found["log_error_unfitted"]) == (0.6, 0.2)
     middle = found["rank_correlation_halvings"]
     assert middle.value == pytest.approx(0.5)
     assert 0.2 <= middle.low < middle.value < middle.high <= 0.9

@@ -33,7 +33,8 @@ ENGINES = ("locks", "optimistic, validated", "optimistic rounds", "two phases")
 
 MEASURED = (
     "replayed", "accepted", "exact", "transactions", "by_py_evm", "strict_below", "lazy_below", "rank_correlation",
-    "log_error", "halvings", "rank_correlation_halvings", "log_error_halvings", "tps_variation", "gas_variation",
+    "log_error", "halvings", "rank_correlation_halvings", "log_error_halvings", "rank_correlation_unfitted",
+    "log_error_unfitted", "tps_variation", "gas_variation",
 )  # fmt: skip
 """Results that need measured blocks."""
 
@@ -304,7 +305,7 @@ ENGINE_FIELDS = ("rule", "cost", "overhead", "lock", "serial", "retry", "fixed")
 
 
 def block_stm(fit: pl.DataFrame, p: Execution) -> pl.DataFrame:
-    """Return what the engine that counts most in each fit says of Block-STM's benchmark beside what its authors published (32 threads).
+    """Return what the engine nearest to each half says of Block-STM's benchmark beside what its authors published (32 threads).
 
     Gelashvili and others (2022), https://arxiv.org/abs/2203.06871: two random accounts for each transaction.
     """
@@ -414,7 +415,9 @@ def quoted(frame: pl.DataFrame, p: Execution) -> dict[str, Estimate | int]:
     }
 
 
-def judged(fit: pl.DataFrame, every: pl.DataFrame) -> dict[str, float | int | Estimate]:
+def judged(
+    fit: pl.DataFrame, every: pl.DataFrame, unfitted: engines.Judged
+) -> dict[str, float | int | Estimate]:
     """Return how far out-of-sample predictions are from measured speed-ups, by names of results.
 
     Parameters
@@ -423,12 +426,16 @@ def judged(fit: pl.DataFrame, every: pl.DataFrame) -> dict[str, float | int | Es
         `engines.two_halves`.
     every : polars.DataFrame
         `engines.every_half`: its means, with the range that holds 95 % of all ways to halve the blocks.
+    unfitted : Judged
+        `engines.unfitted`.
     """
     found = engines.judge(fit["predicted"].to_list(), fit["measured"].to_list())
     out: dict[str, float | int | Estimate] = {
         "rank_correlation": found.rank_correlation,
         "log_error": found.log_error,
         "halvings": every.height,
+        "rank_correlation_unfitted": unfitted.rank_correlation,
+        "log_error_unfitted": unfitted.log_error,
     }
     for name in ("rank_correlation", "log_error"):
         values = every[name].to_numpy()

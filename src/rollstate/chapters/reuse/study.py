@@ -116,7 +116,12 @@ def level(one: Profile, p: Reuse) -> Estimate:
 
 
 def by_class(one: Profile, p: Reuse) -> pl.DataFrame:
-    """Return R(L) by how often a slot is touched in all: ``touches`` in words, ``least``, ``lag``, ``reuse``, ends."""
+    """Return R(L) by how often a slot is touched in all: ``touches`` in words, ``least``, ``lag``, ``reuse``, ends.
+
+    Without a row where the profile was saved without the classes, to stay small.
+    """
+    if not one.tells("pairs", "accesses"):
+        return pl.DataFrame(schema={"touches": pl.String, "least": pl.Int64, "lag": pl.Float64})
     table = reuse.by_class(one, draws=p.draws, seed=p.seed).filter(pl.col("touches_low") > 1)
     timed = one.plan.block_s is not None
     words = pl.when(pl.col("touches_low") == pl.col("touches_high")).then(
@@ -148,7 +153,9 @@ def factors(lags: pl.DataFrame, classes: pl.DataFrame, unit: str) -> Answer:
             found["class_factor"] = near["reuse"][-1] / near["reuse"][0]
     missing = tuple({"lag_factor", "class_factor"} - set(found))
     return Answer(
-        found, missing, "The window is too short for slots to be told apart by how often they are touched."
+        found,
+        missing,
+        "The window is too short, or the profile too coarse, for slots to be told apart by how often they are touched.",
     )
 
 
