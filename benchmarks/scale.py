@@ -2,7 +2,7 @@
 
 ``python benchmarks/scale.py [ACCESSES] [few|many|long ...] [traces|eda|survival|tiering ...]``; the shapes are those of
 ``benchmarks/profile.py``. Each chapter is measured in a process of its own, after one on a small trace has compiled
-what is compiled.
+what is compiled. A line is a row of the table of ``docs/scale.md``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,13 @@ from pathlib import Path
 from profile import SHAPES, make_trace
 
 CHAPTERS = ("traces", "eda", "survival", "tiering")
+WORDS = {"few": "few busy slots", "many": "many slots", "long": "long and sparse"}
+"""The shapes as the table names them."""
+GOALS = {
+    1_000_000: {"traces": (7, 1), "eda": (20, 1), "survival": (20, 1.5), "tiering": (20, 1.5)},
+    10_000_000: {"traces": (60, 2), "eda": (120, 3), "survival": (120, 3), "tiering": (120, 3)},
+}
+"""Seconds and gigabytes that a chapter should not exceed, by the number of accesses."""
 
 
 def traces(folder: str) -> None:
@@ -77,7 +84,7 @@ def tiering(folder: str) -> None:
 
 
 def main() -> None:
-    """Print a line for each shape and chapter."""
+    """Print a row for each shape and chapter."""
     if sys.argv[1:2] == ["measure"]:
         begun = time.perf_counter()
         globals()[sys.argv[2]](sys.argv[3])
@@ -86,6 +93,7 @@ def main() -> None:
         print(json.dumps((seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)))
         return
     size = int(float(sys.argv[1])) if len(sys.argv) > 1 else 1_000_000
+    print("| shape | chapter | seconds | processor | peak memory | goal |\n|---|---|---|---|---|---|")
     for shape in [name for name in sys.argv if name in SHAPES] or SHAPES:
         for chapter in [name for name in sys.argv if name in CHAPTERS] or CHAPTERS:
             with tempfile.TemporaryDirectory() as name:
@@ -94,9 +102,21 @@ def main() -> None:
                     command = [sys.executable, __file__, "measure", chapter, str(folder)]
                     done = subprocess.run(command, capture_output=True, text=True, check=True)
             seconds, processor, memory = json.loads(done.stdout.splitlines()[-1])
-            print(
-                f"{shape:<5} {chapter:<9} {seconds:6.1f} s ({processor:.1f} s of processor), peak {memory:.2f} GiB"
-            )
+            row = (WORDS[shape], chapter, f"{seconds:.1f}", f"{processor:.1f}", f"{memory:.2f} GiB")
+            print(f"| {' | '.join((*row, _verdict(size, chapter, seconds, memory)))} |", flush=True)
+
+
+def _verdict(size: int, chapter: str, seconds: float, memory: float) -> str:
+    """Return whether the goal at a number of accesses is met, in words."""
+    if size not in GOALS:
+        return "none set"
+    most, gigabytes = GOALS[size][chapter]
+    missed = [
+        name
+        for name, over in (("time", seconds > most), ("memory", memory * 1.073741824 > gigabytes))
+        if over
+    ]
+    return f"missed: {' and '.join(missed)}" if missed else "met"
 
 
 if __name__ == "__main__":

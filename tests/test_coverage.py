@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollstate import coverage
+from rollstate.bootstrap import cluster_samples
 from rollstate.errors import InputError
 from rollstate.traces import block_access_list, summary
 from tests.needs import examples
@@ -126,6 +127,33 @@ def test_discovery_as_observed_counts_distinct_slots_block_by_block():
     assert table["seen"].to_list() == [1, 2, 2]
     assert table["mean"][-1] == 2
     assert (table["low"] <= table["high"]).all()
+
+
+def test_a_long_window_shows_some_of_the_points_of_the_whole_curve(monkeypatch):
+    rng = np.random.default_rng(3)
+    touches = [(100 + int(b), None, 1, int(s), False) for b, s in rng.integers(0, (400, 90), (600, 2))]
+    trace = make_trace(touches, stop=500)
+    whole = coverage.discovery(trace, orders=9, seed=2)
+    monkeypatch.setattr(coverage, "POINTS", 12)
+    some = coverage.discovery(trace, orders=9, seed=2)
+    assert 12 <= some.height <= 14
+    assert {1, 200, 320, 400} <= set(some["blocks"])
+    assert some.equals(whole.join(some.select("blocks"), on="blocks", how="semi"))
+
+
+def test_intervals_from_sums_are_those_of_the_copied_units():
+    rng = np.random.default_rng(4)
+    counts, clusters = rng.geometric(0.3, 200), rng.integers(0, 25, 200)
+    found = coverage.concentration(counts, clusters, (0.01, 0.1), replicates=50, seed=7)
+    drawn = []
+    for rows in cluster_samples(clusters, 50, 7):
+        curve = coverage.concentration_curve(counts[rows])
+        drawn.append([*np.interp((0.01, 0.1), *curve), coverage.gini(*curve)])
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    assert found["low"].to_numpy() == pytest.approx(low)
+    assert found["high"].to_numpy() == pytest.approx(high)
+    curve = coverage.concentration_curve(counts)
+    assert found["value"][-1] == pytest.approx(coverage.gini(*curve))
 
 
 def test_unseen_share_predicts_the_next_block_where_blocks_are_exchangeable():

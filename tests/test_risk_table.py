@@ -104,3 +104,25 @@ def test_gaps_that_are_all_alike_have_no_index():
     table = ClusteredRiskTable.of(np.full(20, 1.0), np.ones(20, bool)).whole
     with pytest.raises(InputError, match="no maximum"):
         index_of(table, 0.5)
+
+
+@pytest.mark.parametrize("longest", [30, 3_000, 300_000])
+@pytest.mark.parametrize("threshold", [0.5, 1, 7, 20.5])
+def test_sums_from_each_gap_time_on_give_the_index_at_which_the_score_is_zero(longest, threshold):
+    """The score is taken spell by spell here: the series of long gaps and the sums of short ones agree with it."""
+    rng = np.random.default_rng(longest)
+    duration = np.ceil(np.minimum((1 - rng.random(2_000)) ** -1.25, longest))
+    event = (rng.random(2_000) < 0.8) & (duration < longest)
+    entry = np.floor(duration * np.where(rng.random(2_000) < 0.3, 0.5 * rng.random(2_000), 0.0))
+    alpha = index_of(ClusteredRiskTable.of(duration, event, entry).whole, threshold)
+    beyond = duration > threshold
+    t, ended, e = duration[beyond], event[beyond], np.maximum(entry[beyond], threshold)
+
+    # A gap of one block has probability one less what lies beyond, which the score leaves out: it has no step.
+    def likelihood(a):
+        event_log = np.log(
+            np.where(t > 1, np.maximum(t - 1, 1) ** -a - t**-a, 1.0), where=ended, out=np.zeros(len(t))
+        )
+        return np.sum(np.where(ended, event_log, -a * np.log(t)) + a * np.log(e))
+
+    assert likelihood(alpha) >= max(likelihood(alpha * 1.0001), likelihood(alpha * 0.9999))

@@ -6,8 +6,9 @@ https://doi.org/10.1017/CBO9780511802843.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -47,6 +48,11 @@ def cluster_samples(cluster: np.ndarray, draws: int, seed: int) -> Iterator[np.n
         yield order[np.repeat(begins[picked], sizes[picked]) + inside]
 
 
+RUN = 8_192
+"""Clusters that are added up at once: few enough for the processor's cache, and for BLAS to stay on one thread, so that
+sums do not depend on the number of processors."""
+
+
 @dataclass(frozen=True)
 class Resampling:
     """Samples of whole clusters with replacement, as how often each cluster is drawn; `resampling` makes one.
@@ -72,20 +78,37 @@ class Resampling:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sum of values, shape (n,), in each sample, shape (draws,)."""
-        return self._drawn(np.bincount(self.code, np.asarray(values, float), self.clusters))
+        return self.sums_of({"": values})[""]
+
+    def sums_of(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return `sums` of many columns by name, in one pass over the samples."""
+        by_cluster = [
+            np.bincount(self.code, np.asarray(one, float), self.clusters) for one in values.values()
+        ]
+        drawn = np.zeros((len(by_cluster), len(self.counts)))
+        for begin in range(0, self.clusters, RUN):
+            parts = [column[begin : begin + RUN] for column in by_cluster]
+            for place, counts in enumerate(self.counts[:, begin : begin + RUN]):
+                often = counts.astype(float)
+                drawn[:, place] += [often @ part for part in parts]
+        return dict(zip(values, drawn, strict=True))
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of values, shape (n,), in each sample, shape (draws,)."""
-        return self.sums(values) / self._drawn(np.bincount(self.code, minlength=self.clusters).astype(float))
+        return self.sums(values) / self._rows
 
-    def _drawn(self, by_cluster: np.ndarray) -> np.ndarray:
-        # Sample by sample: all counts as floats at once would take eight times their memory.
-        return np.array([drawn @ by_cluster for drawn in self.counts])
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        """Number of rows of each sample, shape (draws,)."""
+        return self.sums(np.ones(len(self.code)))
 
-    def weights(self) -> Iterator[np.ndarray]:
-        """Yield how often each row occurs in each sample, shape (n,), for statistics that are no sums."""
-        for drawn in self.counts:
-            yield drawn[self.code].astype(float)
+    def means_of(self, values: Mapping[str, np.ndarray], level: float = 0.95) -> dict[str, Estimate]:
+        """Return `mean` of many columns by name, in one pass over the samples."""
+        values = {name: np.asarray(one, float) for name, one in values.items()}
+        sums = self.sums_of(values)
+        return {
+            name: self.estimate(one.mean(), sums[name] / self._rows, level) for name, one in values.items()
+        }
 
     def mean(self, values: np.ndarray, level: float = 0.95) -> Estimate:
         """Return the mean of values, shape (n,), with its percentile interval; without one for a single cluster."""

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 import polars as pl
+from scipy import sparse, special
 
-from rollstate.bootstrap import cluster_samples, percentile_interval
+from rollstate.bootstrap import cluster_weights, percentile_interval
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.traces.schema import Trace
@@ -127,32 +128,49 @@ def concentration(
         One row per element of `top` and a last one with ``top`` null, the Gini coefficient: ``top``, ``value``,
         ``low``, ``high``; the ends are null for a single cluster, which says nothing about others.
     """
+    # Units with the same count are one straight piece of the curve: it needs how many there are of each.
+    size, code = np.unique(np.asarray(counts), return_inverse=True)
 
-    def measures(rows: np.ndarray | slice) -> np.ndarray:
-        units, share = concentration_curve(counts[rows])
+    def measures(often: np.ndarray) -> np.ndarray:
+        units, mass = np.cumsum(often[::-1]), np.cumsum((often * size)[::-1])
+        units, share = np.r_[0.0, units / units[-1]], np.r_[0.0, mass / mass[-1]]
         return np.append(np.interp(top, units, share), gini(units, share))
 
-    low, high = _ends(measures, clusters, replicates, seed, level)
-    return pl.DataFrame({"top": [*top, None], "value": measures(slice(None)), "low": low, "high": high})
+    value, low, high = _ends(measures, np.ones(len(code)), code, clusters, replicates, seed, level)
+    return pl.DataFrame({"top": [*top, None], "value": value, "low": low, "high": high})
 
 
 def _ends(
     measures: Callable[[np.ndarray], np.ndarray],
+    counts: np.ndarray,
+    code: np.ndarray,
     clusters: np.ndarray,
     replicates: int,
     seed: int,
     level: float,
-) -> tuple[pl.Series, pl.Series]:
-    """Return the ends of percentile intervals of `measures` over resampled clusters; null for a single cluster.
+) -> tuple[np.ndarray, pl.Series, pl.Series]:
+    """Return measures of counts that add up over units, and the ends of percentile intervals over resampled clusters.
 
-    A measure may be nan in a replicate that lacks its units; such a replicate says nothing about it.
+    The ends are null for a single cluster. A measure may be nan in a replicate that lacks its units; such a replicate
+    says nothing about it.
+
+    Parameters
+    ----------
+    measures : callable
+        Of the sum of `counts` at each code, shape (k,).
+    counts, code, clusters : array, shape (n,)
+        What each unit counts, where, and in which cluster.
     """
-    if (clusters == clusters[0]).all():
-        nothing = pl.Series([None] * len(measures(np.arange(len(clusters)))), dtype=pl.Float64)
-        return nothing, nothing
-    draws = np.stack([measures(rows) for rows in cluster_samples(clusters, replicates, seed)])
+    cluster = np.unique(clusters, return_inverse=True)[1]
+    table = sparse.coo_array((np.asarray(counts, float), (code, cluster))).tocsr()
+    value = measures(table @ np.ones(table.shape[1]))
+    if table.shape[1] < 2:
+        nothing = pl.Series([None] * len(value), dtype=pl.Float64)
+        return value, nothing, nothing
+    weights = cluster_weights(table.shape[1], replicates, seed)
+    draws = np.stack([measures(table @ drawn.astype(float)) for drawn in weights])
     low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return pl.Series(low), pl.Series(high)
+    return value, pl.Series(low), pl.Series(high)
 
 
 def write_share(
@@ -181,24 +199,22 @@ def write_share(
     busiest = int(blocks.max())
     ends = np.array(bounds or [2**power for power in range(busiest.bit_length() + 1)])
     group = np.searchsorted(ends, blocks)
-    classes = np.unique(group)
+    classes, place = np.unique(group, return_inverse=True)
 
-    def shares(rows: np.ndarray | slice) -> np.ndarray:
-        wrote, touched = (
-            np.bincount(group[rows], count[rows], minlength=len(ends) + 1)[classes]
-            for count in (written, blocks)
-        )
+    def shares(sums: np.ndarray) -> np.ndarray:
+        wrote, touched = np.split(sums, 2)
         with np.errstate(invalid="ignore"):
             return wrote / touched
 
-    low, high = _ends(shares, slots["contract_id"].to_numpy(), replicates, seed, level)
+    both, contract = np.r_[place, place + len(classes)], np.tile(slots["contract_id"].to_numpy(), 2)
+    share, low, high = _ends(shares, np.r_[written, blocks], both, contract, replicates, seed, level)
     return pl.DataFrame(
         {
             "fewest": np.append(0, ends)[classes] + 1,
             "most": np.minimum(np.append(ends, busiest)[classes], busiest),
             "slots": np.bincount(group)[classes],
             "events": np.bincount(group, blocks)[classes].astype(np.int64),
-            "share": shares(slice(None)),
+            "share": share,
             "low": low,
             "high": high,
         }
@@ -215,8 +231,9 @@ def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> p
     Returns
     -------
     polars.DataFrame
-        ``blocks`` 1..B, ``seen``, ``mean``, ``low``, ``high``; distinct slots. Blocks that were not observed are no
-        blocks here: of a trace of every k-th block the curve is that of these alone, below that of all.
+        ``blocks`` 1..B, ``seen``, ``mean``, ``low``, ``high``; distinct slots. Of more than `POINTS` blocks about as
+        many numbers are given, evenly spread, with the half and the last fifth among them. Blocks that were not
+        observed are no blocks here: of a trace of every k-th block the curve is that of these alone, below that of all.
     """
     rows = events(trace)
     observed = trace.blocks["observed"].to_numpy()
@@ -225,33 +242,45 @@ def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> p
     block = ordinal[(rows["block_number"] - trace.capability.window_start).to_numpy()]
     first_row = np.flatnonzero(np.diff(rows["slot_id"].to_numpy(), prepend=np.iinfo(np.uint32).max))
 
-    def seen(rank: np.ndarray) -> np.ndarray:
-        return np.cumsum(np.bincount(np.minimum.reduceat(rank[block], first_row), minlength=n_blocks))
+    shown = np.unique(np.linspace(1, n_blocks, min(n_blocks, POINTS)).astype(int))
+    shown = np.union1d(shown, [max(1, n_blocks // 2), max(1, n_blocks - max(1, n_blocks // 5))])
+    place = np.searchsorted(shown, np.arange(1, n_blocks + 1)).astype(np.int32)
 
-    rng = np.random.default_rng(seed)
-    draws = np.stack([seen(rng.permutation(n_blocks)) for _ in range(orders)])
+    def seen(rank: np.ndarray) -> np.ndarray:
+        found = place[np.minimum.reduceat(rank[block], first_row)]
+        return np.cumsum(np.bincount(found, minlength=len(shown)))
+
+    rng, in_order = np.random.default_rng(seed), np.arange(n_blocks, dtype=np.int32)
+    draws = np.stack([seen(rng.permutation(in_order)) for _ in range(orders)])
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pl.DataFrame(
         {
-            "blocks": np.arange(1, n_blocks + 1),
-            "seen": seen(np.arange(n_blocks)),
-            "mean": _rarefaction(np.diff(np.append(first_row, len(block))), n_blocks),
+            "blocks": shown,
+            "seen": seen(in_order),
+            "mean": _rarefaction(np.diff(np.append(first_row, len(block))), n_blocks, shown),
             "low": low,
             "high": high,
         }
     )
 
 
-def _rarefaction(blocks_of_slot: np.ndarray, n_blocks: int) -> np.ndarray:
-    """Return the expected distinct slots in m of the blocks drawn at random, for m = 1..n_blocks."""
+POINTS = 2_000
+"""Numbers of blocks at which `discovery` is given, where there are more blocks."""
+
+
+def _rarefaction(blocks_of_slot: np.ndarray, n_blocks: int, at: np.ndarray) -> np.ndarray:
+    """Return the expected distinct slots in m of the blocks drawn at random, for each m of `at`."""
     of_count = np.bincount(blocks_of_slot, minlength=n_blocks + 1).astype(np.float64)
     present = np.flatnonzero(of_count)
-    # P(a slot in k blocks is in none of m) = C(B-k, m) / C(B, m), grown one drawn block at a time.
-    absent = np.ones(len(present))
-    out = np.empty(n_blocks)
-    for m in range(n_blocks):
-        absent *= np.maximum(n_blocks - present - m, 0) / (n_blocks - m)
-        out[m] = of_count[present] @ (1.0 - absent)
+    out = np.empty(len(at))
+    for place, m in enumerate(at):
+        # P(a slot in k blocks is in none of m) = C(B-k, m) / C(B, m) = C(B-m, k) / C(B, k).
+        left = n_blocks - m
+        some = present[present <= left]
+        logs = special.betaln(n_blocks - some + 1, some + 1) - special.betaln(left - some + 1, some + 1)
+        logs += np.log1p(n_blocks) - np.log1p(left)
+        absent = np.r_[np.exp(logs), np.zeros(len(present) - len(some))]
+        out[place] = of_count[present] @ (1.0 - absent)
     return out
 
 

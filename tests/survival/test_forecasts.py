@@ -8,7 +8,8 @@ from rollstate import intervals
 from rollstate.errors import InputError
 from rollstate.product_limit import kaplan_meier, survival_at
 from rollstate.survival import forecasts, landmarks
-from rollstate.survival.spells import add_covariates
+from rollstate.survival.spells import add_covariates, matrix
+from rollstate.survival.steps import access_probability
 from rollstate.traces import synthetic
 
 COVARIATES = ["log_accesses", "log_prev_gap", "first_gap", "log_rate", "log_co_contract"]
@@ -83,6 +84,18 @@ def test_every_forecast_is_a_probability_that_grows_with_the_horizon(made):
         assert (long >= short - 1e-9).all(), name
         mixed = forecast.access_probability(rows, each)
         assert np.allclose(mixed, np.where(each == 10, short, long), rtol=1e-12, atol=1e-15), name
+
+
+def test_rows_that_are_asked_for_many_horizons_answer_as_for_each(made):
+    *_, fitted, rows, _ = made
+    idle = rows["idle"].to_numpy().astype(float)
+    for name, forecast in fitted.items():
+        at = forecast.within(rows)
+        for horizon in (1.0, 30, np.arange(len(rows)) % 90 + 1.0):
+            assert np.array_equal(at(horizon), forecast.access_probability(rows, horizon)), name
+        if isinstance(forecast, forecasts.SpellForecast):
+            x = matrix(rows, forecast.model.names)
+            assert np.array_equal(at(30), access_probability(forecast.model, idle, 30, x)), name
 
 
 def test_a_landmark_model_uses_what_was_known(made):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
@@ -33,6 +34,24 @@ def test_the_calibration_line_is_a_logistic_regression():
     kept = np.clip(p, calibration.FLOOR, 1 - calibration.FLOOR)
     peer = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1_000).fit(np.log(kept / (1 - kept))[:, None], y)
     assert scores.calibration_line(p, y) == pytest.approx([peer.intercept_[0], peer.coef_[0, 0]], abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_line_is_that_of_statsmodels(seed):
+    rng = np.random.default_rng(seed)
+    n = rng.integers(6, 60)
+    x, y, weight = np.round(rng.normal(0, 2, n), 1), rng.random(n), rng.integers(1, 9, n)
+    model = sm.GLM(y, np.c_[np.ones(n), x], family=sm.families.Binomial(), freq_weights=weight)
+    wanted = model.fit(tol=1e-12, maxiter=200).params
+    assert calibration.logistic_line(x, y, weight) == pytest.approx(wanted, rel=1e-7, abs=1e-7)
+
+
+def test_forecasts_that_are_all_alike_have_the_level_of_the_answers():
+    y, weight = np.array([0.2, 0.9, 1.0]), np.array([1, 2, 4])
+    intercept, slope = calibration.logistic_line(np.full(3, 1.7), y, weight)
+    level = weight @ y / weight.sum()
+    assert intercept + 1.7 * slope == pytest.approx(np.log(level / (1 - level)), rel=1e-12)
+    assert slope == pytest.approx(1.7 * intercept)
 
 
 def test_labels_at_random_have_a_line_too():
@@ -183,10 +202,11 @@ def test_forecasts_that_are_none_are_refused(p, y):
         scores.check_forecast(np.array(p), np.array(y))
 
 
-def test_refits_by_weight_are_the_fits_one_by_one():
+def test_refits_of_samples_are_the_fits_of_their_rows_one_by_one():
     rng = np.random.default_rng(5)
     p, y = rng.random(200).round(1), (rng.random(200) < 0.4).astype(float)
-    weights = [rng.integers(0, 3, 200).astype(float) for _ in range(4)]
+    samples = resampling(rng.integers(0, 30, 200), 4, 1)
     at = np.linspace(0, 1, 21)
-    for one, weight in zip(calibration.refit_isotonic(p, y, weights), weights, strict=True):
+    for one, drawn in zip(calibration.refit_isotonic(p, y, samples), samples.counts, strict=True):
+        weight = drawn[samples.code].astype(float)
         assert np.array_equal(one.predict(at), calibration.fit_isotonic(p, y, weight).predict(at))

@@ -154,7 +154,10 @@ def test_autocorrelation_of_a_known_series():
         dependence.autocorrelation(series, 6)
 
 
-def test_noise_is_not_called_periodic_and_a_wave_is():
+@pytest.mark.parametrize("enough", [1, 100_000])
+def test_noise_is_not_called_periodic_and_a_wave_is(enough, monkeypatch):
+    """With few first shuffles, as of many series, and with many."""
+    monkeypatch.setattr(dependence, "ENOUGH", enough)
     rng = np.random.default_rng(4)
     noise = rng.poisson(5, (60, 100)).astype(float)
     wave = rng.poisson(5 + 4 * np.sin(np.arange(100) * 2 * np.pi / 8), (20, 100)).astype(float)

@@ -322,7 +322,7 @@ def _saving(
     against = min(total, key=lambda name: total[name])
     if not total[against]:
         return Saving(0.0, None, None, against, *ends)
-    least = np.min([samples.sums(cost) for cost in simple.values()], axis=0)
+    least = np.min(list(samples.sums_of(simple).values()), axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = 1 - samples.sums(own) / least
     found = samples.estimate(1 - own.sum() / total[against], drawn)

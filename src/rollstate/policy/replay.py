@@ -177,7 +177,7 @@ def _frame(
     sums: Any, simple: Any, bound: Any, exposure: np.ndarray, events: np.ndarray, samples: Resampling
 ) -> pl.DataFrame:
     judged = exposure > 0
-    drawn = {name: samples.sums(one.cost[judged]) for name, one in sums.items()}
+    drawn = samples.sums_of({name: one.cost[judged] for name, one in sums.items()})
     least, least_drawn = (
         min(sums[name].cost.sum() for name in simple),
         np.min([drawn[name] for name in simple], axis=0),

@@ -25,7 +25,7 @@ from scipy import linalg, stats
 
 from rollstate.errors import InputError, RollstateError
 from rollstate.survival.spells import Spells, check_finite, standardised
-from rollstate.survival.steps import Beyond, StepHazard, step_hazard
+from rollstate.survival.steps import Beyond, CumulativeHazard, StepHazard, step_hazard
 from rollstate.threads import one_thread
 
 Ties = Literal["efron", "breslow"]
@@ -146,14 +146,24 @@ class CoxModel:
         InputError
             If a stratum is unknown, a covariate is not finite, or a time lies beyond the last event.
         """
+        hazard = self.hazard_of(x, stratum, beyond)
+        return hazard(np.broadcast_to(np.asarray(times, float), len(np.atleast_2d(x))))
+
+    def hazard_of(
+        self, x: np.ndarray, stratum: np.ndarray | None = None, beyond: Beyond = "raise"
+    ) -> CumulativeHazard:
+        """Return `predict_cumulative_hazard` of rows as a function of their gap times, shape (n,)."""
         ratio = np.exp(self.predict_log_partial_hazard(x))
-        times = np.broadcast_to(np.asarray(times, float), ratio.shape)
         codes = self._codes(stratum, len(ratio))
-        hazard = np.empty(len(ratio))
-        for code in np.unique(codes):
-            rows = codes == code
-            hazard[rows] = self._baseline_at(code, times[rows], beyond)
-        return hazard * ratio
+        parts = [(int(code), np.flatnonzero(codes == code)) for code in np.unique(codes)]
+
+        def hazard(times: np.ndarray) -> np.ndarray:
+            base = np.empty(len(ratio))
+            for code, rows in parts:
+                base[rows] = self._baseline_at(code, times[rows], beyond)
+            return base * ratio
+
+        return hazard
 
     def predict_survival_function(
         self, times: np.ndarray, x: np.ndarray, stratum: np.ndarray | None = None, beyond: Beyond = "raise"

@@ -18,9 +18,14 @@ from rollstate.errors import InputError
 from rollstate.product_limit import nelson_aalen
 from rollstate.scalars import whole
 from rollstate.survival import cox, hazards, landmarks, parametric
+from rollstate.survival.hazards import PiecewiseHazard
+from rollstate.survival.parametric import ParametricModel
 from rollstate.survival.spells import from_frame, matrix, stratum_labels
-from rollstate.survival.steps import HazardModel, StepHazard, access_probability, step_hazard
+from rollstate.survival.steps import StepHazard, access_within, step_hazard
 from rollstate.threads import one_thread
+
+Within = Callable[[np.ndarray | float], np.ndarray]
+"""Probability of an access of rows within a horizon in blocks, one number for all rows or one for each, shape (n,)."""
 
 
 class Forecaster(Protocol):
@@ -36,6 +41,21 @@ class Forecaster(Protocol):
         horizon : array, shape (n,), or float
             Blocks, one number for all rows or one for each.
         """
+
+    def within(self, rows: pl.DataFrame) -> Within:
+        """Return `access_probability` of the rows as a function of the horizon: for many horizons of the same rows."""
+
+
+class _ByRows:
+    """What forecasters share: one horizon is a use of `within`."""
+
+    def within(self, rows: pl.DataFrame) -> Within:
+        """See `Forecaster.within`."""
+        raise NotImplementedError
+
+    def access_probability(self, rows: pl.DataFrame, horizon: np.ndarray | float) -> np.ndarray:
+        """See `Forecaster.access_probability`."""
+        return self.within(rows)(horizon)
 
 
 CURVE = "idle time alone"
@@ -70,7 +90,7 @@ PIECES = 10
 
 
 @dataclass(frozen=True)
-class CurveForecast:
+class CurveForecast(_ByRows):
     """One curve for all slots, given how long each has been idle.
 
     Attributes
@@ -81,10 +101,9 @@ class CurveForecast:
 
     hazard: StepHazard
 
-    def access_probability(self, rows: pl.DataFrame, horizon: np.ndarray | float) -> np.ndarray:
-        """See `Forecaster.access_probability`."""
-        idle = idle_times(rows)
-        return -np.expm1(self.hazard.at(idle, "tail") - self.hazard.at(idle + horizon, "tail"))
+    def within(self, rows: pl.DataFrame) -> Within:
+        """See `Forecaster.within`."""
+        return access_within(lambda times: self.hazard.at(times, "tail"), idle_times(rows))
 
     def survival(self, grid: np.ndarray) -> np.ndarray:
         """Return survival from the last access on at gap times, shape (g,)."""
@@ -92,7 +111,7 @@ class CurveForecast:
 
 
 @dataclass(frozen=True)
-class CoxForecast:
+class CoxForecast(_ByRows):
     """A Cox model on covariates of the last access, with the fitted tail of its stratum beyond the last event.
 
     Attributes
@@ -109,10 +128,10 @@ class CoxForecast:
     strata: tuple[str, ...] = ()
     commonest: str = ""
 
-    def access_probability(self, rows: pl.DataFrame, horizon: np.ndarray | float) -> np.ndarray:
-        """See `Forecaster.access_probability`."""
-        labels, x = self._labels(rows), matrix(rows, self.model.names)
-        return access_probability(self.model, idle_times(rows), horizon, x, stratum=labels, beyond="tail")
+    def within(self, rows: pl.DataFrame) -> Within:
+        """See `Forecaster.within`."""
+        hazard = self.model.hazard_of(matrix(rows, self.model.names), self._labels(rows), "tail")
+        return access_within(hazard, idle_times(rows))
 
     def curves(self, rows: pl.DataFrame, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the different survival curves from the last access on, and which of them each row has.
@@ -139,7 +158,7 @@ class CoxForecast:
 
 
 @dataclass(frozen=True)
-class SpellForecast:
+class SpellForecast(_ByRows):
     """A parametric or piecewise model on covariates of the last access.
 
     Attributes
@@ -148,15 +167,15 @@ class SpellForecast:
         The fit.
     """
 
-    model: HazardModel
+    model: PiecewiseHazard | ParametricModel
 
-    def access_probability(self, rows: pl.DataFrame, horizon: np.ndarray | float) -> np.ndarray:
-        """See `Forecaster.access_probability`."""
-        return access_probability(self.model, idle_times(rows), horizon, matrix(rows, self.model.names))
+    def within(self, rows: pl.DataFrame) -> Within:
+        """See `Forecaster.within`."""
+        return access_within(self.model.hazard_of(matrix(rows, self.model.names)), idle_times(rows))
 
 
 @dataclass(frozen=True)
-class LandmarkForecast:
+class LandmarkForecast(_ByRows):
     """A logistic regression on covariates taken at the landmark, for the one horizon it was fitted for.
 
     Attributes
@@ -175,11 +194,18 @@ class LandmarkForecast:
     coefficients: np.ndarray
     horizon: float
 
-    def access_probability(self, rows: pl.DataFrame, horizon: np.ndarray | float) -> np.ndarray:
-        """See `Forecaster.access_probability`; an `InputError` for another horizon than that of the fit."""
-        if not np.all(np.asarray(horizon) == self.horizon):
-            raise InputError(f"the landmark model is for a horizon of {self.horizon:g} blocks, not {horizon}")
-        return special.expit(self.intercept + matrix(rows, self.names) @ self.coefficients)
+    def within(self, rows: pl.DataFrame) -> Within:
+        """See `Forecaster.within`; an `InputError` for another horizon than that of the fit."""
+        p = special.expit(self.intercept + matrix(rows, self.names) @ self.coefficients)
+
+        def at(horizon: np.ndarray | float) -> np.ndarray:
+            if not np.all(np.asarray(horizon) == self.horizon):
+                raise InputError(
+                    f"the landmark model is for a horizon of {self.horizon:g} blocks, not {horizon}"
+                )
+            return p
+
+        return at
 
 
 def varying(frame: pl.DataFrame, covariates: Sequence[str], strata: Sequence[str] = ()) -> list[str]:

@@ -26,7 +26,7 @@ from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.survival import cox
 from rollstate.survival.spells import Spells, check_finite, standardised
-from rollstate.survival.steps import Beyond
+from rollstate.survival.steps import Beyond, CumulativeHazard
 from rollstate.threads import one_thread
 
 
@@ -128,10 +128,14 @@ class PiecewiseHazard:
 
     def predict_cumulative_hazard(self, times: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the cumulative hazard of each row at its own gap time, shape (n,)."""
+        return self.hazard_of(x)(np.broadcast_to(np.asarray(times, float), len(x)))
+
+    def hazard_of(self, x: np.ndarray) -> CumulativeHazard:
+        """Return the cumulative hazard of rows with covariates, shape (n, p), as a function of their gap times."""
         x = np.asarray(x, float)
         check_finite(x, self.names)
-        times = np.broadcast_to(np.asarray(times, float), len(x))
-        return (exposures(self.cuts, times) * self.piece_hazards(x)).sum(axis=1)
+        by_piece = self.piece_hazards(x)
+        return lambda times: (exposures(self.cuts, times) * by_piece).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -349,16 +353,36 @@ def _summed_leaves(
     threshold: np.ndarray,
     value: np.ndarray,
 ) -> np.ndarray:
-    """Return the sum of the leaves that each row of `x` with each last column of `middle` falls into."""
-    out = np.zeros((len(x), len(middle)))
-    last = x.shape[1]
+    """Return the sum of the leaves that each row of `x` with each last column of `middle`, ascending, falls into.
+
+    A node that asks for a covariate has one answer for all pieces, and one that asks for the last column cuts them in
+    two runs: a row walks each tree once, not once for each piece.
+    """
+    pieces, last = len(middle), x.shape[1]
+    until = np.searchsorted(middle, threshold, side="right")
+    out = np.zeros((len(x), pieces))
+    # Runs of pieces that still wait at a node; each cut leaves one more.
+    waiting = np.empty((pieces + 1, 3), np.int64)
     for i in range(len(x)):
-        for k in range(len(middle)):
-            for node in root:
+        for begin in root:
+            waiting[0, 0], waiting[0, 1], waiting[0, 2] = begin, 0, pieces
+            size = 1
+            while size:
+                size -= 1
+                node, low, high = waiting[size, 0], waiting[size, 1], waiting[size, 2]
                 while feature[node] >= 0:
-                    asked = middle[k] if feature[node] == last else x[i, feature[node]]
-                    node = left[node] if asked <= threshold[node] else right[node]
-                out[i, k] += value[node]
+                    if feature[node] != last:
+                        node = left[node] if x[i, feature[node]] <= threshold[node] else right[node]
+                    elif until[node] <= low:
+                        node = right[node]
+                    elif until[node] >= high:
+                        node = left[node]
+                    else:
+                        waiting[size, 0], waiting[size, 1], waiting[size, 2] = right[node], until[node], high
+                        size += 1
+                        node, high = left[node], until[node]
+                for k in range(low, high):
+                    out[i, k] += value[node]
     return out
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import optimize, stats
+from scipy import optimize, sparse, stats
 
 from rollstate.bootstrap import resampling
 from rollstate.errors import InputError
@@ -176,7 +176,7 @@ def cluster_simultaneous_band(
     return pl.DataFrame(frame, nan_to_null=True)
 
 
-CELLS = 20_000_000
+CELLS = 4_000_000
 """Numbers held at once by `log_survival_by_sample`."""
 
 
@@ -185,8 +185,9 @@ def log_survival_by_sample(
 ) -> np.ndarray:
     """Return the logarithm of the product-limit curve of samples of clusters, shape (samples, m).
 
-    Events and numbers at risk add up over clusters, so each is counted once per cluster and time, and no spell is
-    copied. lifelines would fit every sample anew: `benchmarks/survival.py` measures both.
+    Events and numbers at risk add up over clusters: those of a sample are a product of counts by time and cluster, of
+    which most are zero, and of how often each cluster is drawn. No spell is copied. lifelines would fit every sample
+    anew: `benchmarks/survival.py` measures both.
 
     Parameters
     ----------
@@ -200,35 +201,34 @@ def log_survival_by_sample(
         Gap times.
     """
     times = np.unique(spells.duration[spells.event])
+    shape = (len(times) + 1, counts.shape[1])
     enters = np.searchsorted(times, spells.entry, "right")
     leaves = np.searchsorted(times, spells.duration, "right")
-    clusters, step = counts.shape[1], max(1, CELLS // counts.shape[1])
-    weights = counts.astype(float)
-    at_risk = np.zeros((clusters, 1))
-    total = np.zeros((len(counts), 1))
+
+    def counted(index: np.ndarray, cluster: np.ndarray) -> sparse.csr_array:
+        return sparse.coo_array((np.ones(len(index)), (index, cluster)), shape).tocsr()
+
+    changes = (counted(enters, code) - counted(leaves, code)).tocsr()
+    deaths = counted(leaves[spells.event] - 1, code[spells.event])
+    often = np.ascontiguousarray(counts.T, float)
     position = np.searchsorted(times, at, "right")
-    out = np.zeros((len(counts), len(at)))
+    out = np.zeros((len(at), len(counts)))
+    at_risk, logs = np.zeros(len(counts)), np.zeros(len(counts))
+    step = max(1, CELLS // len(counts))
     for begin in range(0, len(times), step):
-        width = min(step, len(times) - begin)
-
-        def counted(
-            index: np.ndarray, rows: np.ndarray, begin: int = begin, width: int = width
-        ) -> np.ndarray:
-            inside = rows & (index >= begin) & (index < begin + width)
-            cell = code[inside] * width + index[inside] - begin
-            return np.bincount(cell, minlength=clusters * width).reshape(clusters, width)
-
-        every = np.ones(len(spells), bool)
-        n = at_risk + np.cumsum(counted(enters, every) - counted(leaves, every), axis=1)
-        d = counted(leaves - 1, spells.event)
-        at_risk = n[:, -1:]
-        deaths, left = weights @ d, weights @ n
+        end = min(begin + step, len(times))
+        n, falls = changes[begin:end] @ often, deaths[begin:end] @ often
+        # What went before is the first term of each sum, so that sums do not depend on where they are cut.
+        n[0] += at_risk
+        n = np.cumsum(n, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            logs = total + np.cumsum(np.log1p(-np.where(left > 0, deaths / left, 0.0)), axis=1)
-        here = (position > begin) & (position <= begin + width)
-        out[:, here] = logs[:, position[here] - begin - 1]
-        total = logs[:, -1:]
-    return out
+            falls = np.log1p(-np.where(n > 0, falls / n, 0.0))
+        falls[0] += logs
+        falls = np.cumsum(falls, axis=0)
+        here = (position > begin) & (position <= end)
+        out[here] = falls[position[here] - begin - 1]
+        at_risk, logs = n[-1], falls[-1]
+    return out.T
 
 
 def restricted_mean(spells: Spells, horizon: float) -> pl.DataFrame:

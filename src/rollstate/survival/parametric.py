@@ -31,6 +31,7 @@ from scipy import optimize, special
 from rollstate.errors import InputError
 from rollstate.survival.cox import ConvergenceError
 from rollstate.survival.spells import Spells, check_finite, standardised
+from rollstate.survival.steps import CumulativeHazard
 from rollstate.threads import one_thread
 
 Family = Literal["weibull", "lognormal", "loglogistic"]
@@ -114,11 +115,20 @@ class ParametricModel:
     def predict_cumulative_hazard(self, times: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the cumulative hazard of each row at its own gap time, shape (n,)."""
         x = np.atleast_2d(np.asarray(x, float))
+        return self.hazard_of(x)(np.broadcast_to(np.asarray(times, float), len(x)))
+
+    def hazard_of(self, x: np.ndarray) -> CumulativeHazard:
+        """Return the cumulative hazard of rows with covariates, shape (n, p), as a function of their gap times."""
         check_finite(x, self.names)
         design = np.c_[np.ones(len(x)), (x - self.center) / self.spread]
-        times = np.maximum(np.broadcast_to(np.asarray(times, float), len(x)), SOON)
-        z = (np.log(times) - design @ self.location) / np.exp(self.log_scale)
-        return -_log_survival(self.family, z, None if self.cure is None else design @ self.cure)[0]
+        location, scale = design @ self.location, np.exp(self.log_scale)
+        logit = None if self.cure is None else design @ self.cure
+
+        def hazard(times: np.ndarray) -> np.ndarray:
+            z = (np.log(np.maximum(times, SOON)) - location) / scale
+            return -_log_survival(self.family, z, logit)[0]
+
+        return hazard
 
 
 def _log_survival(

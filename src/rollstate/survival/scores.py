@@ -104,7 +104,7 @@ def reliability(
     """
     p, y = check_forecast(p, y)
     at = np.asarray(at, float)
-    drawn = [one.predict(at) for one in refit_isotonic(p, y, resampled.weights())]
+    drawn = [one.predict(at) for one in refit_isotonic(p, y, resampled)]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pl.DataFrame(
         {"forecast": at, "frequency": fit_isotonic(p, y).predict(at), "low": low, "high": high}
@@ -145,12 +145,14 @@ def compare(
     if reference not in forecasts:
         raise InputError(f"reference {reference!r} is not among the forecasts {tuple(forecasts)}")
     losses = {name: brier(p, y) for name, p in forecasts.items()}
+    others = [name for name in losses if name != reference]
+    values = resampled.means_of(losses, level)
+    gaps = resampled.means_of({name: losses[name] - losses[reference] for name in others}, level)
     rows = []
-    for name, loss in losses.items():
-        value = resampled.mean(loss, level)
+    for name, value in values.items():
         row = {"model": name, "value": value.value, "low": value.low, "high": value.high}
         if name != reference:
-            gap = resampled.mean(loss - losses[reference], level)
+            gap = gaps[name]
             better, worse = gap.high is not None and gap.high < 0, gap.low is not None and gap.low > 0
             row |= {"difference": gap.value, "difference_low": gap.low, "difference_high": gap.high}
             row["verdict"] = "better" if better else "worse" if worse else "no difference"

@@ -101,6 +101,16 @@ class HazardModel(Protocol):
         """Method that takes gap times (n,), covariates (n, p), options; returns cumulative hazards (n,)."""
 
 
+CumulativeHazard = Callable[[np.ndarray], np.ndarray]
+"""Cumulative hazard of rows, each at its own gap time, shape (n,) to shape (n,)."""
+
+
+def access_within(hazard: CumulativeHazard, idle: np.ndarray) -> Callable[[np.ndarray | float], np.ndarray]:
+    """Return `access_probability` as a function of the horizon; what does not depend on it is worked out once."""
+    now = hazard(idle)
+    return lambda horizon: -np.expm1(now - hazard(idle + horizon))
+
+
 def access_probability(
     model: HazardModel, idle: np.ndarray, horizon: np.ndarray | float, x: np.ndarray, **options: Any
 ) -> np.ndarray:
@@ -126,5 +136,4 @@ def access_probability(
     array of float64, shape (n,)
     """
     idle = np.broadcast_to(np.asarray(idle, float), len(x))
-    now = model.predict_cumulative_hazard(idle, x, **options)
-    return -np.expm1(now - model.predict_cumulative_hazard(idle + horizon, x, **options))
+    return access_within(lambda times: model.predict_cumulative_hazard(times, x, **options), idle)(horizon)

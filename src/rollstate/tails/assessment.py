@@ -11,7 +11,8 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.risk_table import ClusteredRiskTable, RiskTable
 from rollstate.tails.alternatives import compare_of
-from rollstate.tails.estimators import Fit, discrete_of, index_of, threshold_for
+from rollstate.tails.estimators import Fit, TailSums, discrete_of, index_of, threshold_for
+from rollstate.threads import one_thread
 
 IDENTIFIED = "a power-law tail, identified"
 UNIDENTIFIED = "not a tail this window can identify"
@@ -49,13 +50,13 @@ def choose_threshold_of(table: RiskTable) -> float:
         candidates = np.unique(candidates[np.geomspace(1, len(candidates), 40).astype(int) - 1])
     n, later_events = table.at_risk, np.cumsum(table.events[::-1])[::-1] - table.events
     died = np.divide(table.events, n, out=np.zeros_like(n), where=table.events > 0)
-    best, chosen = np.inf, None
+    best, chosen, sums = np.inf, None, TailSums.of(table)
     for u in candidates:
         first = int(np.searchsorted(table.time, u, "right"))
         if u <= 0 or later_events[first - 1] < 10:
             continue
         try:
-            alpha = index_of(table, u)
+            alpha = sums.index(u)
         except InputError:
             continue
         # The curve given survival to the threshold; as long as fewer than ten spells are at risk it is not judged.
@@ -143,6 +144,7 @@ def assess(
     return assess_of(ClusteredRiskTable.of(duration, event, entry, cluster), seed=seed, k=k, draws=draws)
 
 
+@one_thread()
 def assess_of(spells: ClusteredRiskTable, *, seed: int, k: int | None = None, draws: int = 40) -> Assessment:
     """Return what `assess` says, of counted spells."""
     table = spells.whole

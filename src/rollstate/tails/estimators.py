@@ -11,6 +11,7 @@ from scipy import optimize, stats
 
 from rollstate.errors import InputError
 from rollstate.risk_table import ClusteredRiskTable, RiskTable, check_spells
+from rollstate.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,13 @@ def discrete(
     return discrete_of(ClusteredRiskTable.of(duration, event, entry, cluster), threshold)
 
 
-def discrete_of(spells: ClusteredRiskTable, threshold: float) -> Fit:
-    """Estimate the index as `discrete` does, from counted spells; the error is robust to dependence within clusters."""
+def discrete_of(spells: ClusteredRiskTable, threshold: float, sums: TailSums | None = None) -> Fit:
+    """Estimate the index as `discrete` does, from counted spells; the error is robust to dependence within clusters.
+
+    `sums` are those of the whole table, where more than one threshold is tried.
+    """
     table = spells.whole
-    index = index_of(table, threshold)
+    index = (sums or TailSums.of(table)).index(threshold)
     beyond = spells.time > threshold
     score_of = _scores(spells.time[beyond], threshold)
     step = 1e-5 * index
@@ -142,37 +146,110 @@ def index_of(table: RiskTable, threshold: float) -> float:
     InputError
         As `discrete`.
     """
-    if not threshold > 0:
-        raise InputError(f"threshold {threshold:g} must be positive")
-    beyond = table.time > threshold
-    time, events, censored, entered = (
-        part[beyond] for part in (table.time, table.events, table.censored, table.entered)
-    )
-    if not events.any():
-        raise InputError(f"no event lies beyond the threshold {threshold:g}; lower it, or widen the window")
-    if (time % 1).any():
-        raise InputError("gap times must be whole blocks; use hill for continuous ones")
+    return TailSums.of(table).index(threshold)
 
-    score_of = _scores(time, threshold)
-    _, of_censored, of_entry = score_of(1.0)
-    fixed = censored @ of_censored + entered @ of_entry
 
-    def score(alpha: float) -> float:
-        return float(events @ score_of(alpha)[0] + fixed)
+NEAR = 0.05
+"""Index times log step up to which the score of an event is a series; its first term left out is below 1e-20."""
+SERIES = np.array([1.0, -1 / 2, 1 / 12, -1 / 720, 1 / 30_240, -1 / 1_209_600])
+"""Of x / (e^x - 1): the coefficients of x to the powers 0, 1, 2, 4, 6 and 8."""
+DEGREE = np.array([-1.0, 0, 1, 3, 5, 7])
+"""Powers of the index that go with them."""
 
-    # The continuous estimate is near, and the score falls: widen a bracket about it.
-    start = events.sum() / -((events + censored) @ of_censored + entered @ of_entry)
-    low, high = max(1e-4, start / 2), min(1e3, start * 2)
-    while score(low) < 0 and low > 1e-4:
-        low = max(1e-4, low / 4)
-    while score(high) > 0 and high < 1e3:
-        high = min(1e3, high * 4)
-    try:
-        return float(optimize.brentq(score, low, high, xtol=1e-12, rtol=1e-12))
-    except ValueError as error:
-        raise InputError(
-            f"threshold {threshold:g}: the likelihood has no maximum (the gaps beyond it are all alike)"
-        ) from error
+
+@dataclass(frozen=True)
+class TailSums:
+    """Counted spells, added up from each gap time on: the index beyond any threshold takes no pass over the rest.
+
+    An event at gap t scores r / (e^(a r) - 1) - log((t-1)/u) at the index a, with r = log(t / (t-1)). At long gaps r is
+    short, and the first part is (1 - a r / 2 + (a r)^2 / 12 - ...) / a: sums of the powers of r answer for any index.
+    Gaps too short for that are summed one by one.
+
+    Attributes
+    ----------
+    time, events : array of float64, shape (m,)
+        As in `RiskTable`.
+    steps : array of float64, shape (6, m + 1)
+        Sums of the events times r to the powers 0, 1, 2, 4, 6 and 8, from each time on.
+    before : array of float64, shape (m + 1,)
+        Sums of the events times log(t - 1).
+    levels, logs : array of float64, shape (3, m + 1)
+        Sums of events, censored spells and entries, and the same times log t.
+    broken : int
+        Place behind the last gap time that is not a whole number.
+    """
+
+    time: np.ndarray
+    events: np.ndarray
+    steps: np.ndarray
+    before: np.ndarray
+    levels: np.ndarray
+    logs: np.ndarray
+    broken: int
+
+    @classmethod
+    def of(cls, table: RiskTable) -> TailSums:
+        """Add up the counts of a table."""
+        time, events = table.time, table.events
+        positive = np.maximum(time, 1)
+        ratio = -np.log1p(-1 / np.maximum(time, 2))
+        counts = np.stack([events, table.censored, table.entered])
+        powers = [events * ratio**power for power in (0, 1, 2, 4, 6, 8)]
+        broken = np.flatnonzero(time % 1)
+        return cls(
+            time=time,
+            events=events,
+            steps=_from_each_on(np.stack(powers)),
+            before=_from_each_on(events * np.log(np.maximum(time - 1, 1))),
+            levels=_from_each_on(counts),
+            logs=_from_each_on(counts * np.log(positive)),
+            broken=int(broken[-1]) + 1 if len(broken) else 0,
+        )
+
+    def index(self, threshold: float) -> float:
+        """Return `index_of`."""
+        if not threshold > 0:
+            raise InputError(f"threshold {threshold:g} must be positive")
+        first = int(np.searchsorted(self.time, threshold, "right"))
+        log_u = np.log(threshold)
+        if not self.levels[0, first] > 0:
+            raise InputError(
+                f"no event lies beyond the threshold {threshold:g}; lower it, or widen the window"
+            )
+        if self.broken > first:
+            raise InputError("gap times must be whole blocks; use hill for continuous ones")
+        beyond = self.logs[:, first] - log_u * self.levels[:, first]
+        fixed = beyond[2] - beyond[1]
+
+        def score(alpha: float) -> float:
+            # A gap of one block has no step.
+            near = int(np.searchsorted(self.time, max(1.0, 1 + alpha / NEAR), "right"))
+            split = max(first, near)
+            short = _scores(self.time[first:split], threshold)(alpha)[0]
+            rest = (SERIES * alpha**DEGREE) @ self.steps[:, split]
+            rest -= self.before[split] - log_u * self.levels[0, split]
+            return float(self.events[first:split] @ short + rest + fixed)
+
+        # The continuous estimate is near, and the score falls: widen a bracket about it.
+        start = self.levels[0, first] / (beyond[0] - fixed)
+        low, high = max(1e-4, start / 2), min(1e3, start * 2)
+        while score(low) < 0 and low > 1e-4:
+            low = max(1e-4, low / 4)
+        while score(high) > 0 and high < 1e3:
+            high = min(1e3, high * 4)
+        try:
+            return float(optimize.brentq(score, low, high, xtol=1e-12, rtol=1e-12))
+        except ValueError as error:
+            raise InputError(
+                f"threshold {threshold:g}: the likelihood has no maximum (the gaps beyond it are all alike)"
+            ) from error
+
+
+def _from_each_on(values: np.ndarray) -> np.ndarray:
+    """Return the sums of the last axis from each place on, and a zero behind its end."""
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    sums[..., :-1] = np.cumsum(values[..., ::-1], axis=-1)[..., ::-1]
+    return sums
 
 
 def _scores(
@@ -263,19 +340,20 @@ def hill_plot(
     return hill_plot_of(ClusteredRiskTable.of(duration, event, entry, cluster), points=points)
 
 
+@one_thread()
 def hill_plot_of(spells: ClusteredRiskTable, *, points: int = 60) -> pl.DataFrame:
     """Return `hill_plot` of counted spells."""
     table = spells.whole
     n, beyond = int(table.spells), table.beyond
     if n < 30:
         raise InputError(f"{n} spells are too few to plot an index against k; at least 30 are needed")
-    rows: dict[float, dict[str, float]] = {}
+    sums, rows = TailSums.of(table), dict[float, dict[str, float]]()
     for k in np.unique(np.geomspace(10, n - 1, points).astype(int)):
         u = threshold_for(table, int(k), beyond)
         if u in rows or u <= 0:
             continue
         try:
-            fit = discrete_of(spells, u)
+            fit = discrete_of(spells, u, sums)
         except InputError:
             continue
         low, high = fit.interval()

@@ -50,7 +50,7 @@ def totals(
     if missing or not references:
         raise InputError(f"references {missing or references} are not among {tuple(costs_by_policy)}")
     total = {name: float(cost.sum()) for name, cost in costs_by_policy.items()}
-    drawn = {name: resampled.sums(cost) for name, cost in costs_by_policy.items()}
+    drawn = resampled.sums_of(costs_by_policy)
     least = min(total[name] for name in references)
     least_drawn = np.min([drawn[name] for name in references], axis=0)
     rows = []
@@ -102,7 +102,7 @@ def metrics_with_intervals(
     for policy, outcome in outcomes.items():
         counted = _counted(seen, outcome, costs)
         values = _measures({name: part.sum() for name, part in counted.items()})
-        drawn = _measures({name: resampled.sums(part) for name, part in counted.items()})
+        drawn = _measures(resampled.sums_of(counted))
         rows += [
             (policy, name, *resampled.estimate(float(value), drawn[name], level))
             for name, value in values.items()

@@ -32,6 +32,9 @@ from rollstate.traces.schema import Trace
 
 FIRST_SHUFFLES = 100
 """Shuffles of every series; only those that few of them reach are shuffled further."""
+ENOUGH, FEWEST_SHUFFLES = 100_000, 20
+"""Shuffled series that the first shuffles need not exceed, and the fewest shuffles of each: of many series each is
+shuffled less often at first, and the spread of their mean is still that of as many."""
 FEW = 8
 """Shuffles that reach the observed value, above which a series is told from noise no more."""
 
@@ -161,9 +164,9 @@ def autocorrelation_test(
 ) -> tuple[np.ndarray, pl.DataFrame]:
     """Test each contract's series against shuffled time.
 
-    Every series is shuffled `FIRST_SHUFFLES` times. Where more than `FEW` shuffles reach the observed value, the series
-    is not told from noise at any useful level; the others are shuffled on, up to `draws` times or until all of them are
-    clear of the 5 % level after adjustment by a factor of five.
+    Every series is shuffled `FIRST_SHUFFLES` times, fewer where there are many (`ENOUGH`). Where more than `FEW`
+    shuffles reach the observed value, the series is not told from noise at any useful level; the others are shuffled
+    on, up to `draws` times or until all of them are clear of the 5 % level after adjustment by a factor of five.
 
     Returns
     -------
@@ -177,11 +180,13 @@ def autocorrelation_test(
     observed = autocorrelation(series, max_lag)
     largest = np.abs(observed).max(1, initial=0)
     rng = np.random.default_rng(seed)
-    reached, shuffles = np.zeros(len(series)), np.full(len(series), min(FIRST_SHUFFLES, draws))
+    many = max(FEWEST_SHUFFLES, ENOUGH // max(len(series), 1))
+    first = min(FIRST_SHUFFLES, many, draws)
+    reached, shuffles = np.zeros(len(series)), np.full(len(series), first)
     lags, blocks = np.arange(1, max_lag + 1), series.shape[1]
     varies = (series.std(axis=1) > 0)[:, None]
     expected = varies * (lags - blocks) / (blocks * (blocks - 1))
-    squares, first = np.zeros(max_lag), min(FIRST_SHUFFLES, draws)
+    squares = np.zeros(max_lag)
     for _ in range(first):
         shuffled = autocorrelation(rng.permuted(series, axis=1), max_lag)
         reached += np.abs(shuffled).max(1, initial=0) >= largest

@@ -628,7 +628,8 @@ def waits(rows: pl.DataFrame) -> np.ndarray:
 
 def within(forecaster: forecasts.Forecaster, rows: pl.DataFrame) -> conformal.Within:
     """Return the probability of an access within w blocks of each row, w its own for each, as a function of w."""
-    return lambda w: np.where(w > 0, forecaster.access_probability(rows, np.asarray(w, float)), 0.0)
+    at = forecaster.within(rows)
+    return lambda w: np.where(w > 0, at(np.asarray(w, float)), 0.0)
 
 
 MARGINAL, BY_STRATUM = "one level for all", "a level per stratum"

@@ -165,14 +165,15 @@ def discovery(frame: pl.DataFrame, *, orders: int) -> Drawing:
     ax.set(xlim=(0, frame["blocks"][-1] * 1.01), xlabel="blocks seen", ylabel="distinct slots")
     ax.set_ylim(bottom=0)
     _thousands(ax, "x", "y")
-    half, last = frame.row(max(frame.height // 2 - 1, 0), named=True), frame.row(-1, named=True)
+    last = frame.row(-1, named=True)
+    half = frame.row(by_predicate=pl.col("blocks") == max(last["blocks"] // 2, 1), named=True)
     seen, mean = (style.share(half[name] / last["seen"]) for name in ("seen", "mean"))
     style.title(figure, f"Half of the blocks show {seen} of the slots")
     return Drawing(
         figure,
         caption="Distinct slots seen against blocks seen: as the blocks came, and in random order (exact mean; band: "
         f"central 95 % of {orders} orders). Half of the blocks show {seen} of the slots, the mean of random orders {mean}.",
-        alt=f"Curves of distinct slots rising to {last['seen']:,} over {frame.height:,} blocks. After half of the blocks "
+        alt=f"Curves of distinct slots rising to {last['seen']:,} over {last['blocks']:,} blocks. After half of the blocks "
         f"the observed order stands at {seen} and the mean of random orders at {mean}.",
     )
 

@@ -137,10 +137,11 @@ def unseen_late(seen: Window, discovery: pl.DataFrame) -> float:
     discovery : polars.DataFrame
         As `rollstate.coverage.discovery` returns it.
     """
-    late = max(1, discovery.height // 5)
-    shown = [0, *discovery["seen"]]
+    blocks = discovery["blocks"][-1]
+    late = max(1, blocks // 5)
+    shown = dict(discovery.select("blocks", "seen").iter_rows()) | {0: 0}
     events = seen.by_block.tail(late).select(pl.col("written") + pl.col("read")).sum().item()
-    return (shown[-1] - shown[-1 - late]) / events if events else 0.0
+    return (shown[blocks] - shown[blocks - late]) / events if events else 0.0
 
 
 def _estimate(row: dict[str, float | None], value: str) -> Estimate:
