@@ -1,7 +1,9 @@
 """What a test may need that a bare machine lacks: a package of the system, or published data."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,12 @@ LEAST_EXAMPLES = 10
 def examples(thorough: int) -> int:
     """Return how many examples a property is tried on: a quarter of those of a thorough run in a quick one."""
     return thorough if THOROUGH else max(LEAST_EXAMPLES, thorough // 4)
+
+
+def thorough_after(count: int, cases: Iterable[str]) -> list[Any]:
+    """Return cases for a test of which a quick run takes the first ``count``."""
+    listed = list(cases)
+    return [*listed[:count], *(pytest.param(case, marks=pytest.mark.thorough) for case in listed[count:])]
 
 
 def absent(what: str):

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 FILES = {
     "constants.py": "PRICE = 2\n",
     "prices.py": "from rollstate.compiled import compiled\nfrom rollstate.constants import PRICE\n\n\n"
@@ -13,6 +15,7 @@ FILES = {
 }
 
 
+@pytest.mark.thorough
 def test_a_constant_of_another_file_moves_a_compiled_function(root, tmp_path):
     package = tmp_path / "src" / "rollstate"
     package.mkdir(parents=True)

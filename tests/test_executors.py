@@ -86,6 +86,7 @@ def test_spells_of_a_partitioned_trace_are_the_same_on_the_cluster(cluster, tmp_
         assert frame.equals(whole)
 
 
+@pytest.mark.thorough
 def test_work_that_kills_every_worker_is_a_named_error():
     # A cluster of its own: one whose workers were killed over and over may stay without any.
     with (

@@ -86,6 +86,7 @@ def test_every_module_and_its_tests_exist(root):
         assert all((root / test).is_file() for test in tests), tests
 
 
+@pytest.mark.thorough
 def test_every_accepted_survivor_is_a_mutant_of_today_and_has_a_reason():
     rows = json.loads(m.ACCEPTED.read_text())
     assert len(m.accepted()) == len(rows), "a survivor is listed twice"

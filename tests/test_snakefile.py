@@ -34,6 +34,7 @@ def test_a_sweep_by_snakemake_has_the_numbers_of_a_run(root, tmp_path):
     assert made == results.load(tmp_path / "direct" / "results.json")
 
 
+@pytest.mark.thorough
 def test_every_chapter_of_the_book_is_a_job(root, tmp_path):
     done = snakemake(root, "--dry-run", "--config", f"out={tmp_path}")
     assert done.returncode == 0, done.stderr[-3000:]

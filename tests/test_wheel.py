@@ -7,6 +7,8 @@ import zipfile
 
 import pytest
 
+from tests.needs import thorough_after
+
 LINES = {
     "traces": "from rollstate.traces import datasets\nprint(datasets.load_trace('sample').accesses.height)",
     "intervals": "from rollstate import intervals\nfrom rollstate.traces import datasets\n"
@@ -54,7 +56,7 @@ def installed(root, tmp_path_factory):
     return folder / "site-packages"
 
 
-@pytest.mark.parametrize("package", LINES)
+@pytest.mark.parametrize("package", thorough_after(2, LINES))
 def test_a_package_works_from_a_wheel(package, installed, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     environment.pop("ROLLSTATE_DATA", None)

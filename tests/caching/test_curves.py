@@ -75,6 +75,7 @@ def test_hits_are_counted_among_repeated_accesses_behind_the_border(seen):
     assert one.low <= one.value <= one.high
 
 
+@pytest.mark.thorough
 def test_the_share_of_the_gap_that_is_closed(seen):
     border = len(seen.slot) // 2
     every = curves.FIXED | curves.survival_policies(seen, border, seed=1)

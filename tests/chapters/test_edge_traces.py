@@ -5,6 +5,7 @@ import os
 import nbformat
 import pytest
 from tests.chapters.edge_traces import EDGE
+from tests.needs import thorough_after
 
 from rollstate.compendium import bundles, by_name, results, runner
 from rollstate.compendium.chapter import Chapter
@@ -76,7 +77,7 @@ def lacking(chapter, trace):
 
 
 @pytest.mark.parametrize("name", EDGE)
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", thorough_after(3, CHAPTERS))
 def test_the_study_ends_in_results_or_sentences(chapter, name, folders, root, tmp_path, monkeypatch):
     if lacking(chapter, folders[name]):
         return

@@ -17,6 +17,7 @@ def call(project):
     return lambda *words: CliRunner().invoke(main, list(words))
 
 
+@pytest.mark.thorough
 def test_run_why_and_figures_tell_the_same_story(call, project):
     first = call("run", "traces", "-p", "trace", "sample", "--jobs", "1")
     assert first.exit_code == 0, first.output
@@ -62,6 +63,7 @@ def test_bad_input_is_one_clear_message(call, words, said):
     assert "Traceback" not in done.output
 
 
+@pytest.mark.thorough
 def test_own_trace_is_found_from_the_readers_folder(call, project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(datasets.locate("sample"), tmp_path / "mine")

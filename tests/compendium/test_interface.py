@@ -118,6 +118,7 @@ def marked_up():
     }
 
 
+@pytest.mark.thorough
 def test_docstrings_are_valid_markup(marked_up):
     """A page with a warning does not build; here it is named without building the book."""
     from docutils.core import publish_doctree

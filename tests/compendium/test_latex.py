@@ -73,6 +73,7 @@ def test_a_paper_compiles_and_a_misquoted_number_does_not(exported):
         assert said in failed.stdout
 
 
+@pytest.mark.thorough
 def test_a_format_is_the_one_of_python(exported):
     """What the paper shows is what TeX typeset: read from the boxes of the log."""
     compiler = shutil.which("pdflatex")
@@ -101,6 +102,7 @@ def test_a_format_is_the_one_of_python(exported):
         assert seen.startswith(said), source
 
 
+@pytest.mark.thorough
 def test_a_format_that_suits_no_number_is_refused(exported):
     with pytest.raises(InputError, match=r"'\.2q'"):
         latex.macros(snapshots.read(exported.parent / "run"), [".2q"])

@@ -10,6 +10,7 @@ import time
 import psutil
 import pytest
 from click.testing import CliRunner
+from tests.needs import thorough_after
 
 from rollstate.compendium import progress, runner
 from rollstate.compendium.cli import main
@@ -55,6 +56,7 @@ def test_what_a_run_will_take_is_that_of_the_last_one_at_the_pace_of_this_one():
     assert progress.expected(5.0, ["x"], ["y"], before) is None
 
 
+@pytest.mark.thorough
 def test_a_second_run_says_what_it_is_expected_to_take(project, capfd):
     project.write(SETUP, TAKE, RECORD)
     work = runner.plan("traces", {}, project.root, allow_published=True, fetch=False)
@@ -65,7 +67,7 @@ def test_a_second_run_says_what_it_is_expected_to_take(project, capfd):
         assert all(re.search(pattern, line) for line in said), said
 
 
-@pytest.mark.parametrize("whom", ["all", "one"])
+@pytest.mark.parametrize("whom", thorough_after(1, ["all", "one"]))
 def test_an_interrupt_stops_at_once_and_leaves_what_was_good(project, whom):
     """As a terminal sends it, to all processes, and as ``kill`` does, to the first."""
     project.write(SETUP, TAKE, "import time; time.sleep(600)", RECORD)

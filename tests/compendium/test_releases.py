@@ -86,6 +86,7 @@ def released_marks(notebook):
     return marks(notebook)
 
 
+@pytest.mark.thorough
 def test_own_parameters_are_never_answered_with_published_results(project, released, nothing_here):
     work = runner.plan("traces", {"seed": 3}, project.root, allow_published=True)
     runner.run(work, project.root)
@@ -96,6 +97,7 @@ def test_own_parameters_are_never_answered_with_published_results(project, relea
     assert not (work.folder / "figures").exists()
 
 
+@pytest.mark.thorough
 def test_a_release_cannot_be_made_of_published_results(project, released, nothing_here):
     work = runner.plan("traces", {}, project.root, allow_published=True)
     runner.run(work, project.root)
@@ -120,6 +122,7 @@ def test_cells_that_need_a_missing_data_set_are_left_out_and_the_rest_is_compute
     assert "published" in json.loads((work.folder / "figures" / "line" / "provenance.json").read_text())
 
 
+@pytest.mark.thorough
 def test_the_release_before_is_by_number_not_by_letter(project, released):
     folder = project.root / "releases"
     for version in ("0.2.0", "0.10.0", "0.9.1", "0.10.0rc1"):

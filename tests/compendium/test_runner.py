@@ -55,6 +55,7 @@ def test_fresh_run_says_so_and_a_change_says_why(project, monkeypatch):
     assert why(project, seed=5) == ["the lock changed (other library versions)"]
 
 
+@pytest.mark.thorough
 def test_result_and_figure_name_the_cell_that_made_them(project):
     work = run(project)
     executed = nbformat.read(work.folder / "executed.ipynb", as_version=4)
@@ -135,6 +136,7 @@ def test_misspelt_parameter_starts_no_kernel(project):
         runner.plan("traces", {"sed": 1}, project.root)
 
 
+@pytest.mark.thorough
 def test_plain_papermill_works_unaided_and_is_as_strict(project, tmp_path):
     def papermill(*words):
         command = [
@@ -159,13 +161,8 @@ def test_plain_papermill_works_unaided_and_is_as_strict(project, tmp_path):
     assert "did you mean 'seed'" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "delete a figure",
-        *(pytest.param(h, marks=pytest.mark.thorough) for h in ("change a number", "change the notebook")),
-    ],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("harm", ["delete a figure", "change a number", "change the notebook"])
 def test_a_harmed_run_is_no_longer_fresh_and_heals_by_running_again(project, harm):
     work = run(project)
     file = {
@@ -224,12 +221,14 @@ def test_a_guard_that_does_not_exist_fails_the_run(project):
         run(project)
 
 
+@pytest.mark.thorough
 def test_a_killed_kernel_is_named_with_its_notebook(project):
     project.write(SETUP, TAKE, RECORD, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(runner.NotebookError, match="notebook traces lost its kernel"):
         run(project)
 
 
+@pytest.mark.thorough
 def test_a_killed_worker_is_named_with_its_notebook(project):
     project.write(SETUP, TAKE, RECORD, "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)")
     work = runner.plan("traces", SAMPLE, project.root)
@@ -301,6 +300,7 @@ def test_result_without_a_source_is_refused(project):
         run(project)
 
 
+@pytest.mark.thorough
 def test_a_run_names_no_folder_of_this_machine(project):
     folder = run(project).folder
     here = {str(project.root), str(Path.cwd()), str(Path.home()), sys.prefix, tempfile.gettempdir()}

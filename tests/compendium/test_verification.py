@@ -18,6 +18,7 @@ def bundle(project):
     return work.folder / "figures" / "line"
 
 
+@pytest.mark.thorough
 def test_a_bundle_and_its_archive_are_reproduced_byte_for_byte(project, bundle, tmp_path):
     archive = tmp_path / "line.zip"
     archive.write_bytes(bundles.archive(bundle))

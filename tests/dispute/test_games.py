@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from tests.needs import thorough_after
 
 from rollstate.dispute import adversaries
 from rollstate.dispute.agents import Challenger, Sequencer
@@ -53,6 +54,7 @@ def test_the_honest_party_wins_a_hundred_thousand_random_games():
     assert all(verdict.honest_won for verdict in random_matches(range(10_000, 110_000)))
 
 
+@pytest.mark.thorough
 def test_contract_and_rules_agree_message_by_message_on_random_games(node):
     played = []
 
@@ -149,7 +151,7 @@ def test_silence_at_every_message_ends_by_the_clock(silent):
     assert ended_by_clock > 100
 
 
-@pytest.mark.parametrize("adversary", [*SEQUENCERS, *CHALLENGERS])
+@pytest.mark.parametrize("adversary", thorough_after(3, [*SEQUENCERS, *CHALLENGERS]))
 def test_each_adversary_loses_on_the_chain(make_board, adversary):
     told, rng = story(), random.Random(1)
     board = make_board(Rules(), told.truth.roots[0])
@@ -166,7 +168,7 @@ def test_each_adversary_loses_on_the_chain(make_board, adversary):
     assert board.differences() == {}
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", thorough_after(3, SCENARIOS))
 def test_each_story_ends_well_on_the_chain(make_board, name):
     told = story()
     board = make_board(Rules(), told.truth.roots[0])

@@ -419,6 +419,7 @@ def deployment_refused(py_evm, rules, genesis, edits=()):
     return False
 
 
+@pytest.mark.thorough
 def test_a_claim_can_be_challenged_up_to_the_last_second_of_its_window(make_board):
     for checkpoint in (False, True):
         board = make_board(RULES, genesis_root())

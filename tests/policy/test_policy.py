@@ -368,6 +368,7 @@ def test_bad_borders_and_empty_traces_are_named(trace):
         replay.stream(trace, 10**9)
 
 
+@pytest.mark.thorough
 def test_the_fit_recovers_who_needs_which_window():
     """Slots accessed often come back within 10 blocks, the others never: the table keeps the former alone."""
     rng = np.random.default_rng(3)

@@ -280,6 +280,7 @@ def test_the_shipped_interpreter_is_what_its_source_gives(root, tmp_path):
     assert (tmp_path / "again.bin").read_bytes() == evm.program()
 
 
+@pytest.mark.thorough
 def test_a_false_instruction_inside_an_evm_transaction_is_found(sampled, py_evm_node):
     one = next(one for one in sampled if one.found.storage)
     assert one.found.steps < MOST_STEPS

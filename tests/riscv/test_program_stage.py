@@ -103,6 +103,7 @@ def gas_of(board, played):
     return {name: max(m.gas for m in sent if m.name == name) for name in sorted({m.name for m in sent})}
 
 
+@pytest.mark.thorough
 def test_contracts_and_rules_agree_from_either_role_and_gas_is_as_recorded(node):
     lie = lying(1, 1, 40_000)
     board = board_on(node)
@@ -232,6 +233,7 @@ def swapped(arguments, at, value):
     return (*arguments[:at], value, *arguments[at + 1 :])
 
 
+@pytest.mark.thorough
 def test_every_refusal_has_one_reason_in_the_rules_and_on_the_chain(node):
     walk = Walk(node)
     seat, denier, stranger = walk.seat, walk.denier, walk.stranger

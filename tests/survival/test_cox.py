@@ -134,6 +134,7 @@ def test_baseline_steps_at_the_event_not_after_it():
     assert_allclose(hazard.at([0.999, 1, 1.999, 2, 4]), [0, 0.25, 0.25, 0.25 + 1 / 3, 0.25 + 1 / 3 + 1])
 
 
+@pytest.mark.thorough
 def test_intervals_cover_the_truth_as_often_as_they_say():
     truth, runs = np.array([0.7, -0.4]), 300
     covered = np.zeros(2)
@@ -145,6 +146,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     assert np.all(np.abs(covered / runs - 0.95) < 3 * np.sqrt(0.95 * 0.05 / runs))
 
 
+@pytest.mark.thorough
 def test_robust_errors_cover_where_spells_of_a_slot_repeat_each_other():
     runs, model_covers, robust_covers = 200, 0, 0
     for seed in range(runs):

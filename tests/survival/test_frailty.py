@@ -34,6 +34,7 @@ def test_spells_count_by_slot():
     assert frailty.fit_spells(spells) == frailty.fit(np.array([1, 1, 0]), np.array([7, 7, 20]))
 
 
+@pytest.mark.thorough
 def test_alike_slots_have_no_frailty_and_the_test_has_its_size():
     rng = np.random.default_rng(2)
     exposure = np.full(2_000, 100.0)

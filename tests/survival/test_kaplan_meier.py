@@ -55,6 +55,7 @@ def test_log_rank_and_restricted_mean_equal_r(oracle, r_extra):
     assert_allclose(means["se"].to_numpy(), r_extra["lung_rmean_500_se"], rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_log_rank_has_its_size_under_delayed_entry_and_only_the_robust_one_under_clusters():
     plain, naive, robust = [], [], []
     for seed in range(300):
@@ -77,6 +78,7 @@ def test_equal_precision_value_is_that_of_published_tables():
     assert km.equal_precision_value(0.02, 0.98) == pytest.approx(3.24, abs=0.08)
 
 
+@pytest.mark.thorough
 def test_simultaneous_band_holds_the_whole_true_curve_and_the_pointwise_one_does_not():
     inside = {"pointwise": 0, "simultaneous": 0}
     runs = 300

@@ -61,14 +61,17 @@ def rejections(slope, runs, repeat=1, robust=False):
     return np.mean(out)
 
 
+@pytest.mark.thorough
 def test_has_its_size_under_proportional_hazards():
     assert abs(rejections(0.0, 400) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 400)
 
 
+@pytest.mark.thorough
 def test_has_power_where_the_effect_changes():
     assert rejections(0.5, 60) > 0.8
 
 
+@pytest.mark.thorough
 def test_only_the_robust_test_keeps_its_size_when_spells_repeat():
     assert rejections(0.0, 150, repeat=3) > 0.15
     assert abs(rejections(0.0, 150, repeat=3, robust=True) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 150) + 0.01

@@ -84,6 +84,7 @@ def test_the_window_is_half_open_and_receipts_give_gas_per_transaction(tmp_path)
     ]
 
 
+@pytest.mark.thorough
 def test_a_run_killed_at_any_point_resumes_to_the_same_bytes(tmp_path) -> None:
     stub = Stub(Chain(2_001), latency=0.002)
     arguments = ["--blocks", "1:2001", "--view", "prestate", "--chunk", "20", "--concurrency", "4"]

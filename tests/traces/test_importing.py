@@ -472,6 +472,7 @@ def contents(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.thorough
 def test_an_import_cut_off_anywhere_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     _, path = many(tmp_path, monkeypatch)
     importing.import_trace([path], tmp_path / "whole")
@@ -500,6 +501,7 @@ def test_an_import_cut_off_anywhere_goes_on_to_the_same_bytes(tmp_path, monkeypa
         assert not (tmp_path / f".cut-{at}.importing").exists()
 
 
+@pytest.mark.thorough
 def test_an_import_killed_goes_on_to_the_same_bytes(tmp_path):
     rows = 40_000
     lake = tmp_path / "lake"

@@ -181,6 +181,7 @@ def reduced(sample):
     return study.Window.of_profile(profile.make(sample.data, block_s=12.0))
 
 
+@pytest.mark.thorough
 def test_pieces_of_a_profile_are_put_together_to_the_spells_of_the_trace(reduced, spells):
     assert reduced.spells["count"].sum() == spells.height
     by = spells.group_by(pl.col("activity").cast(pl.String)).agg(pl.col("event").sum(), pl.len())

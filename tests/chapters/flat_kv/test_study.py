@@ -80,6 +80,7 @@ def compared():
     return study.compared(study.executed_embedded(E), "embedded", E)
 
 
+@pytest.mark.thorough
 def test_executed_blocks_are_compared_at_every_size_and_without_clocks(compared):
     assert compared["keys"].unique().sort().to_list() == [1_000, 3_000]
     assert compared.height == 2 * 2 * 2

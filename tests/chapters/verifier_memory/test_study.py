@@ -46,6 +46,7 @@ def test_what_is_undone_is_found_by_doing_it():
         assert transaction == ("kept" if name == "initial values" else "undone"), name
 
 
+@pytest.mark.thorough
 def test_every_block_of_a_trace_gives_the_same_set_both_ways():
     touches = [(block, 0, 1, slot, slot % 2 == 0) for block in (100, 101) for slot in range(4)]
     assert study.same_sets(make_trace(touches, stop=102), P) == {"tried": 2, "equal": 2}
