@@ -190,7 +190,7 @@ class ReleaseChanges(SphinxDirective):
     """Say which numbers changed since the release before this one, and what differs in what made them."""
 
     def run(self) -> list[nodes.Node]:
-        """Return a list of reasons and a table of changes."""
+        """Return a table of changes, and a list of reasons."""
         known = registry(self.env)
         version = next(iter(known.runs.values()))["inputs"]["version"]
         release = releases.latest(known.folder / "releases", before=version)
@@ -199,11 +199,6 @@ class ReleaseChanges(SphinxDirective):
         before = release.snapshot
         after = snapshots.Snapshot(f"This build, version {version}", known.results, known.runs, {})
         out: list[nodes.Node] = [nodes.paragraph("", f"{after.label}, beside {before.label}.")]
-        reasons = nodes.bullet_list()
-        for chapter, lines in comparison.reasons(before, after).items():
-            said = "; ".join(lines) or "nothing differs"
-            reasons += nodes.list_item("", nodes.paragraph("", f"{chapter}: {_shortened(said)}"))
-        out.append(reasons)
         changes = [change for change in comparison.compare(before, after) if change.state != "same"]
         shared = [change for change in changes if change.before and change.after]
         new, gone = (sum(change.state == state for change in changes) for state in ("only in B", "only in A"))
@@ -211,7 +206,12 @@ class ReleaseChanges(SphinxDirective):
         if shared:
             rows = [[[nodes.literal("", cells[0])], *cells[1:]] for cells in map(comparison.cells, shared)]
             out.append(table(["number", before.label, "this build", "difference", "verdict"], rows))
-        return out
+        out.append(nodes.paragraph("", "What differs in what made them:"))
+        reasons = nodes.bullet_list()
+        for chapter, lines in comparison.reasons(before, after).items():
+            said = "; ".join(lines) or "nothing differs"
+            reasons += nodes.list_item("", nodes.paragraph("", f"{chapter}: {_shortened(said)}"))
+        return [*out, reasons]
 
 
 def _shortened(text: str, most: int = 400) -> str:

@@ -35,6 +35,7 @@ from rollstate.errors import InputError
 CSS_PIXELS = 96
 """Pixels of a style sheet in an inch."""
 
+
 class Registry:
     """What the runs left, read once per build."""
 

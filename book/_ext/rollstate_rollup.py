@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -57,7 +58,10 @@ def _input(one: Input) -> str:
 
 def _plain(value: float) -> str:
     """Return a number as a form takes it, without noise of binary fractions."""
-    return str(int(value)) if float(value).is_integer() else f"{value:.12g}"
+    if float(value).is_integer():
+        return str(int(value))
+    # Digits alone, without an exponent: the shortest that mean this value to twelve places.
+    return format(Decimal(f"{value:.12g}"), "f")
 
 
 def _output(one: Output) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -90,20 +91,32 @@ def test_pdf_has_every_chapter_and_links_that_hold(pdf, root):
             inside += uri is None
             outside |= {str(uri)} if uri else set()
     assert inside > 100
+    work, front = book.citation.summary(root), pdf.pages[0].extract_text()
+    for said in (work["version"], work["date"], work["url"], "Licence", work["author"].strip("{}")):
+        assert said in front, said
     assert all(uri.startswith(("https://", "http://")) for uri in outside), sorted(outside)[:5]
     for chapter in runner.chapters(root):
         title = book.citation.heading(root / "notebooks" / f"{chapter}.ipynb").replace("`", "")
         assert title in text, title
 
 
-def test_pdf_figures_are_vectors_and_nothing_leaves_the_paper(pdf):
+def test_pdf_figures_are_vectors_letters_have_their_size_and_pages_are_full(pdf):
+    letters, short = Counter(), 0
     for number, page in enumerate(pdf.pages):
         assert not page.images, f"page {number}: a figure was printed as pixels"
         seen = []
         page.extract_text(
             visitor_text=lambda text, cm, tm, font, size, seen=seen: seen.append(
-                (cm[4] + tm[4] * cm[0], text)
+                (cm[4] + tm[4] * cm[0], cm[5] + tm[5] * cm[3], abs(size * tm[0] * cm[0]), text)
             )
         )
-        beyond = [text for x, text in seen if text.strip() and x > float(page.mediabox.width)]
+        seen = [one for one in seen if one[3].strip()]
+        beyond = [text for x, _, _, text in seen if x > float(page.mediabox.width)]
         assert not beyond, f"page {number}: {beyond[:3]}"
+        for _, _, size, text in seen:
+            letters[round(size, 1)] += len(text)
+        short += min((y for _, y, _, _ in seen), default=float("inf")) > float(page.mediabox.height) / 2
+    # Anything wider than the paper makes the browser print every page smaller.
+    assert letters.most_common(1)[0][0] == 10
+    # Chapters end where they end; nothing else may leave half of a page empty.
+    assert short < 0.1 * len(pdf.pages)

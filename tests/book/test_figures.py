@@ -1,4 +1,4 @@
-"""Every published figure: ticks, labels inside, colours that stand out, letters for a phone, numbers in words."""
+"""Figures and formulas: ticks, labels inside, colours that stand out, letters for a phone, numbers in words."""
 
 import io
 import re
@@ -152,3 +152,22 @@ def test_a_tap_makes_a_figure_large_enough_for_a_phone(chromium, html, figures):
         sizes = re.findall(r"scale\(([\d.]+) -\1\)", path.read_text("utf-8"))
         least = 100 * min(map(float, sizes)) * min(shown) / width
         assert least >= LEAST_PX, (path.stem, least)
+
+
+def test_wide_formulas_of_a_phone_show_their_beginning_and_scroll_to_their_end(chromium, html):
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
+    page.goto((html / "notebooks" / "tiering.html").as_uri())
+    page.wait_for_selector("div.math mjx-math")
+    ends = page.evaluate(
+        """() => [...document.querySelectorAll('div.math')].map((box) => {
+          const formula = box.querySelector('mjx-math'), at = () => formula.getBoundingClientRect();
+          const edges = box.getBoundingClientRect();
+          box.scrollLeft = 0;
+          const left = at().left - edges.left;
+          box.scrollLeft = box.scrollWidth;
+          return [at().width - edges.width, left, edges.right - at().right];
+        })"""
+    )
+    page.close()
+    assert any(wider > 0 for wider, _, _ in ends), "no formula is wider than a phone: this test sees nothing"
+    assert all(left >= -1 and right >= -1 for _, left, right in ends), ends

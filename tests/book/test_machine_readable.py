@@ -58,6 +58,13 @@ def test_every_chapter_can_be_cited_from_its_page(heads, root):
             assert head.find("meta", attrs={"name": f"citation_{name}"})["content"], (chapter, name)
 
 
+def test_the_page_at_the_root_says_of_what_book_it_is(html):
+    text = (html / "index.html").read_text("utf-8")
+    assert re.search(r"<title>[^<]{10,}</title>", text)
+    assert re.search(r'<meta name="description" content="[^"]{50,}"', text)
+    assert 'href="book/index.html"' in text
+
+
 def test_files_of_data_sets_are_there(heads, html):
     for path, head in heads.items():
         if not path.startswith(("n/", "f/")):

@@ -29,6 +29,7 @@ def test_result_tables_show_no_raw_float_and_no_name_of_a_script(articles):
             text = cell.get_text()
             cells += 1
             assert not RAW_FLOAT.fullmatch(text.strip()), (page, text)
+            assert not re.search(r"\d%", text), (page, text)
             assert not RAW_NAME.search(text) or cell.name == "td", (page, text)
     assert cells > 200
 

@@ -45,3 +45,19 @@ def drifting(blocks=1600, slots=200, seed=1, change=5 / 8):
         return 3 + rng.integers(0, 5) if now < change * blocks else 36 + rng.integers(0, 9)
 
     return touched(slots, blocks, draw, seed)
+
+
+def mixed(contracts, seed, blocks=600):
+    """Return touches of two slots of each of some contracts, which differ in rate and in when they are given up."""
+    rng = np.random.default_rng(seed)
+    touches = []
+    for contract in range(contracts):
+        pace, life = rng.gamma(0.7, 0.08) + 1e-4, rng.exponential(400.0)
+        for slot in range(2):
+            now = int(rng.integers(0, blocks // 2))
+            end = min(blocks, now + 2 * life * rng.random())
+            rate = np.clip(pace * rng.gamma(2, 0.5), 1e-4, 1)
+            while now < end:
+                touches.append((now, 0, 1 + contract, slot, True))
+                now += int(rng.geometric(rate))
+    return touches

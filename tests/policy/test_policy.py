@@ -285,7 +285,11 @@ def test_a_profile_gives_the_windows_of_its_trace(trace, tmp_path):
             for one in (of_trace, of_profile)
         ]
         assert costs[0] == pytest.approx(costs[1], rel=0.01)
-        assert of_profile.saving.low is None
+        mine, theirs = of_profile.saving, of_trace.saving
+        assert mine.value == pytest.approx(theirs.value, abs=0.002)
+        # Over groups of slots, by the jackknife, and over contracts, by the bootstrap: of the same width within a half.
+        assert mine.low < mine.value < mine.high
+        assert (mine.high - mine.low) / (theirs.high - theirs.low) == pytest.approx(1, abs=0.5)
     with pytest.raises(InputError, match="fit it on the trace"):
         profiles.fit_profile(reduced, model="cox", penalty=10.0)
 
@@ -430,7 +434,7 @@ def test_commands_fit_replay_and_explain(tmp_path, trace):
     save(make(trace, block_s=12.0), tmp_path / "own.profile")
     code, said = run("fit", tmp_path / "own.profile", "--penalty", 100, "--out", tmp_path / "q.json")
     assert code == 0
-    assert "no interval" in said
+    assert "95 % interval" in said
     code, said = run("replay", tmp_path / "q.json", "sample", "--block-s", 24)
     assert code == 1
     assert "--rescale" in said
@@ -476,6 +480,10 @@ def test_a_policy_that_is_carried_costs_what_its_rescaled_file_costs(trace):
     paid = {rule: replay.by_table(seen, (0,), (at,), 100.0).cost.sum() for rule, at in simple.items()}
     assert row["simple"] == min(paid, key=paid.get)
     assert row["over_simple"] == pytest.approx(row["total"] / min(paid.values()))
+    assert row["over_simple_low"] <= row["over_simple"] <= row["over_simple_high"]
+    assert (row["over_simple"], row["over_simple_low"]) == pytest.approx(
+        (wanted["ratio"], wanted["ratio_low"]), rel=0.1
+    )
     uncut = replay.by_table(seen, carried.accesses, carried.uncut, 100.0).cost.sum()
     assert row["uncut"] == pytest.approx(uncut / min(paid.values()))
     assert found.filter("longer").select("fitted", "judged").rows() == [("b", "a")]
@@ -504,6 +512,6 @@ def test_profiles_carry_as_their_traces_do(trace):
 def test_the_command_prints_all_pairs():
     code, said = run("transfer", "sample", "--penalty-s", 600, "--block-s", 12)
     assert code == 0
-    name, ratio = said.splitlines()[1].split()
+    name, ratio, low, high = said.splitlines()[1].split()
     assert name == "sample"
-    assert 0 < float(ratio) < 2
+    assert 0 < float(low.strip("(,")) <= float(ratio) <= float(high.strip(")")) < 2

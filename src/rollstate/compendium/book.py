@@ -237,6 +237,7 @@ def build(
             own = addresses.write(folder, source / "_registry", runs, root, banner=banner)
             machine.mark(folder, root, pages, own, published=not banner)
             inventory.complete(folder / "objects.inv", "rollstate", citation.summary(root)["version"], own)
+            write_text(folder / "index.html", machine.front(root, published=not banner))
             said = [*pages, *addresses.described(folder, own)]
             write_text(
                 folder / crate.NAME, crate.of_book(runs, said, addresses.current(source / "_registry"))
@@ -271,12 +272,30 @@ def print_pdf(works: list[Plan], root: Path, target: Path) -> None:
         page_text = (pages / f"{toc['root']}.html").read_text(encoding="utf-8")
         # The page expects to lie at the top, whatever folder its source is in.
         one = pages / "book.html"
-        one.write_text(_printable(page_text, toc["root"]), encoding="utf-8")
+        one.write_text(_printable(page_text, toc["root"], _imprint(root)), encoding="utf-8")
         to_pdf(one, target)
 
 
-def _printable(text: str, root_page: str) -> str:
-    """Return the single page with links that hold on paper: into the page, or to an address."""
+def _imprint(root: Path) -> str:
+    """Return what a title page says below the title: authors, version, date, licence, address."""
+    work = citation.summary(root)
+    license_name = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))["license"]
+    authors = work["author"].replace("{", "").replace("}", "")
+    said = (
+        f"By {authors}", f"Version {work['version']}, {work['date']}",
+        *([f"DOI {work['doi']}"] if "doi" in work else []), f"Licence: {license_name}",
+    )  # fmt: skip
+    address = html_escape(citation.base_url(root) or work["url"])
+    lines = [*(f"<p>{html_escape(line)}</p>" for line in said), f'<p><a href="{address}">{address}</a></p>']
+    return f'<div class="rs-imprint">{"".join(lines)}</div>'
+
+
+def _printable(text: str, root_page: str, imprint: str) -> str:
+    """Return the single page with its imprint, and with links that hold on paper: into the page, or to an address."""
+    title = re.compile(r'(<div id="jb-print-docs-body"[^>]*>\s*<h1>.*?</h1>)', re.DOTALL)
+    text, titles = title.subn(lambda found: found[1] + imprint, text)
+    if titles != 1:
+        raise BookError(f"the page to print has {titles} title pages: the theme's template changed")
     text = text.replace(' loading="lazy"', "")
     text = text.replace(f'href="{root_page}.html#', 'href="#')
     text = re.sub(r'href="#document-[^"#]*#', 'href="#', text)

@@ -100,7 +100,7 @@ def lines(
     choose : pair of str, optional
         A column of which one value is shown at a time, and what it is called.
     names : sequence of str
-        Order of the series; as they come if not given.
+        Order of the series; others come after them, as they come.
     colours : mapping, optional
         Colour by series.
     level : float, optional
@@ -126,7 +126,7 @@ def lines(
     if len(stops) < 2 or len(places) < 2:
         raise NothingToExploreError(f"{slider.field} has {len(stops)} values, {x.field} {len(places)}")
     there = rows[series].unique(maintain_order=True).to_list()
-    names = [name for name in names if name in there] or there
+    names = [name for name in names if name in there] + [name for name in there if name not in names]
     colour = {name: (colours or {}).get(name, COLOURS[i % len(COLOURS)]) for i, name in enumerate(names)}
     dash = {name: DASHES[(i // len(COLOURS) + i) % len(DASHES)] for i, name in enumerate(names)}
     start = stops[len(stops) // 2] if at is None else min(stops, key=lambda stop: abs(stop - at))

@@ -18,7 +18,8 @@ SPECIAL = (
     "Belady", "bootstrap", "Brier", "clairvoyant", "competitive ratio", "conformal", "CORP", "Cox", "frailty", "GDSF",
     "Gini", "Good-Turing", "hazard", "Hill", "holdout", "isotonic", "Kaplan-Meier", "Kolmogorov-Smirnov", "landmark",
     "LRU", "minimax", "Nelson-Aalen", "Poisson", "prestate tracer", "protective read", "pubdata", "Schoenfeld",
-    "ski rental", "slot-block", "sparse Merkle", "TinyLFU", "twin", "Verkle", "witness", "zkVM",
+    "probability threshold", "ski rental", "slot-block", "sparse Merkle", "TinyLFU", "tuned window", "twin", "Verkle",
+    "witness", "zkVM",
 )  # fmt: skip
 """Words that a rollup engineer or a statistician, one of the two, does not know: whoever uses one has to define it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 
 import yaml
@@ -76,6 +77,27 @@ def mark(
     cff = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     write_text(html / "codemeta.json", metadata.codemeta(cff, work, project["requires-python"]))
+
+
+def front(root: Path, *, published: bool) -> str:
+    """Return the page at the book's root, which leads to the landing page and says of what book.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the repository.
+    published : bool
+        Whether this is the book that is published: its address is named then.
+    """
+    base, title = citation.base_url(root) if published else "", escape(citation.summary(root)["title"])
+    canonical = f'<link rel="canonical" href="{base}/book/index.html" />\n' if base else ""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8" /><title>{title}</title>\n'
+        f'<meta name="description" content="{escape(_ABOUT)}" />\n'
+        f"{canonical}"
+        '<meta http-equiv="Refresh" content="0; url=book/index.html" /></head>\n'
+        f'<body><p><a href="book/index.html">{title}</a></p></body></html>\n'
+    )
 
 
 def _as_linked(path: str) -> str:

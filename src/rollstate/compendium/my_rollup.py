@@ -322,15 +322,15 @@ TOPICS = (
         (
             Output(
                 "kept_binary",
-                "node hashes left for each key, binary tree",
-                "of one",
+                "node hashes per key, as a share of those with one commitment per block, binary tree",
+                "",
                 own_formulas.kept_hashes(state_trees.BINARY),
                 "execution.state_trees.update_cost",
             ),
             Output(
                 "kept_hexary",
-                "node hashes left for each key, hexary tree",
-                "of one",
+                "node hashes per key, as a share of those with one commitment per block, hexary tree",
+                "",
                 own_formulas.kept_hashes(state_trees.HEXARY),
                 "execution.state_trees.update_cost",
             ),

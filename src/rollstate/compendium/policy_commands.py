@@ -140,7 +140,8 @@ def replay(
 def transfer(traces: tuple[str, ...], penalty_s: float, block_s: float | None, model: str) -> None:
     """Fit on two thirds of each TRACE, judge on the last third of every one: cost over the cheapest simple rule there.
 
-    A TRACE may be a profile, or the name of one that comes with the package.
+    In brackets are the ends of a 95 % interval, over contracts or a profile's random groups. A TRACE may be a profile,
+    or the name of one that comes with the package.
     """
     from rollstate.policy.transfer import transfer as carry
     from rollstate.profile import load
@@ -153,14 +154,24 @@ def transfer(traces: tuple[str, ...], penalty_s: float, block_s: float | None, m
     }
     known = {} if block_s is None else dict.fromkeys(read, block_s)
     found = carry(read, penalty_s=penalty_s, block_s=known, model=model)
-    width = max(map(len, read))
+    columns = ("over_simple", "over_simple_low", "over_simple_high")
+    shown = {
+        (fitted, judged): _ratio(*over)
+        for fitted, judged, *over in found.select("fitted", "judged", *columns).iter_rows()
+    }
+    width = max(map(len, (*read, *shown.values())))
     click.echo(
         f"{'fitted on, judged on':<{max(width, 20)}}" + "".join(f"{name:>{width + 2}}" for name in read)
     )
     for fitted in read:
-        cells = found.filter(found["fitted"] == fitted)["over_simple"].to_list()
-        shown = ("-" if cell is None else f"{cell:.3g}" for cell in cells)
-        click.echo(f"{fitted:<{max(width, 20)}}" + "".join(f"{cell:>{width + 2}}" for cell in shown))
+        cells = "".join(f"{shown[fitted, name]:>{width + 2}}" for name in read)
+        click.echo(f"{fitted:<{max(width, 20)}}" + cells)
+
+
+def _ratio(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if low is None else f"{value:.3g} ({low:.3g}, {high:.3g})"
 
 
 @policy.command()

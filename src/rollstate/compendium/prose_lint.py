@@ -1,4 +1,4 @@
-"""What can be checked of plain prose: doubled units, headlines without baseline, raw names, abstracts, lone meanings.
+"""What can be checked of plain prose: doubled units, no baseline, raw or other names, abstracts, lone meanings.
 
 Each check is a small pattern that errs on the side of silence: it finds the faults that were made, not all there are.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 
 from rollstate.compendium.declared import Declared
+from rollstate.compendium.policy_looks import OTHER_NAMES
 
 ABSTRACT = ("Question.", "Answer.", "How we know.", "Limits.")
 """What a chapter's first cell says, in this order."""
@@ -46,6 +47,7 @@ _HEADLINE = re.compile(r"^#{1,4} (.+)$|\*\*(.+?)\*\*", re.MULTILINE | re.DOTALL)
 
 _IDENTIFIER = re.compile(r"(?<![\w`/.{-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w`/(])")
 _RAW_FLOAT = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e[+-]?\d+(?!\w)|(?<![\w.])\d+\.\d{6,}(?!\w)")
+_TIGHT = re.compile(r"\d%")
 _MATHS = re.compile(r"\$[^$\n]+\$|`[^`]*`")
 
 _LEANING = re.compile(r"(?:the same|its|their|of (?:these|them)|that|those|largest of|smallest of)\b")
@@ -97,6 +99,14 @@ def private_words(text: str) -> Iterator[str]:
     for word in PRIVATE:
         if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", _MATHS.sub(" ", text), re.IGNORECASE):
             yield f"{word!r} is a private word"
+
+
+def other_names(text: str) -> Iterator[str]:
+    """Yield each name of a policy in a text that is not the one this book uses."""
+    said = _MATHS.sub(" ", text)
+    for name, used in OTHER_NAMES.items():
+        if re.search(rf"(?<![\w-]){re.escape(name)}(?!\w)", said, re.IGNORECASE):
+            yield f"{name!r} is another name of {used!r}"
 
 
 def abstract(text: str) -> Iterator[str]:
@@ -151,7 +161,7 @@ def figure_texts(source: str, path: Path) -> list[str]:
     lines = []
     for line, kind, text in shown_texts(source):
         said = [f"shows the raw name {name!r}" for name in _IDENTIFIER.findall(_MATHS.sub(" ", text))]
-        said += list(private_words(text))
+        said += [*private_words(text), *other_names(text)]
         if kind == "title" and _compares_with_nothing(text):
             said.append(f"the title {text!r} compares with nothing: name the baseline")
         lines += [f"{path}:{line}: {one}" for one in said]
@@ -173,6 +183,7 @@ def built_texts(runs: Path, names: frozenset[str] = frozenset()) -> list[str]:
         said = _MATHS.sub(" ", text.read_text(encoding="utf-8"))
         raw = [name for name in _IDENTIFIER.findall(said) if name not in names] + _RAW_FLOAT.findall(said)
         lines += [f"{text.relative_to(runs)}: shows {one!r} as it is in the program" for one in raw]
+        lines += [f"{text.relative_to(runs)}: {one}" for one in other_names(said)]
     for table in sorted(runs.glob("*/tables/*.csv")):
         with table.open(encoding="utf-8", newline="") as file:
             cells = {cell for row in list(csv.reader(file))[1:] for cell in row}
@@ -181,11 +192,24 @@ def built_texts(runs: Path, names: frozenset[str] = frozenset()) -> list[str]:
             for cell in sorted(cells)
             if _IDENTIFIER.fullmatch(cell) and cell not in names
         ]
+        lines += [
+            f"{table.relative_to(runs)}: {one}"
+            for cell in sorted(cells)
+            for one in (*other_names(cell), *private_words(cell))
+        ]
+        with table.open(encoding="utf-8", newline="") as file:
+            tight = {cell for row in csv.reader(file) for cell in row if _TIGHT.search(cell)}
+        lines += [f"{table.relative_to(runs)}: {cell!r} has no space before %" for cell in sorted(tight)]
     return lines
 
 
 def findings(root: Path, declared: Mapping[str, Declared], names: frozenset[str] = frozenset()) -> list[str]:
-    """Return a line for each finding in the book's pages, notebooks, figures, meanings and last build."""
+    """Return a line for each finding of `in_sources`, and of `built_texts` in the last build."""
+    return in_sources(root, declared) + built_texts(root / "_build" / "runs", names | frozenset(declared))
+
+
+def in_sources(root: Path, declared: Mapping[str, Declared]) -> list[str]:
+    """Return a line for each finding in the book's pages, notebooks, figures and meanings."""
     lines = leaning_meanings(declared)
     for page in sorted((root / "book").glob("*.md")):
         lines += _prose(page.read_text(encoding="utf-8"), f"book/{page.name}", declared)
@@ -195,9 +219,14 @@ def findings(root: Path, declared: Mapping[str, Declared], names: frozenset[str]
         lines += _prose("\n\n".join(cells), f"notebooks/{notebook.name}", declared)
     for module in sorted((root / "src" / "rollstate" / "chapters").glob("*/figures.py")):
         lines += figure_texts(module.read_text(encoding="utf-8"), module.relative_to(root))
-    return lines + built_texts(root / "_build" / "runs", names | frozenset(declared))
+    return lines
 
 
 def _prose(text: str, place: str, declared: Mapping[str, Declared]) -> list[str]:
-    found = [*doubled_units(text, declared), *without_baseline(text), *private_words(text)]
+    found = [
+        *doubled_units(text, declared),
+        *without_baseline(text),
+        *private_words(text),
+        *other_names(text),
+    ]
     return [f"{place}: {one}" for one in found]

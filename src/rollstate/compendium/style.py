@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,10 +16,11 @@ import seaborn.objects as so
 from cycler import cycler
 from lifelines.plotting import add_at_risk_counts
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from rollstate.compendium.drawing import Drawing as Drawing
 
@@ -105,10 +106,12 @@ def plain(value: float) -> str:
     return f"{value:,.10f}".rstrip("0").rstrip(".")
 
 
-def percent(ax: Axes, *axes: str, decimals: int | None = None) -> None:
-    """Label axes ("x", "y") that hold shares in per cent, with a space before the sign."""
+def percent(ax: Axes, *axes: str) -> None:
+    """Label axes ("x", "y") that hold shares in per cent, with a space before the sign and no needless decimals."""
     for name in axes:
-        getattr(ax, f"{name}axis").set_major_formatter(PercentFormatter(1, decimals, "\u202f%"))
+        getattr(ax, f"{name}axis").set_major_formatter(
+            FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}\u202f%".replace("-", "\u2212"))
+        )
 
 
 def subplots(
@@ -140,15 +143,21 @@ def log_axis(ax: Axes, *axes: str) -> None:
         low, high = sorted(axis.get_view_interval())
         decades = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1 if low > 0 else 0
         axis.set_major_locator(LogLocator(subs=(1.0,) if decades >= 3 else (1.0, 2.0, 5.0)))
-        axis.set_major_formatter(FuncFormatter(_plain))
+        axis.set_major_formatter(FuncFormatter(_plain(axis)))
         axis.set_minor_formatter(NullFormatter())
 
 
-def _plain(value: float, _: int) -> str:
-    """Return a tick label without an exponent where that stays short."""
-    if 1e-3 <= abs(value) < 1e5:
-        return f"{value:,.6g}"
-    return f"$10^{{{round(math.log10(abs(value)))}}}$" if value else "0"
+def _plain(axis: Axis) -> Callable[[float, int], str]:
+    """Return a format of ticks: numbers without an exponent, or powers of ten on all of an axis that needs one."""
+
+    def label(value: float, _: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        exponent = math.log10(abs(value)) if value else 0.0
+        if (high < 1e5 and low >= 1e-3) or not math.isclose(exponent, round(exponent), abs_tol=1e-9):
+            return f"{value:,.6g}"
+        return f"$10^{{{round(exponent)}}}$"
+
+    return label
 
 
 def band(ax: Axes, x: Any, low: Any, high: Any, **options: Any) -> None:

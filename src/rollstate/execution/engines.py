@@ -143,8 +143,8 @@ class Grid:
 POWERS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """How much a fit may trust the training blocks: engines count by their error to the power of minus this.
 
-At 0 all engines of the grid count alike and nothing is fitted; as it grows, the best one alone counts. With few blocks the
-best engine is mostly the luckiest, and what lies between is the usual remedy (a tempered average of models).
+At 0 all engines of the grid count alike and nothing is fitted; as it grows, the best one alone counts. With few blocks
+the best engine is mostly the luckiest, and what lies between is the usual remedy (a tempered average of models).
 """
 LEAST_ERROR = 1e-9
 """Mean absolute log error below which engines count as equally good, so that none counts without bound."""

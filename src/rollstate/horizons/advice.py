@@ -18,6 +18,7 @@ from rollstate.estimate import Estimate
 from rollstate.horizons import few, groups, judging, lengths, rules
 from rollstate.horizons.rules import ALWAYS, CLASSES, FEWEST, HINDSIGHT, NEVER, RETUNED, SKI, TUNED, Chain
 from rollstate.profile import Profile, resampling
+from rollstate.profile.costs import parted
 
 CHOICE = (TUNED, RETUNED, SKI, ALWAYS, NEVER)
 """Rules that are one window for all at any time; of equally good ones the first is advised."""
@@ -147,16 +148,17 @@ def _classes_by_group(chain: Chain, judged: pl.DataFrame, leaders: list[str]) ->
     """Return the ratio of `_classes` with its interval over groups; `leaders` were followed on the last eighths."""
     if CLASSES not in judged["policy"] or not groups.known(chain):
         return None
-    plan, penalty = chain.profile.plan, float(judged["penalty"][0])
+    penalty = float(judged["penalty"][0])
     over: list[np.ndarray] = []
     under: list[np.ndarray] = []
     for (start,), part in list(judged.group_by("start", maintain_order=True))[-len(leaders) :]:
         leader = leaders[len(over)]
         total = dict(part.select("policy", "cost").iter_rows())
-        until = min((at for at in judging.eighths(chain) if at > start), default=plan.stop)
-        counted = groups.costs(chain, int(str(start)), penalty, (CLASSES, leader), until)
-        over.append(groups.parted(total[CLASSES], counted[CLASSES]))
-        under.append(groups.parted(total[leader], counted[leader]))
+        border = int(str(start))
+        seen = groups.behind(chain, border, judging.end_of_eighth(chain, border))
+        counted = groups.costs(seen, penalty, (CLASSES, leader))
+        over.append(parted(total[CLASSES], counted[CLASSES]))
+        under.append(parted(total[leader], counted[leader]))
     paid = [i for i in range(len(over)) if over[i].sum() > 0 and under[i].sum() > 0]
     return resampling.ratio(np.array(over)[paid], np.array(under)[paid]) if paid else None
 

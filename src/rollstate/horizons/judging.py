@@ -9,7 +9,7 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.horizons import rules, tables
-from rollstate.horizons.rules import CLAIRVOYANT, HINDSIGHT, SIMPLE, Chain, Known
+from rollstate.horizons.rules import CLAIRVOYANT, HINDSIGHT, SIMPLE, Chain
 from rollstate.horizons.tables import Table
 from rollstate.profile import costs
 from rollstate.profile.plan import BORDERS, MAIN_BORDER
@@ -58,7 +58,7 @@ def judge(chain: Chain, border: int, penalties: Sequence[float], until: int | No
     first, last = plan.fold_from(border), plan.fold_from(plan.stop if until is None else until)
     if last <= first:
         raise InputError(f"there is nothing to judge between blocks {border} and {until}; end later")
-    known, all_spells = Known(chain, first), chain.folds.joined(slice(first, last))
+    known, all_spells = chain.before(first), chain.folds.joined(slice(first, last))
     if not known.all.accesses[0] or not all_spells.accesses[0]:
         raise InputError(
             f"border {border}: windows need spells that an access ended on both sides of it; take a longer trace"
@@ -101,11 +101,10 @@ def rolling(chain: Chain, penalties: Sequence[float]) -> pl.DataFrame:
 
     Folds without an access on one side are left out.
     """
-    plan = chain.profile.plan
-    borders, parts = eighths(chain), []
-    for number, (start, stop) in enumerate(zip(borders, [*borders[1:], plan.stop], strict=True), 1):
+    parts = []
+    for number, start in enumerate(eighths(chain), 1):
         try:
-            judged = judge(chain, start, penalties, stop)
+            judged = judge(chain, start, penalties, end_of_eighth(chain, start))
         except InputError:
             continue
         parts.append(judged.select(pl.lit(number).alias("fold"), pl.lit(start).alias("start"), pl.all()))
@@ -119,6 +118,11 @@ def rolling(chain: Chain, penalties: Sequence[float]) -> pl.DataFrame:
 def eighths(chain: Chain) -> list[int]:
     """Return the first block of every eighth but the first."""
     return [border_at(chain, share) for share in EIGHTHS]
+
+
+def end_of_eighth(chain: Chain, start: int) -> int:
+    """Return the block behind the eighth that begins at a block."""
+    return min((at for at in eighths(chain) if at > start), default=chain.profile.plan.stop)
 
 
 def border_at(chain: Chain, share: float) -> int:

@@ -24,6 +24,7 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.horizons import posterior, tables
 from rollstate.horizons.tables import Table
+from rollstate.profile.rows import shares
 from rollstate.profile.tables import LADDER, Profile
 from rollstate.tiering.policies import ALWAYS, CLAIRVOYANT, NEVER, SIMPLE, SKI, TUNED
 
@@ -80,6 +81,24 @@ class Chain:
         """Return the pieces of some folds, `last` not included."""
         return self.pieces.filter(pl.col("fold").is_between(first, last, closed="left"))
 
+    def before(self, first: int) -> Known:
+        """Return what lies before a fold; the same object each time, so that what it derives is derived once."""
+        return self._before.setdefault(first, Known(self, first))
+
+    @functools.cached_property
+    def _before(self) -> dict[int, Known]:
+        return {}
+
+    @functools.cached_property
+    def by_history(self) -> pl.DataFrame:
+        """Shares of each ``history`` among ends of spells, as `rollstate.profile.rows.shares` has them."""
+        return shares(self.profile, self.pieces, "history")
+
+    @functools.cached_property
+    def by_start(self) -> pl.DataFrame:
+        """The same of each ``start_fold``."""
+        return shares(self.profile, self.pieces, "start_fold")
+
 
 def read(profile: Profile) -> Chain:
     """Return what rules need of a profile.
@@ -117,7 +136,7 @@ class Known:
     chain: Chain
     first: int
 
-    @functools.cached_property
+    @property
     def pieces(self) -> pl.DataFrame:
         """Pieces before the border."""
         return self.chain.between(0, self.first)

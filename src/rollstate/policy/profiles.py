@@ -1,8 +1,13 @@
-"""Fit a policy on a profile, and say what one costs there: windows and costs on the profile's grid, no intervals."""
+"""Fit a policy on a profile, and say what one costs there, in all and by its random groups, on the profile's grid.
+
+On simulated chains of 300 contracts that differ in rate, 55 of 60 intervals of 95 % over groups held the cost of the
+same table over the cheapest of the same simple rules on a chain of 8,000 contracts (tests/policy/test_groups.py).
+"""
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +18,10 @@ from rollstate.policy import fit
 from rollstate.policy.format import COX, TABLE, Policy, Saving, Training
 from rollstate.profile import Profile
 from rollstate.profile.classes import access_bounds
-from rollstate.profile.costs import window_table_where
+from rollstate.profile.costs import costs_by_group, parted, window_table_where
 from rollstate.profile.grid import GAPS
-from rollstate.profile.rows import between
+from rollstate.profile.resampling import ratio_to_least
+from rollstate.profile.rows import between, ended
 from rollstate.tiering.trial import EARLIER
 
 
@@ -55,7 +61,7 @@ def fit_profile(
     name: str = "profile",
     usd_per_slot_block: float | None = None,
 ) -> Policy:
-    """Fit a policy on a profile: windows on its grid, the expected saving without an interval.
+    """Fit a policy on a profile: windows on its grid, the expected saving with its interval over the profile's groups.
 
     Parameters
     ----------
@@ -63,7 +69,8 @@ def fit_profile(
     model : {"table", "window"}
         A Cox model needs the trace.
     stop : int, optional
-        The cut behind the last block that the fit may see; the profile's last if not given.
+        The cut behind the last block that the fit may see; the profile's last if not given. Groups are counted
+        between borders: at another cut the saving has no interval.
     penalty, name, usd_per_slot_block
         As in `rollstate.policy.fit.fit_trace`.
     """
@@ -123,15 +130,67 @@ def border_of(profile: Profile, stop: int | None = None) -> int | None:
     return min(borders, key=lambda at: abs(at - plan.start - EARLIER * (end - plan.start)), default=None)
 
 
+def paid_by_group(
+    ends: pl.DataFrame, accesses: tuple[int, ...], chosen: tuple[float, ...], penalty: float
+) -> np.ndarray:
+    """Return what a table costs in each random group as counted on a coarser grid, shape (groups,); see `paid`.
+
+    Parameters
+    ----------
+    ends : polars.DataFrame
+        Of `rollstate.profile.rows.ended`.
+    accesses, chosen, penalty
+        As in `paid`.
+    """
+    starts = access_bounds(np.minimum(ends["accesses"].to_numpy(), fit.CLASSES - 1))[0]
+    row = np.searchsorted(accesses, starts, "right") - 1
+    return costs_by_group(ends, np.array(chosen)[row], penalty)
+
+
+@dataclass(frozen=True)
+class Later:
+    """Blocks of a profile between two cuts, on which tables are judged; `later` makes one.
+
+    Attributes
+    ----------
+    pools : callable
+        Of `profile_pools`.
+    ends : polars.DataFrame or None
+        By group; None where the profile does not know them there.
+    penalty : float
+    """
+
+    pools: fit.Pools
+    ends: pl.DataFrame | None
+    penalty: float
+
+    def paid(self, accesses: tuple[int, ...], chosen: tuple[float, ...]) -> np.ndarray:
+        """Return what a table costs in each group, or in all of them where they are not known, shape (groups,)."""
+        total = paid(self.pools, accesses, chosen, self.penalty)
+        if self.ends is None:
+            return np.array([total])
+        return parted(total, paid_by_group(self.ends, accesses, chosen, self.penalty))
+
+
+def later(profile: Profile, border: int, stop: int, penalty: float) -> Later:
+    """Return the blocks between a border and a cut, at a penalty."""
+    counted = profile.tells("ends_by_class", "accesses") and stop in profile.plan.spans
+    ends = ended(profile, border, stop) if counted else None
+    return Later(profile_pools(profile, border, stop)[0], ends, penalty)
+
+
 def _profile_saving(profile: Profile, model: str, penalty: float, end: int) -> Saving | None:
     border = border_of(profile, end)
     if border is None:
         return None
-    (known, counts), (later, _) = profile_pools(profile, None, border), profile_pools(profile, border, end)
-    own = paid(later, *fit.table(known, fit.edges(counts) if model == TABLE else [0], penalty), penalty)
+    known, counts = profile_pools(profile, None, border)
+    judged = later(profile, border, end, penalty)
+    own = judged.paid(*fit.table(known, fit.edges(counts) if model == TABLE else [0], penalty))
     simple = fit.simple_windows(known(0, fit.CLASSES - 1).tuned(penalty), penalty)
-    total = {rule: paid(later, (0,), (at,), penalty) for rule, at in simple.items()}
-    against = min(total, key=lambda rule: total[rule])
-    if not total[against]:
+    paid_by = {rule: judged.paid((0,), (at,)) for rule, at in simple.items()}
+    against = min(paid_by, key=lambda rule: paid_by[rule].sum())
+    if not paid_by[against].sum() > 0:
         return None
-    return Saving(1 - own / total[against], None, None, against, border, end - 1)
+    others = np.array([*paid_by.values()])
+    saved = 1 - ratio_to_least(own, others, draws=fit.DRAWS, seed=fit.SEED)
+    return Saving(saved.value, saved.low, saved.high, against, border, end - 1)

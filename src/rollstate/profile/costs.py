@@ -133,6 +133,12 @@ def costs_by_group(ends: pl.DataFrame, window: np.ndarray, penalty: float) -> np
     return np.bincount(ends["group"].to_numpy(), cost, GROUPS)
 
 
+def parted(total: float, counted: np.ndarray) -> np.ndarray:
+    """Return an exact total parted among groups as counted on a coarser grid, shape (groups,)."""
+    whole = counted.sum()
+    return counted * (total / whole) if whole > 0 else np.zeros_like(counted)
+
+
 def clairvoyant(
     profile: Profile, holding: float, penalty: float, start: int | None = None, stop: int | None = None
 ) -> float:

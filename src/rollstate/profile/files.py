@@ -208,7 +208,7 @@ def _digest(profile: Profile) -> str:
         for column in (*keys(name), *sums(name)):
             values = frame[column]
             if values.dtype == pl.String:
-                digest.update("\0".join("" if v is None else f"={v}" for v in values).encode())
+                digest.update(("=" + values).fill_null("").str.join("\0").item().encode())
             else:
                 digest.update(values.cast(pl.Int64).to_numpy().tobytes())
     return digest.hexdigest()

@@ -145,8 +145,9 @@ def load_window(ref: str, start: int | None = None, stop: int | None = None) -> 
     return summary.restrict(datasets.load_trace(ref), start, stop)
 
 
+@functools.cache
 def checked(entry: Shipped) -> Profile:
-    """Read a shipped profile whose bytes are those of the index."""
+    """Read a shipped profile whose bytes are those of the index, once."""
     try:
         found = hashlib.sha256(entry.path.read_bytes()).hexdigest()
     except OSError as error:

@@ -13,8 +13,8 @@ from rollstate.errors import InputError
 from rollstate.traces.schema import Capability
 
 GROUPS = 64
-FEW_CONTRACTS = 4 * GROUPS
-"""With fewer contracts than this slots are grouped, not contracts: else a group would be one contract or none."""
+FEW_CONTRACTS = 30
+"""With fewer contracts than this slots are grouped, not contracts: so few clusters do not carry an interval."""
 
 BORDERS = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 2 / 3, 3 / 4, 7 / 8)
 """The eight borders in time, as shares of the window."""

@@ -10,11 +10,13 @@ Kott (2001), https://www.scb.se/contentassets/ca21efb41fee47d293bbee5bf7be7fb3/t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
 
+from rollstate.bootstrap import percentile_interval
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 
@@ -93,6 +95,46 @@ def ratio(over: np.ndarray, under: np.ndarray, level: float = 0.95) -> Estimate:
     return Estimate(value, float(np.exp(middle - half)), float(np.exp(middle + half)))
 
 
+def ratio_to_least(
+    over: np.ndarray, under: np.ndarray, *, draws: int, seed: int, level: float = 0.95
+) -> Estimate:
+    """Return a sum over groups over the least of several others, with its percentile interval.
+
+    Which of them is the least is looked up in every sample, so the ratio has kinks, on which the jackknife is of no use
+    (Efron and Tibshirani 1993, 11.6).
+
+    Parameters
+    ----------
+    over : array, shape (groups,)
+    under : array, shape (m, groups)
+    draws, seed, level
+        Of the bootstrap.
+
+    Returns
+    -------
+    Estimate
+        Without an interval where fewer than two groups hold anything, or samples in which one of the others is nothing.
+
+    Raises
+    ------
+    InputError
+        If one of the others is not above zero.
+    """
+    if not (under.sum(axis=1) > 0).all():
+        raise InputError(
+            "a ratio needs costs above zero to compare with; widen the blocks or raise the penalty"
+        )
+    value = float(over.sum() / under.sum(axis=1).min())
+    present = (over > 0) | (under > 0).any(axis=0)
+    if present.sum() < 2:
+        return Estimate(value)
+    drawn = _drawn(int(present.sum()), draws, seed)
+    least = (under[:, present] @ drawn.T).min(axis=0)
+    if not (least > 0).all():
+        return Estimate(value)
+    return Estimate(value, *percentile_interval(over[present] @ drawn.T / least, level))
+
+
 def bootstrap(
     statistic: Statistic, present: np.ndarray, *, draws: int, seed: int, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -103,11 +145,10 @@ def bootstrap(
     low, high : array
     """
     used = _used(present)
-    rng = np.random.default_rng(seed)
     values = []
-    for _ in range(draws):
+    for drawn in _drawn(len(used), draws, seed):
         weights = np.zeros(len(present))
-        weights[used] = rng.multinomial(len(used), np.full(len(used), 1 / len(used)))
+        weights[used] = drawn
         values.append(statistic(weights))
     tail = (1 - level) / 2
     low, high = np.quantile(np.asarray(values, float), [tail, 1 - tail], axis=0)
@@ -123,6 +164,12 @@ def estimate(
         return Estimate(value)
     low, high = bootstrap(statistic, present, draws=draws, seed=seed, level=level)
     return Estimate(value, float(low), float(high))
+
+
+@functools.lru_cache(maxsize=256)
+def _drawn(groups: int, draws: int, seed: int) -> np.ndarray:
+    """Return how often each group is drawn, shape (draws, groups); not to be written to."""
+    return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), draws)
 
 
 def _used(present: np.ndarray) -> np.ndarray:

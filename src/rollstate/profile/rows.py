@@ -73,7 +73,9 @@ def ended(profile: Profile, start: int | None = None, stop: int | None = None) -
     Returns
     -------
     polars.DataFrame
-        ``event``, ``accesses``, ``gap``, ``duration`` (bin of `rollstate.profile.grid.CLASSES`), ``group``, ``rows``,
+        ``event``, ``fold`` (the first of those between the two borders that it ended between, or before whose second
+        it was open), ``accesses``, ``gap``, ``duration`` (bin of `rollstate.profile.grid.CLASSES`), ``group``,
+        ``rows``,
         ``mean`` (idle time in blocks of all spells of the bin that ended there, or were open there, exact). A
         spell that was open at `start` has a row of its idle time there with ``rows`` below zero: a function of the idle
         time that is summed with them is what accrued between the borders.
@@ -88,9 +90,8 @@ def ended(profile: Profile, start: int | None = None, stop: int | None = None) -
         if block is not None and block not in spans:
             raise InputError(f"profile: block {block} is no border of the profile; choose one of {spans}")
     folds = np.array([plan.fold_from(at) for at in spans])
-    means = _means(profile, folds)
     table = profile.ends_by_class.join(
-        means, on=["event", "fold", "duration"], how="left", maintain_order="left"
+        _means(profile), on=["event", "fold", "duration"], how="left", maintain_order="left"
     )
     first = 0 if start is None else spans.index(start)
     last = len(spans) - 1 if stop is None else spans.index(stop)
@@ -99,28 +100,64 @@ def ended(profile: Profile, start: int | None = None, stop: int | None = None) -
         return table.filter(pl.col("fold") == (folds[border - 1] if border else -1), ~pl.col("event"))
 
     events = table.filter("event", pl.col("fold").is_between(folds[first], folds[last], closed="left"))
-    rows = pl.concat([events, still_open(last), still_open(first).with_columns(rows=-pl.col("rows"))])
-    return rows.drop("fold")
+    return pl.concat([events, still_open(last), still_open(first).with_columns(rows=-pl.col("rows"))])
 
 
-def _means(profile: Profile, folds: np.ndarray) -> pl.DataFrame:
+def shares(profile: Profile, pieces: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return how ends of spells part by a column that groups are not counted by.
+
+    Parameters
+    ----------
+    profile : Profile
+    pieces : polars.DataFrame
+        All pieces of the profile, with the column.
+    column : str
+        What a spell was known by when it started.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns of a cell of ``ends_by_class`` that the pieces know too, without the group; `column`; ``share`` (of
+        all spells of the cell, adding up to one).
+    """
+    known = [name for name in ("accesses", "gap") if profile.tells("pieces", name)]
+    cell = ["event", "fold", *known, "duration"]
+    counted = _cells_of_ends(profile, pieces).group_by(*cell, column).agg(pl.col("rows").sum())
+    return counted.sort(*cell, column).select(
+        *cell, column, share=pl.col("rows") / pl.col("rows").sum().over(cell)
+    )
+
+
+def parted_by(ends: pl.DataFrame, part: pl.DataFrame) -> pl.DataFrame:
+    """Part `ended` in the same `shares` in every group: ``rows`` add up to what they were, no longer whole numbers."""
+    cell = [name for name in part.columns if name in ends.columns]
+    joined = ends.join(part, on=cell, how="left", maintain_order="left")
+    return joined.with_columns(rows=pl.col("rows") * pl.col("share")).drop("share")
+
+
+def _means(profile: Profile) -> pl.DataFrame:
     """Return the mean idle time of the bins of ``ends_by_class``: ``event``, ``fold``, ``duration``, ``mean``.
 
-    Over all classes and groups, from the exact totals of ``sums``: of what ended between two borders, which are where
-    `folds` begin, and of what was open in the last fold before the second.
+    Over all classes and groups, from the exact totals of ``sums``.
     """
-    sums = profile.sums
-    fold, bins = sums["fold"].to_numpy(), GAPS.low(sums["duration"].to_numpy())
-    span = np.searchsorted(folds, fold, "right") - 1
-    return (
-        sums.with_columns(
-            fold=pl.Series(folds[span]).cast(pl.UInt8),
-            duration=pl.Series(CLASSES.index(bins)).cast(pl.UInt16),
-        )
-        .filter(pl.col("event") | pl.Series(fold == folds[span + 1] - 1))
-        .group_by("event", "fold", "duration")
-        .agg(mean=pl.col("sum_duration").sum() / pl.col("rows").sum())
+    sums = _cells_of_ends(profile, profile.sums)
+    return sums.group_by("event", "fold", "duration").agg(
+        mean=pl.col("sum_duration").sum() / pl.col("rows").sum()
     )
+
+
+def _cells_of_ends(profile: Profile, pieces: pl.DataFrame) -> pl.DataFrame:
+    """Return the pieces that ``ends_by_class`` counts, with its ``fold`` and ``duration``.
+
+    They are what ended between two borders, and what was open in the last fold before the second.
+    """
+    folds = np.array([profile.plan.fold_from(at) for at in profile.plan.spans])
+    fold, bins = pieces["fold"].to_numpy(), GAPS.low(pieces["duration"].to_numpy())
+    span = np.searchsorted(folds, fold, "right") - 1
+    return pieces.with_columns(
+        fold=pl.Series(folds[span]).cast(pl.UInt8),
+        duration=pl.Series(CLASSES.index(bins)).cast(pl.UInt16),
+    ).filter(pl.col("event") | pl.Series(fold == folds[span + 1] - 1))
 
 
 def regression_rows(profile: Profile, start: int | None = None, stop: int | None = None) -> pl.DataFrame:

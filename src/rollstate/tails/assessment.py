@@ -180,7 +180,9 @@ def assess_of(spells: ClusteredRiskTable, *, seed: int, k: int | None = None, dr
     if fit.events < MIN_EVENTS:
         reasons.append(f"only {fit.events} events lie beyond the threshold, at least {MIN_EVENTS} are needed")
     if fit.event_share < MIN_EVENT_SHARE:
-        reasons.append(f"only {fit.event_share:.0%} of the exceedances end with an event: censoring decides")
+        reasons.append(
+            f"only {100 * fit.event_share:.0f} % of the exceedances end with an event: censoring decides"
+        )
     if decades < MIN_DECADES:
         reasons.append(f"the data reach {decades:.2f} decades beyond the threshold, a power law needs one")
     if drift > MAX_DRIFT:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 Window = np.ndarray | float
 Rule = Callable[["Trial", Costs], Window]
 
-NEVER, ALWAYS, TUNED, SKI = "never demote", "always demote", "fixed window, tuned", "ski rental"
+NEVER, ALWAYS, TUNED, SKI = "never demote", "always demote", "tuned window", "ski rental"
 SIMPLE = (TUNED, NEVER, ALWAYS, SKI)
 """The simple rules. The cheapest of them at a penalty is what every other policy is compared with there."""
-RANDOM, BY_ACTIVITY = "ski rental, random", "tuned by activity"
+RANDOM, BY_ACTIVITY = "randomized ski rental", "window per activity class"
 THRESHOLD = "probability threshold"
 """The published rule, with the clock it needs."""
 EXPECTED_CURVE, EXPECTED_COX = "expected cost, one curve", "expected cost, Cox"

@@ -9,6 +9,7 @@ import pytest
 from rollstate.chapters.tiering import carried, study
 from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.errors import InputError
+from rollstate.estimate import Estimate
 from rollstate.policy import fit
 from rollstate.policy.transfer import transfer
 from rollstate.profile import load
@@ -83,7 +84,8 @@ def test_every_pair_costs_what_its_rescaled_policy_costs(pairs):
     assert table.columns == ["penalty, s", "fitted on", *names]
     for row in pairs.iter_rows(named=True):
         cell = table.filter(pl.col("fitted on") == row["fitted"])[row["judged"]][0]
-        assert cell == round(row["over_simple"], 2)
+        ends = (row["over_simple"], row["over_simple_low"], row["over_simple_high"])
+        assert cell == "{} ({} to {})".format(*(round(end, 2) for end in ends))
 
 
 def test_the_worst_pairs_are_told_by_what_was_longer():
@@ -92,9 +94,22 @@ def test_the_worst_pairs_are_told_by_what_was_longer():
         ("a", "b", True, 2.0, 900.0), ("b", "a", False, 7.0, 7.0),
     ]  # fmt: skip
     frame = pl.DataFrame(rows, schema=["fitted", "judged", "longer", "over_simple", "uncut"], orient="row")
+    ends = {
+        f"{name}_{end}": pl.col(name) * by
+        for name in ("over_simple", "uncut")
+        for end, by in (("low", 0.5), ("high", 2.0))
+    }
+    frame = frame.with_columns(**ends)
     assert carried.quoted_pairs(frame) == {
-        "carried": 2, "carried_cheaper": 0, "carried_native": 1.2, "carried_longer": 2.0, "carried_uncut": 900.0,
-        "carried_shorter": 7.0,
+        "carried": 2, "carried_cheaper": 0, "carried_clearly": 0, "carried_native": Estimate(1.2, 0.6, 2.4),
+        "carried_longer": Estimate(2.0, 1.0, 4.0), "carried_uncut": Estimate(900.0, 450.0, 1800.0),
+        "carried_shorter": Estimate(7.0, 3.5, 14.0),
     }  # fmt: skip
+    lower = frame.with_columns(
+        over_simple=0.8, over_simple_low=0.7, over_simple_high=pl.Series([0.9, 1.1, 0.9, 1.1])
+    )
+    found = carried.quoted_pairs(lower)
+    assert (found["carried_cheaper"], found["carried_clearly"]) == (2, 1)
+    assert found["carried_longer"] == Estimate(1.0)
     alone = carried.quoted_pairs(frame.filter(pl.col("fitted") == "a", pl.col("judged") == "a"))
-    assert (alone["carried"], alone["carried_longer"]) == (0, 1.0)
+    assert (alone["carried"], alone["carried_longer"]) == (0, Estimate(1.0))

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from rollstate.compendium.explorable import Quantity, lines
+from rollstate.compendium.policy_looks import COLOUR, LOOKS
 
 
 def hits(frame: pl.DataFrame, *, quote: float) -> alt.LayerChart:
@@ -17,4 +18,6 @@ def hits(frame: pl.DataFrame, *, quote: float) -> alt.LayerChart:
         series="policy",
         at=quote,
         interval=("hits_low", "hits_high"),
+        names=tuple(LOOKS),
+        colours=COLOUR,
     )

@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rollstate.compendium import style
+from rollstate.compendium.policy_looks import COLOUR, MARKER
 from rollstate.compendium.style import Drawing
 
 _PANELS = {
@@ -35,7 +36,7 @@ def hits(frame: pl.DataFrame, *, quote: float) -> Drawing:
         part = frame.filter(pl.col("policy").is_in(names))
         sns.lineplot(
             part.to_pandas(), x="share", y="hits", hue="policy", hue_order=names, style="policy", style_order=names,
-            palette=style.palette(names), markers=list(style.MARKERS[: len(names)]), markersize=4, ax=ax,
+            palette=COLOUR, markers=MARKER, dashes=False, markersize=4.5, ax=ax,
         )  # fmt: skip
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(FixedLocator(shares))
@@ -76,18 +77,17 @@ def everywhere(frame: pl.DataFrame, *, quote: float) -> Drawing:
     frame = frame.with_columns(
         misses=1 - pl.col("hits"), low=1 - pl.col("hits_high"), high=1 - pl.col("hits_low")
     )
-    colours = style.palette(_SHOWN)
     for ax, trace in zip(axes.flat, traces, strict=False):
         part = frame.filter(pl.col("trace") == trace, pl.col("policy").is_in(_SHOWN)).sort("share")
         sns.lineplot(
             part.to_pandas(), x="share", y="misses", hue="policy", hue_order=_SHOWN, style="policy",
-            style_order=_SHOWN, palette=colours, markers=list(style.MARKERS[: len(_SHOWN)]), markersize=4, ax=ax,
+            style_order=_SHOWN, palette=COLOUR, markers=MARKER, dashes=False, markersize=4.5, ax=ax,
         )  # fmt: skip
         handles, labels = ax.get_legend_handles_labels()
         ax.get_legend().remove()
         for name in ("LRU", "W-TinyLFU"):
             one = part.filter(pl.col("policy") == name).drop_nulls("low")
-            style.band(ax, one["share"], one["low"], one["high"], color=colours[name])
+            style.band(ax, one["share"], one["low"], one["high"], color=COLOUR[name])
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(FixedLocator(frame["share"].unique().sort().to_list()))
         ax.xaxis.set_minor_locator(NullLocator())
@@ -131,7 +131,7 @@ def gaps(frame: pl.DataFrame) -> Drawing:
     known = frame.drop_nulls("closed")
     sns.lineplot(
         known.to_pandas(), x="share", y="closed", hue="policy", hue_order=names, style="policy", style_order=names,
-        palette=style.palette(names), markers=list(style.MARKERS[: len(names)]), markersize=5, ax=ax,
+        palette=COLOUR, markers=MARKER, dashes=False, markersize=5, ax=ax,
     )  # fmt: skip
     ax.axhline(0, color="black", linewidth=0.8, linestyle=":")
     ax.set_xscale("log")

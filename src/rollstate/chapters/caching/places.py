@@ -106,6 +106,19 @@ def standings(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides=ends)
 
 
+def fewer_named(equals: str, best: str) -> str:
+    """Return the policies of a cell ``equals`` of `standings` by naming the fewer: those, or all but the others.
+
+    >>> fewer_named("LRU, LFU, ARC, LIRS, SIEVE, S3-FIFO, GDSF, Cacheus", "LHD"), fewer_named("LRU", "LHD")
+    ('all but W-TinyLFU', 'LRU')
+    """
+    named = equals.split(", ")
+    worse = [name for name in curves.CLASSICAL if name not in named and name != best]
+    if not worse:
+        return "all"
+    return equals if len(named) <= len(worse) + 1 else f"all but {', '.join(worse)}"
+
+
 def shown_standings(found: list[Place], frame: pl.DataFrame, p: Caching) -> pl.DataFrame:
     """Return `standings` as the table shows them, with what each trace is."""
     about = pl.DataFrame(
@@ -115,7 +128,12 @@ def shown_standings(found: list[Place], frame: pl.DataFrame, p: Caching) -> pl.D
         schema=["trace", "accesses", "slots taken", "every k-th block", "order known"], orient="row",
     )  # fmt: skip
     numbers = ("hits", "low", "high", "lru", "belady", "gap", "hazard", "rate")
-    shown = standings(frame).with_columns((pl.col(*numbers) * 100).round(1), share=pl.col("share") * 100)
+    found_best = standings(frame)
+    shown = found_best.with_columns(
+        (pl.col(*numbers) * 100).round(1),
+        share=pl.col("share") * 100,
+        equals=pl.Series([fewer_named(*row) for row in found_best.select("equals", "best").iter_rows()]),
+    )
     about = about.with_columns((pl.col("slots taken", "order known") * 100).round(1))
     words = {
         "share": "memory, %", "equals": "not clearly worse", "lru": "LRU", "belady": "Belady", "gap": "gap to Belady",

@@ -106,7 +106,7 @@ def standings(found: Study) -> pl.DataFrame:
     for name, policy in curves.FIXED.items():
         beside[name] = policy.beside + policy.ghosts * (curves.HASH + curves.LINKS)
     wide = found.ratios.with_columns(
-        share=pl.col("share").map_elements(lambda x: f"{x:.1%}", return_dtype=pl.String),
+        share=pl.col("share").map_elements(lambda x: f"{100 * x:g}\u202f%", return_dtype=pl.String),
         hits=(100 * pl.col("hits")).round(1),
     ).pivot("share", index="policy", values="hits")
     return wide.with_columns(

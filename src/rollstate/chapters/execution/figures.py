@@ -228,7 +228,7 @@ def predicted(frame: pl.DataFrame, *, correlation: float, error: float) -> Drawi
     ax.plot([0.8, top], [0.8, top], color="black", linewidth=0.8, linestyle=":")
     ax.set(xlabel="measured speed-up", ylabel="predicted speed-up", xlim=(0.8, top), ylim=(0.8, top))
     ax.legend(title=None, loc="lower right")
-    style.title(figure, f"Predictions out of sample: {correlation:.2f} is their mean rank correlation")
+    style.title(figure, f"Predicted and measured speed-ups have a mean rank correlation of {correlation:.2f}")
     return Drawing(
         figure,
         caption="Speed-up predicted for each half of the blocks by a model fitted on the other half, against the measured "
@@ -260,7 +260,8 @@ def throughput(frame: pl.DataFrame) -> Drawing:
     }
     tps, gas = spread["transactions per second"], spread["gas per second"]
     style.title(
-        figure, f"Blocks differ {tps:.0f} times in transactions per second, {gas:.0f} times in gas per second"
+        figure,
+        f"Blocks differ {tps:.0f}-fold in transactions per second and {gas:.0f}-fold in gas per second",
     )
     return Drawing(
         figure,
@@ -315,14 +316,14 @@ def kept(frame: pl.DataFrame) -> Drawing:
     for what, colour in style.palette(order).items():
         part = frame.filter(what=what)
         style.band(ax, part["interval"], part["low"], part["high"], color=colour)
-    ax.set(xlabel="blocks per commitment", ylabel="left to hash", xlim=(0, None), ylim=(0, 1.05))
+    ax.set(xlabel="blocks per commitment", ylabel="still hashed", xlim=(0, None), ylim=(0, 1.05))
     style.percent(ax, "y")
     ax.legend(title=None)
     last = {what: frame.filter(what=what)["share"][-1] for what in order}
     longest = whole(frame["interval"].max())
     style.title(
         figure,
-        f"Committing {longest} blocks at once hashes {style.share(last['nodes'])} of the nodes of block by block",
+        f"One commitment for {longest} blocks hashes {style.share(last['nodes'])} of the nodes that one for each block does",
     )
     return Drawing(
         figure,

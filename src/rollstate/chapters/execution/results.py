@@ -16,9 +16,7 @@ _CAP = "tests/execution/test_schedules.py::test_no_block_is_slower_than_the_cap_
 _READS = "tests/chapters/execution/test_study.py::test_prefetched_reads_are_never_slower"
 _RULES = "tests/execution/test_rules.py::test_a_looser_rule_never_lowers_the_limit"
 _REPLAY = "tests/execution/test_replay.py::test_measured_blocks_replay"
-_UNFITTED = (
-    "tests/execution/test_engines.py::test_an_average_is_over_all_engines_and_counts_good_ones_most"
-)
+_UNFITTED = "tests/execution/test_engines.py::test_an_average_is_over_all_engines_and_counts_good_ones_most"
 _HALVES = "tests/execution/test_engines.py::test_a_fit_finds_the_engine_that_made_the_measurements"
 _REMEDIES = "tests/execution/test_remedies.py::test_hottest_keys_are_those_with_most_pairs"
 _LISTS = "tests/execution/test_remedies.py::test_a_difference_keeps_last_values_alone"

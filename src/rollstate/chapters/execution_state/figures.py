@@ -7,7 +7,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from rollstate.caching.curves import LRU
 from rollstate.compendium import style
+from rollstate.compendium.policy_looks import COLOUR, FIXED
 from rollstate.compendium.style import Drawing
 from rollstate.scalars import real, whole
 
@@ -15,12 +17,13 @@ from rollstate.scalars import real, whole
 def _lines(ax: Axes, frame: pl.DataFrame, group: str, x: str, y: str, *, legend: bool = True) -> None:
     """Draw one line for each group, with bands where the frame has them."""
     names = frame[group].unique(maintain_order=True).to_list()
+    colours = style.palette(names) | {name: COLOUR[name] for name in names if name in COLOUR}
     sns.lineplot(
         frame.to_pandas(), x=x, y=y, hue=group, style=group, hue_order=names, style_order=names,
-        palette=style.palette(names), markers=list(style.MARKERS[: len(names)]), errorbar=None, ax=ax, legend=legend,
+        palette=colours, markers=list(style.MARKERS[: len(names)]), errorbar=None, ax=ax, legend=legend,
     )  # fmt: skip
     if {"low", "high"} <= set(frame.columns):
-        for name, colour in style.palette(names).items():
+        for name, colour in colours.items():
             part = frame.filter(pl.col(group) == name)
             style.band(ax, part[x], part["low"], part["high"], color=colour)
     if legend:
@@ -41,18 +44,19 @@ def trees(frame: pl.DataFrame) -> Drawing:
         _lines(ax, frame, "tree", "batch", column, legend=column == "reads")
         style.log_axis(ax, "x")
         ax.set(xlabel="keys per commitment", ylabel=label, ylim=(0, None))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     at = {row["tree"]: row for row in frame.filter(batch=1).rows(named=True)}
     fewer = at["hexary"]["hashed_bytes"] / at["binary"]["hashed_bytes"]
     more = at["binary"]["reads"] / at["hexary"]["reads"]
     style.title(
         figure,
-        f"A binary tree hashes {fewer:.1f} times fewer bytes than a hexary one and reads {more:.1f} times more pages",
+        f"Model: a binary tree hashes {fewer:.1f} times fewer bytes than a hexary one and reads {more:.1f} times as many pages",
     )
     return Drawing(
         figure,
         caption="Model: pages read and bytes hashed for each updated key when the root is renewed once per batch. Expected values "
         "over random keys.",
-        alt=f"Falling lines. At one key the binary tree hashes {fewer:.2f} times fewer bytes and reads {more:.2f} times more.",
+        alt=f"Falling lines. At one key the binary tree hashes {fewer:.2f} times fewer bytes and reads {more:.2f} times as many pages.",
     )
 
 
@@ -62,7 +66,10 @@ def witnesses(frame: pl.DataFrame) -> Drawing:
     style.ranges(frame.to_pandas(), ax, value="kb", low="low", high="high", row="kind")
     ax.set(xlabel="witness of a block (kB)", xlim=(0, None))
     said = ", ".join(f"{kind} {kb:,.0f} kB" for kind, kb in frame.select("kind", "kb").iter_rows())
-    style.title(figure, f"Verkle: {frame.filter(kind='Verkle')['kb'][0]:,.0f} kB a block on average")
+    mean = dict(frame.select("kind", "kb").iter_rows())
+    times = mean["hexary"] / mean["Verkle"]
+    style.title(figure, f"Model: a block's Verkle witness is {times:.1f} times smaller than its hexary one")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda kb, _: f"{kb:,.0f}"))
     return Drawing(
         figure,
         caption="Model: witness of a block by kind of tree, mean over blocks, 95 % bootstrap over blocks. Code is in the Verkle "
@@ -104,7 +111,7 @@ def cache(frame: pl.DataFrame) -> Drawing:
     style.title(figure, f"No cache answers more than {best} of the accesses")
     return Drawing(
         figure,
-        caption="Accesses, one for each slot and block, that a least-recently-used cache answers. Band: 95 % bootstrap over blocks. "
+        caption="Accesses, one for each slot and block, that an LRU cache answers. Band: 95 % bootstrap over blocks. "
         "The window starts with an empty cache.",
         alt=f"A rising line that levels off at {best}.",
     )
@@ -139,12 +146,12 @@ def expiry(frame: pl.DataFrame) -> Drawing:
         ylim=(0, 1),
     )
     style.percent(ax, "y")
-    at = {policy: frame.filter(policy=policy)["hits"][-1] for policy in ("window", "least recently used")}
-    style.title(figure, "A window and a cache of its size keep the same slots")
+    at = {policy: frame.filter(policy=policy)["hits"][-1] for policy in (FIXED, LRU)}
+    style.title(figure, "A fixed window and an LRU cache of its size keep nearly the same slots")
     said = ", ".join(f"{policy} {style.share(hits)}" for policy, hits in at.items())
     return Drawing(
         figure,
-        caption="Accesses to kept slots against slots kept, for windows and for a least-recently-used cache of the same mean size, on "
+        caption="Accesses to kept slots against slots kept, for fixed windows and for an LRU cache of the same mean size, on "
         "the same blocks. Bands: 95 % bootstrap over blocks.",
         alt=f"Two rising lines that nearly coincide; at the largest size {said}.",
     )

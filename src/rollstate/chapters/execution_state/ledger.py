@@ -15,6 +15,7 @@ import polars as pl
 from rollstate.chapters.execution_state import study
 from rollstate.chapters.execution_state.parameters import ExecutionState
 from rollstate.chapters.execution_state.study import Seen
+from rollstate.compendium.style import share
 from rollstate.estimate import Estimate
 from rollstate.execution import caches, schedules, state_trees
 from rollstate.scalars import real
@@ -57,7 +58,8 @@ class Computed:
 
 def said(estimate: Estimate, form: str = ".1f") -> str:
     """Return an estimate as text, with its interval in brackets."""
-    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+    text = f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+    return text.replace("%", "\u202f%")
 
 
 def values(seen: Seen, found: Computed) -> dict[str, str]:
@@ -82,7 +84,7 @@ def _models(p: ExecutionState) -> dict[str, str]:
         "latency": f"{p.disk_s / p.register_s:,.0f} (model, {p.disk_s * 1e6:g} µs)",
         "depth": f"{state_trees.depth(p.accounts, 16):.2f} levels for accounts, {levels:.2f} for slots (model)",
         "hashing": f"{one['hexary'].hashed_bytes / one['binary'].hashed_bytes:.2f} times fewer bytes, "
-        f"{one['binary'].reads / reads:.2f} times more reads (model)",
+        f"{one['binary'].reads / reads:.2f} times as many reads (model)",
         "deeper": f"{state_trees.depth(10 * p.slots, 16) - levels:.2f} levels for ten times the state (model)",
         "pruned": f"{pruned:.2f} of {levels:.2f} levels fewer in a state smaller by 78 % (model)",
         "held": f"{p.slots * 64 / 1e9:,.0f} GB for all slots at 64 bytes (model)",
@@ -113,7 +115,7 @@ def _states(seen: Seen, found: Computed) -> dict[str, str]:
         "bandwidth": f"{hexary.value / 12 / 1e3:.2f} MB/s of hexary witness in slots of 12 s",
         "verkle": f"{said(seen.mean(verkle), ',.0f')} kB, from {verkle.min():,.0f} to {verkle.max():,.0f}",
         "reads": f"{said(serial, '.0f')} ms one by one, {said(deep)} ms with {p.depth} under way (model)",
-        "serial": f"{left:.0%} of the time on one thread remain with {p.threads} threads and reads one by one (model)",
+        "serial": f"{share(left)} of the time on one thread remain with {p.threads} threads and reads one by one (model)",
         "tries": f"{said(study.storage_tries(seen))} storage tries touched a block",
         "window": f"{said(found.window, '.0%')} of touches come within {max(p.windows)} blocks, the longest window",
         "crossing": f"{said(found.crossing, '.0%')} cross",
@@ -163,7 +165,7 @@ def _conflicts(seen: Seen) -> dict[str, str]:
         "phases": f"{said(run['two phases'])} {on}",
         "declared": f"limit {said(limits['contracts declared, not slots'])} with contracts, "
         f"{said(limits['slots declared, storage alone'])} with slots",
-        "hot": f"{hot:.0%} of conflicting pairs on {p.hot_keys} keys a block; limit without them {said(cooled)}",
+        "hot": f"{share(hot)} of conflicting pairs on {p.hot_keys} keys a block; limit without them {said(cooled)}",
     }
 
 
@@ -198,7 +200,7 @@ CLAIMS: tuple[Claim, ...] = (
     _c(9, "sequential execution idles cores", "{lazy}", "pevm: 2.02 times on average", "holds", "execution: speedup"),
     _c(10, "a virtual machine's translation costs", "{none}", "Reth: half of EVM time", "no data: machine code of the same contracts is not at hand", _NOTE),
     _c(11, "memory makes access 1,000 times faster (MegaETH)", "{memory}", "30 days: 94 % of warm updates", "holds under conditions: for touches that memory answers", "execution_state: cache"),
-    _c(12, "state in memory needs dear hardware (MegaETH)", "{held}", "1.29e9 slots of 64 bytes and more", "holds under conditions: if all of it is kept", "execution_state: cache"),
+    _c(12, "state in memory needs expensive hardware (MegaETH)", "{held}", "1.29e9 slots of 64 bytes and more", "holds under conditions: if all of it is kept", "execution_state: cache"),
     _c(13, "executors and verifiers can be apart", "{hexary}", "fraud and validity proofs", "holds", "fraud_proof: bisection; proving: frontier"),
     _c(14, "weak statelessness: a witness comes with each block", "{bandwidth}", "about 1 MB (arXiv 2504.14069)", "holds under conditions: of the bandwidth", "execution_state: witnesses"),
     _c(15, "Merkle witnesses grow with the tree's height", "{hexary}", "952 accounts: 2.31 MB", "holds", "execution_state: witnesses"),
@@ -247,7 +249,7 @@ CLAIMS: tuple[Claim, ...] = (
     _c(58, "Lagrange: Reckle trees prove batches in O(log n)", "{none}", "none", "no data: no implementation at hand", _NOTE),
     _c(59, "consensus for one block during execution of the last (Monad)", "{stages}", "max instead of sum of two stages", "holds: at most twice", "proving: factory"),
     _c(60, "an interpreter costs half, so compiling gives twice", "{two}", "the survey's own share", "wrong as a number to reach: it is a limit", "execution_state: amdahl (table)"),
-    _c(61, "host and system operations cannot be compiled (MegaETH)", "{two}", "MegaETH's slides", "holds under conditions: the share is not ours", "execution_state: amdahl (table)"),
+    _c(61, "host and system operations cannot be compiled (MegaETH)", "{two}", "MegaETH's slides", "holds under conditions: the share is not one of this book", "execution_state: amdahl (table)"),
     _c(62, "Movement's Fractal: Solidity translated to Move", "{none}", "none", "no data: no translator at hand", _NOTE),
     _c(63, "custom machines for order books (Nord)", "{none}", "none", "no data: closed source", _NOTE),
     _c(64, "Wasm is slower than native code (Fluent, CosmWasm)", "{none}", "none", "no data: no contract in both forms at hand", _NOTE),

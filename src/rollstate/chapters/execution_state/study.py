@@ -10,7 +10,9 @@ import polars as pl
 
 from rollstate import coverage
 from rollstate.bootstrap import percentile_interval
+from rollstate.caching.curves import LRU
 from rollstate.chapters.execution_state.parameters import ExecutionState
+from rollstate.compendium.policy_looks import FIXED
 from rollstate.dispute import trie_shape
 from rollstate.estimate import Estimate
 from rollstate.execution import (
@@ -220,10 +222,10 @@ def expired(seen: Seen) -> pl.DataFrame:
     late, gap = seen.by_block(judged), seen.events["gap"].fill_null(stamp.window_stop).to_numpy()
     rows = []
     for window, _, size in curve.rows():
-        rows.append(("window", size, *seen.share(seen.by_block(judged & (gap <= window)), late)))
+        rows.append((FIXED, size, *seen.share(seen.by_block(judged & (gap <= window)), late)))
     for _, _, size in curve.rows():
         hit = judged & (seen.distances > 0) & (seen.distances <= round(size))
-        rows.append(("least recently used", size, *seen.share(seen.by_block(hit), late)))
+        rows.append((LRU, size, *seen.share(seen.by_block(hit), late)))
     return pl.DataFrame(rows, schema=["policy", "kept", "hits", "low", "high"], orient="row")
 
 

@@ -24,7 +24,7 @@ def counts(frame: pl.DataFrame, *, merged_batches: int) -> Drawing:
     at = dict(last.select("mode", "reads").iter_rows())
     for mode, reads in at.items():
         ax.annotate(
-            mode, (last["keys"][0], reads), xytext=(-4, 5 if mode != _MODES[2] else -13), textcoords="offset points", ha="right",
+            mode.replace("per ", "per\n"), (last["keys"][0], reads), xytext=(6, 0), textcoords="offset points", va="center",
             fontsize=7, color=colours[mode],
         )  # fmt: skip
     style.log_axis(ax, "x")
@@ -104,15 +104,17 @@ def hashing(frame: pl.DataFrame, *, batch: int, keys: int) -> Drawing:
     ax.set(
         xlabel="Keccak permutations per update", ylabel="", xlim=(None, real(frame["permutations"].max()) * 6)
     )
-    sns.move_legend(ax, "lower right", title=None)
+    handles, labels = ax.get_legend_handles_labels()
+    ax.get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     at = dict(frame.select("what", "permutations").iter_rows())
     trie = at["root per batch"]
     trees = frame.filter(pl.col("kind") == kinds[-1])
     most = trees["permutations"].max()
     style.title(
         figure,
-        f"A plain tree over the difference hashes up to {most / trie:.0f} times what a root per batch does, "
-        f"a collapsed one a {trie / at['h(Δ), collapsed tree']:.0f}th",
+        f"A plain tree over the difference takes up to {most / trie:.0f} times the permutations of a root per batch, "
+        f"a collapsed one {style.share(at['h(Δ), collapsed tree'] / trie)} of them",
     )
     return Drawing(
         figure,
@@ -168,15 +170,17 @@ def merging(frame: pl.DataFrame) -> Drawing:
 
 def embedded(frame: pl.DataFrame, *, transactions: int) -> Drawing:
     """Draw database operations per touched key, blocks of the embedded chain: see `_operations`."""
-    return _operations(frame, f"{transactions} transactions of the embedded chain's workload")
+    return _operations(
+        frame, "The project's workload", f"{transactions} transactions of the embedded chain's workload"
+    )
 
 
 def mainnet(frame: pl.DataFrame, *, transactions: int) -> Drawing:
     """Draw database operations per touched key, mainnet blocks: see `_operations`."""
-    return _operations(frame, f"{transactions} transactions of mainnet blocks")
+    return _operations(frame, "Mainnet transactions", f"{transactions} transactions of mainnet blocks")
 
 
-def _operations(frame: pl.DataFrame, whose: str) -> Drawing:
+def _operations(frame: pl.DataFrame, about: str, whose: str) -> Drawing:
     """Draw operations per key: ``world``, ``keys``, ``mean``, ``low``, ``high``."""
     figure, ax = style.subplots(height=2.8)
     worlds = ("trie", "flat")
@@ -200,7 +204,7 @@ def _operations(frame: pl.DataFrame, whose: str) -> Drawing:
     ratios = [at["trie", keys] / at["flat", keys] for keys in (small, large)]
     style.title(
         figure,
-        f"Real transactions: a trie takes {ratios[0]:.1f} to {ratios[1]:.1f} times the operations of a flat store",
+        f"{about}: a trie takes {ratios[0]:.1f} to {ratios[1]:.1f} times the operations of a flat store",
     )
     return Drawing(
         figure,

@@ -61,6 +61,7 @@ def scheme(frame: pl.DataFrame) -> Drawing:
         }
         texts[box] = ax.text(x, y, text, ha="center", va="center", fontsize=7.5, bbox=frame_of)
     place = {box: (x, y) for box, x, y in frame.select("box", "x", "y").iter_rows()}
+    said = dict(frame.select("box", "label").iter_rows())
     for box, to in frame.select("box", "to").iter_rows():
         for target in to.split("|") if to else ():
             arrow = {
@@ -68,8 +69,10 @@ def scheme(frame: pl.DataFrame) -> Drawing:
                 "patchB": texts[target].get_bbox_patch(), "shrinkA": 2, "shrinkB": 2,
             }  # fmt: skip
             ax.annotate("", place[target], place[box], arrowprops=arrow)
-    for x, y, label in frame.select("x", "y", "label").iter_rows():
-        ax.text(x + 0.015, y + 0.165, label or "", fontsize=7.5, va="center")
+            (x, y), (to_x, to_y) = place[box], place[target]
+            ax.text(
+                (x + to_x) / 2 + 0.015, (y + to_y) / 2 + 0.015, said[target] or "", fontsize=7.5, va="bottom"
+            )
     handles = [
         Line2D([], [], color=colour, linewidth=2, label=f"{side} sends") for side, colour in _SIDES.items()
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 import seaborn as sns
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
@@ -27,7 +29,14 @@ def agreement(frame: pl.DataFrame, *, replicates: int) -> Drawing:
             part, ax, value="value", low="low", high="high", row="what", colour="view",
             rows=_WHATS, colours=_VIEWS,
         )  # fmt: skip
-        ax.set(xlim=(-0.04, 1.04), xlabel=measure)
+        # Precision is high throughout: its axis begins below the least of it, not at zero, and says so.
+        least = 0.0 if measure == "recall" else math.floor(20 * part["low"].fillna(part["value"]).min()) / 20
+        room = 0.04 * (1 - least)
+        ax.set(
+            xlim=(least - room, 1 + room),
+            xlabel=f"{measure} (axis from {style.share(least)})" if least else measure,
+        )
+        ax.xaxis.set_major_locator(MaxNLocator(5))
         style.percent(ax, "x")
     style.key(figure, _VIEWS)
     both, diff, logs = (_cell(frame, measure="recall", view=view, what="touches") for view in _VIEWS)
@@ -50,8 +59,13 @@ def downstream(
 ) -> Drawing:
     """Draw each number of a view over that of the truth: ``view``, ``number``, ``value``, ``low``, ``high``."""
     figure, ax = style.subplots(width="page", height=3.0)
+    names = {
+        "p(tau)": f"chance of another access\nwithin {horizon} blocks",
+        "memory ratio": "share of slot-blocks\nin memory",
+        "misses": "accesses that miss",
+    }
     style.ranges(
-        frame.to_pandas(),
+        frame.with_columns(pl.col("number").replace(names)).to_pandas(),
         ax,
         value="value",
         low="low",
@@ -72,7 +86,7 @@ def downstream(
     return Drawing(
         figure,
         caption=f"Numbers computed from each view, as ratios to those from the truth: tail index beyond {threshold} blocks, "
-        f"median gap, probability p(τ) of another access within {horizon} blocks, share of slot-blocks kept in memory with a "
+        f"median gap, probability of another access within {horizon} blocks, share of slot-blocks kept in memory with a "
         f"timeout of {timeout} blocks, accesses that miss memory, and total cost. Mean and range over {replicates} chains.",
         alt=f"Dot plot on a log scale. Both modes lie at one throughout. Transfer logs: tail index {tail:.2f}, total cost "
         f"{cost:.2f}. Difference mode: total cost {_cell(frame, view=_VIEWS[1], number='total cost'):.2f}.",

@@ -207,7 +207,7 @@ def timeline(frame: pl.DataFrame) -> Drawing:
     said = ", ".join(f"{row['stage']} {row['mean_s']:.0f} s" for row in frame.iter_rows(named=True))
     style.title(
         figure,
-        f"The longest stage is: {longest['stage']} ({longest['mean_s']:.0f} s of {frame['mean_s'].sum():.0f} s)",
+        f"The longest stage, \u201c{longest['stage']}\u201d, takes {longest['mean_s']:.0f} s of {frame['mean_s'].sum():.0f} s",
     )
     return Drawing(
         figure,
@@ -280,10 +280,13 @@ def growth(frame: pl.DataFrame, *, serial: float) -> Drawing:
         axes[1].get_legend().remove()
     style.percent(axes[1], "x")
     reached = [part.filter(pl.col("target") == "performance")[x].drop_nulls() for x, _, part in panels]
-    title = "No plan that was tried reaches the class performance"
+    title = "No plan that was tried reaches the class \u201cperformance\u201d"
     if all(len(part) for part in reached):
         most, serial_most = (real(part.max()) for part in reached)
-        title = f"A plan reaches the class performance up to {most:g} times today's gas, or {style.share(serial_most)} not shortened"
+        title = (
+            f"Plans reach the class \u201cperformance\u201d up to {most:g} times today's gas, or with up to "
+            f"{style.share(serial_most)} of a proof that GPUs do not shorten"
+        )
     by_gas = _plans(frame.filter(pl.col("serial") == serial), "gas_growth")
     by_serial = _plans(frame.filter(pl.col("gas_growth") == 1), "serial")
     style.title(figure, title)
@@ -319,7 +322,9 @@ def auction(frame: pl.DataFrame) -> Drawing:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     best = frame.sort("price_usd").row(0, named=True)
     teams = "one team" if best["teams"] == 1 else f"{best['teams']} teams"
-    style.title(figure, f"With {teams} a prover can ask least: \\${best['price_usd']:.3f} a block")
+    style.title(
+        figure, f"The least price is \\${best['price_usd']:.3f} a block, asked by a prover with {teams}"
+    )
     said = (
         f"least price ${best['price_usd']:.3f} with {teams}, of which ${best['cost_usd']:.3f} are cost; "
         f"{style.share(best['miss'], 1)} of the blocks come late"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from rollstate.chapters.reuse.figures import NEAR, RULE_COLOURS, RULES
+from rollstate.chapters.reuse.figures import NEAR
 from rollstate.compendium.explorable import Quantity, lines
+from rollstate.compendium.policy_looks import COLOUR, LOOKS
+from rollstate.horizons import rules
 
 
 def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> alt.LayerChart:
@@ -23,16 +25,13 @@ def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> alt.LayerChart:
 
 def over_months(frame: pl.DataFrame) -> alt.LayerChart:
     """Explore what rules cost on the second half of each trace, by the cost of a miss."""
-    shown = frame.filter(pl.col("policy").is_in(list(RULES))).with_columns(
-        pl.col("policy").replace_strict(RULES)
-    )
     return lines(
-        shown,
+        frame.filter(~pl.col("policy").is_in([rules.HINDSIGHT, rules.CLAIRVOYANT])),
         x=Quantity("penalty", "cost of a miss (RAM-days)", log=True),
         y=Quantity("to_hindsight", "cost / best fixed window in hindsight", log=True, near=(0.8, NEAR)),
         series="policy",
         choose=("trace", "trace"),
-        names=list(RULES.values()),
-        colours=RULE_COLOURS,
+        names=tuple(LOOKS),
+        colours=COLOUR,
         level=1,
     )

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rollstate.compendium import style
+from rollstate.compendium.policy_looks import COLOUR, MARKER, listed
 from rollstate.compendium.style import Drawing
+from rollstate.horizons import rules
 from rollstate.scalars import real
 
 _TIMES = {
@@ -79,7 +81,7 @@ def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> Drawing:
     _time_axis(ax, unit)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("touched again exactly L later")
-    style.percent(ax, "y", decimals=0)
+    style.percent(ax, "y")
     ax.legend(title=None, loc="lower left")
     mine = frame.filter(pl.col("series") == names[0]).sort("lag")
     first, last = mine.row(0, named=True), mine.row(-1, named=True)
@@ -95,7 +97,8 @@ def by_lag(frame: pl.DataFrame, *, unit: str, level: float) -> Drawing:
     return Drawing(
         figure,
         caption="Reuse by lag: share of the slots of a block that the block at distance L touches. Bands: 95 % bootstrap over "
-        f"days, or equal parts of a shorter window. Dotted: {style.share(level, 1)}, if each slot kept its number of touches "
+        f"days, or equal parts of a shorter window, and over groups of contracts or slots at the longest lags, where fewer than eight of "
+        f"them hold a pair. Dotted: {style.share(level, 1)}, if each slot kept its number of touches "
         "and they fell on the blocks at random.",
         alt=f"Slowly falling curves on a logarithmic time axis: {ends['first'][0]} at {ends['first'][1]}, {ends['last'][0]} "
         f"at {ends['last'][1]}; a dotted line at {style.share(level, 1)}.",
@@ -142,7 +145,7 @@ def by_class(frame: pl.DataFrame, *, unit: str) -> Drawing:
     return Drawing(
         figure,
         caption="Reuse by lag for slots by the number of blocks of the window that touch them. Bands: 95 % bootstrap over days, "
-        "or equal parts of a shorter window. The classes look ahead, over the whole window: they say where reuse is, and are "
+        "or equal parts of a shorter window, where at least eight of them hold a pair. The classes look ahead, over the whole window: they say where reuse is, and are "
         "no rule for a cache.",
         alt=f"One curve for each class of slots, on logarithmic axes, from the shortest lag to the longest: {said}.",
     )
@@ -229,28 +232,6 @@ def tails(frame: pl.DataFrame) -> Drawing:
     )
 
 
-RULES = {
-    "30 days": "30 days", "90 days": "90 days", "fixed window, tuned": "tuned window", "never demote": "never demote",
-    "always demote": "always demote", "ski rental": "ski rental", "window per class": "window per class",
-    "re-tuned on change": "re-tuned on change", "window per slot": "window per slot",
-}  # fmt: skip
-RULE_COLOURS = dict(
-    zip(
-        RULES.values(),
-        (
-            style.COLOURS[3],
-            style.COLOURS[7],
-            style.COLOURS[6],
-            "#555555",
-            style.QUIET,
-            style.COLOURS[4],
-            style.COLOURS[1],
-            style.COLOURS[0],
-            style.COLOURS[5],
-        ),
-        strict=True,
-    )
-)
 _TOP, NEAR = 12.0, 1.35
 """Costs over hindsight above this are drawn at the edge, in all and near one: by how much a rule is hopeless is in the
 table."""
@@ -267,25 +248,21 @@ def _panels(
 
 def over_months(frame: pl.DataFrame) -> Drawing:
     """Draw what rules cost on the second half: ``trace``, ``penalty`` (days), ``policy``, ``to_hindsight``, ``low``, ``high``."""
-    shown = frame.filter(pl.col("policy").is_in(list(RULES))).with_columns(
-        pl.col("policy").replace_strict(RULES)
-    )
+    shown = _numbers(frame, "low", "high").filter(pl.col("policy").is_in(list(rules.RULES)))
     traces = shown["trace"].unique(maintain_order=True).to_list()
-    names = [name for name in RULES.values() if name in set(shown["policy"])]
+    names = listed(shown["policy"])
     figure, (near, all_) = _panels(traces, 4.6, 2, sharex="col")
     for axes, top in ((near, NEAR), (all_, _TOP)):
         for ax, trace in zip(axes, traces, strict=True):
-            part = shown.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=top))
+            part = shown.filter(trace=trace).with_columns(
+                pl.col("to_hindsight", "low", "high").clip(upper_bound=top)
+            )
             sns.lineplot(
-                part.to_pandas(), x="penalty", y="to_hindsight", hue="policy", hue_order=names, palette=RULE_COLOURS,
-                style="policy", style_order=names, markers=[*style.MARKERS, "h"][: len(names)], dashes=False,
+                part.to_pandas(), x="penalty", y="to_hindsight", hue="policy", hue_order=names, palette=COLOUR,
+                style="policy", style_order=names, markers=MARKER, dashes=False, markersize=4.5,
                 errorbar=None, legend=ax is all_[-1], ax=ax,
             )  # fmt: skip
-            for (name,), drawn in part.drop_nulls("low").group_by("policy", maintain_order=True):
-                ax.fill_between(
-                    drawn["penalty"], drawn["low"].clip(upper_bound=top), drawn["high"].clip(upper_bound=top),
-                    color=RULE_COLOURS[str(name)], alpha=0.25, linewidth=0,
-                )  # fmt: skip
+            _bands(ax, part, "penalty")
             style.log_axis(ax, "x", *("y" if axes is all_ else ""))
             ax.set_ylim(0.8, top)
             ax.set(title=trace if axes is near else "", xlabel="cost of a miss (RAM-days)", ylabel="")
@@ -294,16 +271,12 @@ def over_months(frame: pl.DataFrame) -> Drawing:
     axes = all_
     _shared_legend(figure, axes[-1])
     day = frame.filter(pl.col("penalty") >= 1)
-    worst = {
-        RULES[policy]: real(part["to_hindsight"].max())
-        for (policy,), part in day.group_by("policy", maintain_order=True)
-        if policy in RULES
-    }
+    worst = {name: real(day.filter(policy=name)["to_hindsight"].max()) for name in names}
     said = "; ".join(f"{name} {value:.3g}" for name, value in worst.items())
     style.title(
         figure,
-        f"From a RAM-day on, re-tuning costs at most {worst['re-tuned on change']:.2f} times as much as the best window, the "
-        f"window tuned once {worst['tuned window']:.2f} times",
+        f"From a RAM-day on, re-tuning on change costs at most {worst[rules.RETUNED]:.2f} times as much as the best window, the "
+        f"tuned window {worst[rules.TUNED]:.2f} times",
     )
     return Drawing(
         figure,
@@ -315,38 +288,48 @@ def over_months(frame: pl.DataFrame) -> Drawing:
     )
 
 
+def _bands(ax: Axes, part: pl.DataFrame, x: str) -> None:
+    """Draw the intervals of each rule where it has some."""
+    for (name,), drawn in part.drop_nulls("low").group_by("policy", maintain_order=True):
+        ax.fill_between(
+            drawn[x], drawn["low"], drawn["high"], color=COLOUR[str(name)], alpha=0.25, linewidth=0
+        )
+
+
 def drift(frame: pl.DataFrame) -> Drawing:
-    """Draw rules on each eighth: ``trace``, ``start`` (day), ``policy``, ``to_hindsight``, ``penalty``."""
-    chosen = ("90 days", "fixed window, tuned", "window per class", "re-tuned on change")
-    frame = frame.filter(pl.col("policy").is_in(chosen)).with_columns(pl.col("policy").replace_strict(RULES))
+    """Draw rules on each eighth: ``trace``, ``start`` (day), ``policy``, ``to_hindsight``, ``low``, ``high``, ``penalty``."""
+    names = listed((rules.QUARTER, rules.TUNED, rules.CLASSES, rules.RETUNED))
+    frame = _numbers(frame, "low", "high").filter(pl.col("policy").is_in(names))
     traces = frame["trace"].unique(maintain_order=True).to_list()
-    names = [RULES[name] for name in chosen]
     figure, [axes] = _panels(traces, 2.9)
     for ax, trace in zip(axes, traces, strict=True):
+        part = frame.filter(trace=trace).with_columns(
+            pl.col("to_hindsight", "low", "high").clip(upper_bound=NEAR)
+        )
+        _bands(ax, part, "start")
         sns.lineplot(
-            frame.filter(trace=trace).with_columns(pl.col("to_hindsight").clip(upper_bound=NEAR)).to_pandas(),
-            x="start", y="to_hindsight", hue="policy", hue_order=names, palette=RULE_COLOURS, style="policy",
-            style_order=names, errorbar=None, legend=False, markers=False, ax=ax,
+            part.to_pandas(), x="start", y="to_hindsight", hue="policy", hue_order=names, palette=COLOUR, style="policy",
+            style_order=names, errorbar=None, legend=ax is axes[-1], markers=MARKER, dashes=False, markersize=5, ax=ax,
         )  # fmt: skip
         ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
         ax.set(
             title=trace, xlabel="day at which the eighth begins", ylabel="cost / best window of the eighth"
         )
-    style.lines_key(figure, names, ncols=4, colours=RULE_COLOURS)
+    _shared_legend(figure, axes[-1])
     penalty = real(frame["penalty"].max())
-    top = frame.filter(policy=RULES["fixed window, tuned"]).sort("to_hindsight").row(-1, named=True)
+    top = frame.filter(policy=rules.TUNED).sort("to_hindsight").row(-1, named=True)
     cell = frame.filter(trace=top["trace"], start=top["start"])
     at = dict(cell.select("policy", "to_hindsight").rows())
     said = ", ".join(f"{name} {value:.2f}" for name, value in at.items())
     style.title(
         figure,
-        f"On {top['trace']} from day {top['start']:,.0f} on the tuned window costs {at['tuned window']:.2f} times as much as the "
-        f"best, re-tuned on change {at['re-tuned on change']:.2f} times",
+        f"On {top['trace']} from day {top['start']:,.0f} on the tuned window costs {at[rules.TUNED]:.2f} times as much as the "
+        f"best, re-tuned on change {at[rules.RETUNED]:.2f} times",
     )
     return Drawing(
         figure,
         caption=f"Cost on each eighth of a trace, with all before it known, over that of the fixed window that was best on this "
-        f"eighth; a miss costs {penalty:g} RAM-days. Values above {NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
+        f"eighth; a miss costs {penalty:g} RAM-days. Bands are 95 % intervals over groups of slots or contracts. Values above {NEAR:g} are drawn there. Where the tuned window loses most: {said}.",
         alt=f"{len(traces)} panels with four lines over time. On {top['trace']} from day {top['start']:,.0f} on: {said}.",
     )
 
@@ -415,7 +398,7 @@ def foretold(frame: pl.DataFrame, *, unit: str, hot: int) -> Drawing:
         ax.tick_params(axis="x", rotation=45)
         ax.set_ylim(bottom=0)
         ax.set_ylabel(label)
-        style.percent(ax, "y", decimals=0)
+        style.percent(ax, "y")
     axes[1].set_xlabel("window" if unit == "seconds" else "window (blocks)")
     sets = frame.filter(pl.col("panel") == "hot")
     bound = real(sets.filter(pl.col("series") == came)["value"].item())
@@ -435,7 +418,7 @@ def foretold(frame: pl.DataFrame, *, unit: str, hot: int) -> Drawing:
     axes[2].axvline(bound, color="black", linestyle=":", linewidth=0.9)
     axes[2].set(xlabel="visits served", ylim=(len(forecasts) - 0.5, -0.5), yticks=range(len(forecasts)))
     axes[2].set_yticklabels(["" for _ in forecasts])
-    style.percent(axes[2], "x", decimals=0)
+    style.percent(axes[2], "x")
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].get_legend().remove()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)

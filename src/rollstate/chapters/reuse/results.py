@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from rollstate.compendium.declared import Results, gate, result
 
-_PERIODS = "95 % bootstrap over days, or as many equal parts of a shorter window, {draws} draws"
+_PERIODS = (
+    "95 % bootstrap over days, or equal parts of a shorter window; over groups of contracts or slots where fewer than "
+    "eight of them hold a pair of blocks so far apart; {draws} draws"
+)
 _GROUPS = "95 % bootstrap over groups of contracts, or of slots where contracts are few, {draws} draws"
 _DRAWN = "95 % jackknife over the profile's random groups of slots or contracts, windows as they were set"
 _PARTS = "tests/horizons/test_groups.py::test_groups_are_those_of_a_replay_of_every_spell"
@@ -153,26 +156,31 @@ class ReuseResults(Results):
     worst_month: float = result(
         "largest cost of a fixed window of 30 days over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".0f",
+        interval=_DRAWN,
         guard=_REPLAY,
     )
     worst_quarter: float = result(
         "largest cost of a fixed window of 90 days over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".0f",
+        interval=_DRAWN,
         guard=_REPLAY,
     )
     worst_tuned: float = result(
         "largest cost of the window tuned on the first half over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".2f",
+        interval=_DRAWN,
         guard=_REPLAY,
     )
     worst_retuned: float = result(
         "largest cost of the window re-tuned on change over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".2f",
+        interval=_DRAWN,
         guard=_RETUNED,
     )
     worst_slots: float = result(
         "largest cost of the window per slot over the best window in hindsight, penalties of a RAM-day and more",
         fmt=".1f",
+        interval=_DRAWN,
         guard=_SLOT,
     )
     worst_classes: float = result(
@@ -220,16 +228,19 @@ class ReuseResults(Results):
     drift_tuned: float = result(
         "cost of the tuned window over the best in hindsight, in the eighth in which it loses most, at the largest penalty",
         fmt=".2f",
+        interval=_DRAWN,
         guard=_DRIFT,
     )
     drift_quarter: float = result(
         "cost of a fixed window of 90 days over the best in hindsight, in the eighth in which the tuned window loses most",
         fmt=".2f",
+        interval=_DRAWN,
         guard=_DRIFT,
     )
     drift_retuned: float = result(
         "cost of re-tuning on change over the best in hindsight, in the eighth in which the tuned window loses most",
         fmt=".2f",
+        interval=_DRAWN,
         guard=_CHANGE,
     )
     next_tuned: float = result(

@@ -61,8 +61,18 @@ def months(of: dict[str, Chain], p: Reuse) -> pl.DataFrame:
 
 
 def folds(of: dict[str, Chain], p: Reuse) -> pl.DataFrame:
-    """Return the same on each eighth of each trace with all before it known: with ``fold`` and ``start`` (day)."""
-    return pl.concat([_in_days(name, one, judging.rolling(one, _blocks(one, p))) for name, one in of.items()])
+    """Return the same on each eighth of each trace with all before it known: with ``fold`` and ``start`` (day).
+
+    Intervals over groups are those of the largest penalty, which `drift` shows.
+    """
+    parts = []
+    for name, one in of.items():
+        judged = judging.rolling(one, _blocks(one, p))
+        late = judged.filter(pl.col("penalty") == pl.col("penalty").max())
+        cell = ["fold", "penalty", "policy"]
+        ends = groups.over_hindsight_on_eighths(one, late).select(*cell, "low", "high")
+        parts.append(_in_days(name, one, judged.join(ends, on=cell, how="left", maintain_order="left")))
+    return pl.concat(parts)
 
 
 def month_numbers(table: pl.DataFrame) -> Answer:
@@ -81,15 +91,13 @@ def month_numbers(table: pl.DataFrame) -> Answer:
     met = (pl.col("to_hindsight") <= TO_HINDSIGHT) & (pl.col("to_simple") <= TO_SIMPLE)
     worst = {
         "worst_month": MONTH, "worst_quarter": QUARTER, "worst_tuned": TUNED, "worst_retuned": RETUNED,
-        "worst_slots": SLOTS,
+        "worst_slots": SLOTS, "worst_classes": CLASSES,
     }  # fmt: skip
-    classes = of(CLASSES).sort("to_hindsight")
-    ends = [Estimate(*one) for one in classes.select("to_hindsight", "low", "high").iter_rows()]
+    classes = of(CLASSES)
     drawn = bool(classes["low"].count())
     numbers = {
-        **{name: of(policy)["to_hindsight"].max() for name, policy in worst.items()},
-        "best_classes": ends[0] if ends else None,
-        "worst_classes": ends[-1] if ends else None,
+        **{name: _estimate(of(policy), pl.col("to_hindsight").max()) for name, policy in worst.items()},
+        "best_classes": _estimate(classes, pl.col("to_hindsight").min()),
         "classes_better": classes.filter(pl.col("high") < 1).height if drawn else None,
         "classes_worse": classes.filter(pl.col("low") > 1).height if drawn else None,
         "retuned_over_simple": of(RETUNED)["to_simple"].max(),
@@ -104,13 +112,13 @@ def drift(table: pl.DataFrame) -> tuple[pl.DataFrame, Answer]:
     """Return all eighths at the largest penalty, and the numbers of the one where the tuned window loses most."""
     late = table.filter(pl.col("penalty") == pl.col("penalty").max())
     at = late.filter(policy=TUNED).sort("to_hindsight").row(-1, named=True)
-    cell = dict(late.filter(trace=at["trace"], fold=at["fold"]).select("policy", "to_hindsight").rows())
+    cell = late.filter(trace=at["trace"], fold=at["fold"])
     numbers = {
         "drift_trace": at["trace"],
         "drift_day": at["start"],
-        "drift_tuned": cell[TUNED],
-        "drift_quarter": cell.get(QUARTER),
-        "drift_retuned": cell[RETUNED],
+        "drift_tuned": _estimate(cell.filter(policy=TUNED)),
+        "drift_quarter": _estimate(cell.filter(policy=QUARTER)),
+        "drift_retuned": _estimate(cell.filter(policy=RETUNED)),
     }
     return late, _answer(numbers, "The trace is shorter than this window.")
 
@@ -214,8 +222,8 @@ def length_numbers(table: pl.DataFrame) -> Answer:
     return Answer(found, missing, "No long trace holds such a span before its middle.")
 
 
-def source_table(of: dict[str, Profile]) -> pl.DataFrame:
-    """Return the table of the source's evaluation for every trace.
+def source_table(of: dict[str, Profile], long: dict[str, Chain]) -> pl.DataFrame:
+    """Return the table of the source's evaluation for every trace, of which some are read already.
 
     Returns
     -------
@@ -228,7 +236,7 @@ def source_table(of: dict[str, Profile]) -> pl.DataFrame:
     for name, one in of.items():
         penalty = one.plan.n_blocks / 10
         try:
-            judged = judging.second_half(rules.read(one), [penalty]).with_columns(
+            judged = judging.second_half(long.get(name) or rules.read(one), [penalty]).with_columns(
                 why_not=pl.lit(None, pl.String)
             )
         except InputError as error:
@@ -252,6 +260,13 @@ def _answer(numbers: dict[str, Any], why: str) -> Answer:
     """Return the numbers that are known, and the names of those that are None."""
     missing = tuple(name for name, value in numbers.items() if value is None)
     return Answer({name: value for name, value in numbers.items() if value is not None}, missing, why)
+
+
+def _estimate(rows: pl.DataFrame, value: pl.Expr | None = None) -> Estimate | None:
+    """Return the cost over hindsight of the first row, or of that which has a value, with its interval; None of none."""
+    if value is not None:
+        rows = rows.filter(pl.col("to_hindsight") == value)
+    return None if rows.is_empty() else Estimate(*rows.select("to_hindsight", "low", "high").row(0))
 
 
 def _costs(table: pl.DataFrame, part: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:

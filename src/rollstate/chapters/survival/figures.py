@@ -212,7 +212,7 @@ def reliability(frame: pl.DataFrame) -> Drawing:
         upper.set_title(name, fontsize=7.5)
         upper.set(xlim=(0, 1), ylim=(0, 1), xlabel="", ylabel="")
         lower.set_xlabel("forecast")
-        style.percent(upper, "x", "y", decimals=0)
+        style.percent(upper, "x", "y")
         low[name] = real(spread.filter(pl.col("forecast") < 0.3)["value"].sum())
         share[name] = real((line["value"] - line["forecast"]).abs().mean())
     axes[0, 0].set_ylabel("accessed")
@@ -243,7 +243,7 @@ def coverage(frame: pl.DataFrame, *, nominal: float) -> Drawing:
     )  # fmt: skip
     ax.axvline(nominal, color="black", linestyle="--", linewidth=0.8)
     ax.set_xlabel("waits at least their bound")
-    style.percent(ax, "x", decimals=0)
+    style.percent(ax, "x")
     style.key(figure, kinds)
     overall = frame.filter(pl.col("stratum") == strata[-1], pl.col("bound") == kinds[0])["coverage"][0]
     style.title(

@@ -311,7 +311,11 @@ def cox_table(fit: Proportional) -> pl.DataFrame:
         how="left",
         maintain_order="left",
     )
-    return table.with_columns(pl.col("covariate").replace(LABELS), pl.col(pl.Float64).round(4))
+    words = {
+        "coef": "coefficient", "exp(coef)": "hazard ratio", "se(coef)": "standard error", "robust se": "robust standard error",
+        "coef lower 95%": "95 % low", "coef upper 95%": "95 % high",
+    }  # fmt: skip
+    return table.with_columns(pl.col("covariate").replace(LABELS), pl.col(pl.Float64).round(4)).rename(words)
 
 
 def effects(fit: Proportional) -> pl.DataFrame:

@@ -110,13 +110,16 @@ def quoted_pairs(frame: pl.DataFrame) -> dict[str, Any]:
     away = frame.filter(pl.col("fitted") != pl.col("judged"))
     own = frame.filter(pl.col("fitted") == pl.col("judged"))
 
-    def worst(rows: pl.DataFrame, column: str = "over_simple") -> float:
-        return max(1.0, *rows[column].drop_nulls().to_list()) if rows.height else 1.0
+    def worst(rows: pl.DataFrame, column: str = "over_simple") -> Estimate:
+        known = rows.filter(pl.col(column) > 1).sort(column, descending=True, maintain_order=True)
+        ends = known.select(column, f"{column}_low", f"{column}_high").rows()
+        return Estimate(*ends[0]) if ends else Estimate(1.0)
 
     longer, rest = away.filter("longer"), away.filter(~pl.col("longer"))
     return {
         "carried": away.height,
         "carried_cheaper": away.filter(pl.col("over_simple") < 1 - 1e-9).height,
+        "carried_clearly": away.filter(pl.col("over_simple_high") < 1 - 1e-9).height,
         "carried_native": worst(own),
         "carried_longer": worst(longer),
         "carried_uncut": worst(longer, "uncut"),
@@ -125,9 +128,21 @@ def quoted_pairs(frame: pl.DataFrame) -> dict[str, Any]:
 
 
 def shown_pairs(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return `pairs` as the table shows it: a line per penalty and profile fitted on, a column per profile judged on."""
+    """Return `pairs` as the table shows it: a line per penalty and profile fitted on, a column per profile judged on.
+
+    A cell is the cost over that of the cheapest simple rule with its interval, where it has one.
+    """
+    cell = pl.format("{}", _shown("over_simple"))
+    ends = pl.format("{} ({} to {})", *map(_shown, ("over_simple", "over_simple_low", "over_simple_high")))
     return (
-        frame.with_columns(pl.col("over_simple").round(2))
-        .pivot("judged", index=["penalty_s", "fitted"], values="over_simple")
+        frame.with_columns(cell=pl.coalesce(ends, cell))
+        .pivot("judged", index=["penalty_s", "fitted"], values="cell")
         .rename({"penalty_s": "penalty, s", "fitted": "fitted on"})
+    )
+
+
+def _shown(column: str) -> pl.Expr:
+    """Return a ratio in three digits, or in two decimals below ten."""
+    return (
+        pl.when(pl.col(column) < 10).then(pl.col(column).round(2)).otherwise(pl.col(column).round_sig_figs(3))
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from rollstate.chapters.tiering.figures import COLOUR, HIGH, LOW, PENALTY
+from rollstate.chapters.tiering.figures import HIGH, LOW, PENALTY
 from rollstate.compendium.explorable import Quantity, lines
-from rollstate.tiering import policies
+from rollstate.compendium.policy_looks import COLOUR, LOOKS
 
 RATIO = "cost / cheapest simple rule's cost"
 
@@ -20,7 +20,7 @@ def ratios(frame: pl.DataFrame) -> alt.LayerChart:
         y=Quantity("ratio", RATIO, log=True, near=(LOW, HIGH)),
         series="policy",
         interval=("ratio_low", "ratio_high"),
-        names=policies.ORDER,
+        names=tuple(LOOKS),
         colours=COLOUR,
         level=1,
     )
@@ -48,4 +48,6 @@ def published(frame: pl.DataFrame) -> alt.LayerChart:
         x=Quantity("miss", PENALTY, log=True),
         y=Quantity("ratio", "cost / clairvoyant's cost", log=True),
         series="policy",
+        names=tuple(LOOKS),
+        colours=COLOUR,
     )

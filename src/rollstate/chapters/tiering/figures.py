@@ -6,45 +6,18 @@ import numpy as np
 import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from rollstate.caching import curves
 from rollstate.compendium import style
+from rollstate.compendium.policy_looks import COLOUR, MARKER, listed
 from rollstate.compendium.style import Drawing
 from rollstate.scalars import real
 from rollstate.tiering import policies
 
-COLOUR = {
-    policies.NEVER: "#555555",
-    policies.ALWAYS: style.QUIET,
-    policies.TUNED: style.COLOURS[6],
-    policies.SKI: style.COLOURS[4],
-    policies.RANDOM: style.COLOURS[4],
-    policies.BY_ACTIVITY: style.COLOURS[5],
-    policies.THRESHOLD: style.COLOURS[3],
-    policies.EXPECTED_CURVE: style.COLOURS[2],
-    policies.EXPECTED_COX: style.COLOURS[0],
-    policies.REGRET: style.COLOURS[1],
-    policies.CALIBRATED: style.COLOURS[2],
-    policies.CONFORMAL: style.COLOURS[5],
-    policies.CHOSEN: style.COLOURS[3],
-    policies.CLAIRVOYANT: style.QUIET,
-}
-"""One colour for each policy in every figure of the chapter; the proposed policy is blue, simple rules are grey."""
-_PUBLISHED = {
-    "published policy": style.COLOURS[1],
-    "best fixed window (hindsight)": COLOUR[policies.TUNED],
-    "never demote (30 d, 90 d)": COLOUR[policies.NEVER],
-}
-"""What the published run calls them."""
 PENALTY = "cost of a miss (slot-blocks in RAM)"
 LOW, HIGH = 0.25, 4.0
 """Ratios that the figures show; what lies beyond is marked at the edge."""
-
-
-def _listed(frame: pl.DataFrame) -> list[str]:
-    """Return the policies of a frame, in the order of `rollstate.tiering.policies.ORDER`."""
-    there = set(frame["policy"])
-    return [name for name in policies.ORDER if name in there]
 
 
 def _ratio_axis(ax: Axes) -> None:
@@ -55,27 +28,14 @@ def _ratio_axis(ax: Axes) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _at_ends(ax: Axes, part: pl.DataFrame, names: dict[str, str], gap: float = 0.05) -> None:
-    """Name lines at their right ends, moved apart where they would overlap; ``policy``, ``x``, ``y`` in axes units."""
-    ends = part.group_by("policy", maintain_order=True).last().sort("y")
-    low = -1.0
-    for row in ends.iter_rows(named=True):
-        low = max(row["y"], low + gap)
-        ax.annotate(
-            names.get(row["policy"], row["policy"]), (1.02, low), xycoords="axes fraction", va="center",
-            fontsize=7, color=COLOUR.get(row["policy"], "black"), annotation_clip=False,
-        )  # fmt: skip
-
-
 def published(frame: pl.DataFrame) -> Drawing:
     """Draw cost over the clairvoyant's by penalty on the published gaps: ``policy``, ``miss``, ``ratio``."""
     names = frame["policy"].unique(maintain_order=True).to_list()
-    colours = {name: _PUBLISHED.get(name, COLOUR.get(name, style.COLOURS[5])) for name in names}
     shown = frame.filter(pl.col("ratio") < 200)
     figure, ax = style.subplots(width="page", height=3.2)
     sns.lineplot(
         shown.to_pandas(), x="miss", y="ratio", hue="policy", hue_order=names, style="policy", style_order=names,
-        palette=colours, markers=list(style.MARKERS[: len(names)]), dashes=False, ax=ax,
+        palette=COLOUR, markers=MARKER, dashes=False, markersize=5, ax=ax,
     )  # fmt: skip
     style.log_axis(ax, "x", "y")
     ax.set(xlabel=PENALTY, ylabel="cost / clairvoyant's cost")
@@ -107,30 +67,25 @@ def ratios(frame: pl.DataFrame, *, where: str, proposed: str) -> Drawing:
 
 
 def ratios_synthetic(frame: pl.DataFrame, *, where: str, proposed: str) -> Drawing:
-    """Draw the same for the peer's synthetic chain."""
+    """Draw the same for the published synthetic chain."""
     return _ratios(frame, where, proposed)
 
 
 def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
-    frame = frame.filter(
-        ~pl.col("policy").is_in([policies.CLAIRVOYANT, *policies.SIMPLE])
-        | (pl.col("policy") == policies.NEVER)
-        | (pl.col("policy") == policies.TUNED)
-        | (pl.col("policy") == policies.SKI)
-    )
-    names = _listed(frame)
-    columns = 3
+    frame = frame.filter(pl.col("policy") != policies.CLAIRVOYANT)
+    names = listed(frame["policy"])
+    columns = len(policies.SIMPLE)
     rows = -(-len(names) // columns)
     figure, axes = style.subplots(
-        rows, columns, width="page", height=1.3 * rows + 0.8, squeeze=False, sharex=True, sharey=True
+        rows, columns, width="page", height=1.25 * rows + 0.8, squeeze=False, sharex=True, sharey=True
     )
-    told = frame.filter("told")["miss"].max()
+    grey = _told_until(frame)
     for ax, name in zip(axes.flat, names, strict=False):
         part = frame.filter(pl.col("policy") == name).sort("miss")
         colour = COLOUR[name]
         inside = part["ratio"].clip(LOW, HIGH)
-        if told is not None and real(told) < real(frame["miss"].max()):
-            ax.axvspan(told, frame["miss"].max(), color="#EEEEEE", zorder=0)
+        if grey is not None:
+            ax.axvspan(grey, frame["miss"].max(), color="#EEEEEE", zorder=0)
         ax.axhline(1, color="black", linewidth=0.8)
         sns.lineplot(
             x=part["miss"].to_numpy(), y=inside.to_numpy(), color=colour, marker="o", markersize=3.5, ax=ax
@@ -146,28 +101,40 @@ def _ratios(frame: pl.DataFrame, where: str, proposed: str) -> Drawing:
         _ratio_axis(ax)
     for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
+    # The panels above an empty place have the ticks that nothing below them shows.
+    for ax in axes.flat[max(0, len(names) - columns) : len(names)]:
+        ax.tick_params(labelbottom=True)
     figure.supxlabel(PENALTY, fontsize=8)
     figure.supylabel("cost / cheapest simple rule's cost", fontsize=8)
-    own = frame.filter(pl.col("policy") == proposed, "told").sort("ratio")
-    best = own.row(0, named=True) if own.height else None
-    finding = (
-        f"{where}: the proposed policy costs down to {best['ratio']:.2f} of the cheapest simple rule"
-        if best and best["ratio"] < 0.995
-        else f"{where}: the proposed policy saves nothing against the cheapest simple rule"
-    )
-    style.title(figure, finding)
+    own = frame.filter(pl.col("policy") == proposed, "told")["ratio"]
+    finding = "these blocks cannot judge the proposed policy"
+    if len(own):
+        least, most = real(own.min()), real(own.max())
+        finding = (
+            f"the proposed policy costs {least:.2f} to {most:.2f} times as much as the cheapest simple rule"
+        )
+    style.title(figure, f"{where}: {finding}")
     numbers = ", ".join(
         f"{row['ratio']:.2f} at {style.plain(row['miss'])}"
         for row in frame.filter(pl.col("policy") == proposed).sort("miss").iter_rows(named=True)
     )
     return Drawing(
         figure,
-        caption=f"Cost over that of the cheapest simple rule (tuned window, never, always, ski rental) by the cost of a miss, on "
-        f"later blocks, {where}. Below one is cheaper. Bands: 95 % of the paired ratio, bootstrap over contracts; triangles mark "
-        "values beyond the axis. On grey, a miss costs more than holding a slot through all judged blocks: these blocks "
-        "cannot tell whether to demote.",
+        caption="Cost over that of the cheapest of the four simple rules (the first row) by the cost of a miss, on later blocks, "
+        f"{where}. Below one is cheaper. Bands: 95 % of the paired ratio, bootstrap over contracts; triangles mark values beyond "
+        "the axis. On grey, a miss costs more than holding a slot through all judged blocks: these blocks cannot tell whether "
+        "to demote, and the title leaves them out.",
         alt=f"{len(names)} small panels of the ratio against the cost of a miss. {proposed}: {numbers}.",
     )
+
+
+def _told_until(frame: pl.DataFrame) -> float | None:
+    """Return where the penalties begin at which the blocks cannot judge, halfway from the last at which they can."""
+    told = frame.filter("told")["miss"].max()
+    beyond = frame.filter(~pl.col("told"))["miss"].min()
+    if beyond is None:
+        return None
+    return real(frame["miss"].min()) if told is None else float(np.sqrt(real(told) * real(beyond)))
 
 
 METRICS = {
@@ -192,6 +159,7 @@ def metrics(frame: pl.DataFrame, *, quote: float, proposed: str) -> Drawing:
             style.log_axis(ax, "x")
         else:
             ax.set_xlim(-0.03, 1.03)
+            ax.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
             style.percent(ax, "x")
     for ax in axes[1:]:
         ax.tick_params(labelleft=False)
@@ -244,7 +212,10 @@ def horizon(frame: pl.DataFrame, *, quote: float, threshold: str, proposed: str)
     )
     ax.set(xlabel="horizon of the threshold (blocks)", ylabel="cost / cheapest simple rule's cost")
     least, most = real(own["ratio"].min()), real(own["ratio"].max())
-    style.title(figure, f"The threshold's cost moves between {least:.2f} and {most:.2f} with its horizon")
+    style.title(
+        figure,
+        f"The probability threshold costs {least:.2f} to {most:.2f} times the cheapest simple rule, by its horizon",
+    )
     return Drawing(
         figure,
         caption=f"Cost of the probability threshold over that of the cheapest simple rule by its horizon, at a miss cost of "
@@ -256,10 +227,10 @@ def horizon(frame: pl.DataFrame, *, quote: float, threshold: str, proposed: str)
 def misjudged(frame: pl.DataFrame, *, quote: float) -> Drawing:
     """Draw the cost of a wrong penalty: ``policy``, ``factor``, ``ratio``."""
     figure, ax = style.subplots(height=2.7)
-    names = _listed(frame)
+    names = listed(frame["policy"])
     sns.lineplot(
         frame.to_pandas(), x="factor", y="ratio", hue="policy", hue_order=names, style="policy", style_order=names,
-        palette=[COLOUR[name] for name in names], markers=list(style.MARKERS[: len(names)]), ax=ax,
+        palette=COLOUR, markers=MARKER, dashes=False, markersize=5, ax=ax,
     )  # fmt: skip
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set_xscale("log")
@@ -271,7 +242,12 @@ def misjudged(frame: pl.DataFrame, *, quote: float) -> Drawing:
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.annotate(
-        "cost with the true penalty", (0.01, 1), xytext=(0, 3), textcoords="offset points", fontsize=7
+        "cost with the true penalty",
+        (100, 1),
+        xytext=(0, -9),
+        textcoords="offset points",
+        ha="right",
+        fontsize=7,
     )
     ax.set(xlabel="assumed penalty / true penalty", ylabel="cost / cost when right")
     ax.legend(title=None)
@@ -304,6 +280,7 @@ def tiers(frame: pl.DataFrame) -> Drawing:
         ax.axvline(1, color="black", linewidth=0.8)
         ax.set_xscale("log")
         style.log_axis(ax, "x")
+        ax.xaxis.set_major_locator(LogLocator(numticks=4))
         ax.set(title=f"{style.plain(value)} $ per second", ylabel="", xlabel="cost / cheapest single tier")
     two = frame.filter(pl.col("policy") == names[0])["ratio"]
     style.title(
@@ -327,10 +304,9 @@ def capacity(frame: pl.DataFrame) -> Drawing:
     """Draw hits of repeated accesses by RAM size: ``policy``, ``share``, ``hits``."""
     figure, ax = style.subplots(height=3.3)
     names = frame["policy"].unique(maintain_order=True).to_list()
-    colours = style.palette(names)
     sns.lineplot(
         frame.to_pandas(), x="share", y="hits", hue="policy", hue_order=names, style="policy", style_order=names,
-        palette=colours, markers=list(style.MARKERS[: len(names)]), markersize=5, ax=ax,
+        palette=COLOUR, markers=MARKER, dashes=False, markersize=5, ax=ax,
     )  # fmt: skip
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(frame["share"].unique().sort().to_list()))
@@ -344,7 +320,11 @@ def capacity(frame: pl.DataFrame) -> Drawing:
     middle = frame["share"].unique().sort().to_list()[frame["share"].n_unique() // 2]
     at = dict(frame.filter(pl.col("share") == middle).select("policy", "hits").iter_rows())
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in at.items())
-    style.title(figure, f"With memory for {style.share(middle)} of slots LRU hits {style.share(at['LRU'])}")
+    best = max((name for name in names if name != curves.BELADY), key=lambda name: at[name])
+    style.title(
+        figure,
+        f"With memory for {style.share(middle)} of slots {best} hits {style.share(at[best])}, LRU {style.share(at[curves.LRU])}",
+    )
     return Drawing(
         figure,
         caption="Hit ratio among repeated accesses by memory, metadata of each cache included; first accesses miss under every "

@@ -29,6 +29,7 @@ _LRU = "tests/caching/test_policies.py::test_a_cache_is_that_of_its_paper"
 _PRIORITY = "tests/caching/test_curves.py::test_equal_memory_is_kept"
 _BELADY = "tests/caching/test_policies.py::test_no_cache_hits_more_than_belady"
 _COX = "tests/chapters/tiering/test_carried.py::test_the_table_and_cox_cost_what_their_windows_cost"
+_OVER_GROUPS = "95 % bootstrap over the random groups of the profile judged on, policy as it was fitted"
 _CARRIED = "tests/chapters/tiering/test_carried.py::test_every_pair_costs_what_its_rescaled_policy_costs"
 _FALLBACK = (
     "tests/policy/test_policy.py::test_beyond_its_horizon_a_row_that_never_demotes_costs_no_more_than_it_says"
@@ -260,24 +261,32 @@ class TieringResults(Results):
         "pairs and penalties at which a carried table costs less than the cheapest simple rule there",
         _CARRIED,
     )
+    carried_clearly: int = _count(
+        "pairs and penalties at which the interval of a carried table's cost over that of the cheapest simple rule there lies below one",
+        _CARRIED,
+    )
     carried_native: float = result(
         "highest cost of a table where it was fitted over that of the cheapest simple rule",
         fmt=".2f",
+        interval=_OVER_GROUPS,
         guard=_CARRIED,
     )
     carried_longer: float = result(
         "highest cost of a table carried to a longer trace over that of the cheapest simple rule there",
         fmt=".2f",
+        interval=_OVER_GROUPS,
         guard=_FALLBACK,
     )
     carried_uncut: float = result(
         "highest cost of a table carried to a longer trace whose rows never demote beyond the longest idle time they have seen, over that of the cheapest simple rule there",
         fmt=",.0f",
+        interval=_OVER_GROUPS,
         guard=_FALLBACK,
     )
     carried_shorter: float = result(
         "highest cost of a table carried to a shorter trace over that of the cheapest simple rule there",
         fmt=",.0f",
+        interval=_OVER_GROUPS,
         guard=_CARRIED,
     )
     lru: float = _share("hit ratio among repeated accesses, LRU", _LRU)

@@ -14,9 +14,11 @@ from rollstate.bootstrap import Resampling, resampling
 from rollstate.caching import curves, streams
 from rollstate.chapters.tiering import profiles
 from rollstate.chapters.tiering.parameters import Tiering
+from rollstate.compendium.policy_looks import PUBLISHED
 from rollstate.compendium.provenance import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.horizons.rules import HINDSIGHT
 from rollstate.profile import Profile, load_window
 from rollstate.scalars import real
 from rollstate.survival import landmarks, peer
@@ -25,13 +27,11 @@ from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
 from rollstate.traces import datasets
 from rollstate.traces.schema import Trace
 
-PUBLISHED, HINDSIGHT = "published policy", "best fixed window (hindsight)"
-MONTHS = f"{policies.NEVER} (30 d, 90 d)"
 FURTHER = {
     policies.CALIBRATED: "calibrating the curves",
     policies.REGRET: "minimax regret",
     policies.CONFORMAL: "conformal bounds",
-    policies.BY_ACTIVITY: "a window per class of activity",
+    policies.BY_ACTIVITY: "a window per activity class",
     policies.CHOSEN: "choosing the rule on earlier blocks",
 }
 """What was tried beside the proposed policy, in words."""
@@ -162,7 +162,7 @@ def _simple_sweep(gaps: replay.Gaps, misses: Sequence[float]) -> pl.DataFrame:
         HINDSIGHT: lambda at: windows.tuned(gaps, at)[0],
         SKI: windows.ski_rental,
         policies.ALWAYS: lambda at: 0.0,
-        MONTHS: lambda at: np.inf,
+        policies.NEVER: lambda at: np.inf,
     }
     swept = evaluation.sweep(gaps, rules, misses)
     bound = swept.filter(pl.col("policy") == CLAIRVOYANT).select("miss", bound="total")
