@@ -76,13 +76,16 @@ def mapped(
 
 def _result(future: Any, client: Any, scheduler: str) -> Any:
     """Return what a future becomes, as long as there are workers that could make it."""
+    alone = False
     while True:
         try:
             return future.result(timeout=PATIENCE)
         except TimeoutError as error:
             if future.done():
                 raise
-            if not client.scheduler_info()["workers"]:
+            # A worker that died is started again by its nanny: once without any is not the end.
+            before, alone = alone, not client.scheduler_info()["workers"]
+            if before and alone:
                 raise SchedulerError(
                     f"the Dask scheduler at {scheduler} has no worker; start some with `dask worker {scheduler}`"
                 ) from error
