@@ -157,7 +157,8 @@ def found_out(py_evm, edits):
         test_messages.test_a_claim_can_be_challenged_up_to_the_last_second_of_its_window(make_board)
         test_messages.test_a_lost_game_withdraws_a_pending_checkpoint_too(make_board)
         test_messages.test_a_pick_by_a_stranger_holds_the_checkpoint_too(make_board)
-        test_step.test_edge_cases_step_alike_and_end_as_executed(make_board, "from an exit account")
+        for edge in ("from an exit account", "source out of range", "target out of range"):
+            test_step.test_edge_cases_step_alike_and_end_as_executed(make_board, edge)
         test_exits.check_exit(lambda *args: ChainBoard(py_evm, *args, edits=edits, vault=150))
         for tell in SCENARIOS.values():
             told = story()
