@@ -3,17 +3,22 @@
 ``python benchmarks/scale.py [ACCESSES] [few|many|long ...] [traces|eda|survival|tiering ...]``; the shapes are those of
 ``benchmarks/profile.py``. Each chapter is measured in a process of its own, after one on a small trace has compiled
 what is compiled. A line is a row of the table of ``docs/scale.md``.
+
+``python benchmarks/scale.py profile [ACCESSES] [few|many|long ...]`` reduces the trace to a profile instead, and runs the
+chapters that take one on it, notebook and figures included.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from profile import SHAPES, make_trace
 
@@ -83,15 +88,47 @@ def tiering(folder: str) -> None:
     study.cache_hits(found, p)
 
 
+PROFILED = ("eda", "reuse", "survival", "tiering")
+"""Chapters that take a profile in the place of the trace."""
+
+
+def from_profiles(size: int, shapes: Sequence[str]) -> None:
+    """Print a row for each shape and step: the reduction, and each chapter on what it left."""
+    rollstate = str(Path(sys.executable).with_name("rollstate"))
+    print("| shape | step | seconds | peak memory |\n|---|---|---|---|")
+    for shape in shapes:
+        with tempfile.TemporaryDirectory() as name:
+            trace, profile = Path(name) / "trace", Path(name) / "chain.profile"
+            make_trace(size, shape, trace)
+            steps = {"profile": [rollstate, "profile", str(trace), "--out", str(profile)]}
+            for chapter in PROFILED:
+                run = ["run", chapter, "-p", "trace", str(profile), "--out", f"{name}/{chapter}"]
+                steps[chapter] = [rollstate, *run]
+            for step, command in steps.items():
+                begun = time.perf_counter()
+                child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                _, status, usage = os.wait4(child.pid, 0)
+                if status:
+                    raise SystemExit(f"{' '.join(command)} ended with {status}")
+                seconds = time.perf_counter() - begun
+                print(
+                    f"| {WORDS[shape]} | {step} | {seconds:.1f} | {usage.ru_maxrss / 2**20:.2f} GiB |",
+                    flush=True,
+                )
+
+
 def main() -> None:
     """Print a row for each shape and chapter."""
+    if sys.argv[1:2] == ["profile"]:
+        sizes = [int(float(word)) for word in sys.argv[2:] if word not in SHAPES] or [10_000_000]
+        return from_profiles(sizes[0], [word for word in sys.argv[2:] if word in SHAPES] or list(SHAPES))
     if sys.argv[1:2] == ["measure"]:
         begun = time.perf_counter()
         globals()[sys.argv[2]](sys.argv[3])
         usage = resource.getrusage(resource.RUSAGE_SELF)
         seconds = time.perf_counter() - begun
         print(json.dumps((seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)))
-        return
+        return None
     size = int(float(sys.argv[1])) if len(sys.argv) > 1 else 1_000_000
     print("| shape | chapter | seconds | processor | peak memory | goal |\n|---|---|---|---|---|---|")
     for shape in [name for name in sys.argv if name in SHAPES] or SHAPES:
@@ -104,6 +141,7 @@ def main() -> None:
             seconds, processor, memory = json.loads(done.stdout.splitlines()[-1])
             row = (WORDS[shape], chapter, f"{seconds:.1f}", f"{processor:.1f}", f"{memory:.2f} GiB")
             print(f"| {' | '.join((*row, _verdict(size, chapter, seconds, memory)))} |", flush=True)
+    return None
 
 
 def _verdict(size: int, chapter: str, seconds: float, memory: float) -> str:
