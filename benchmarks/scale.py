@@ -4,8 +4,8 @@
 ``benchmarks/profile.py``. Each chapter is measured in a process of its own, after one on a small trace has compiled
 what is compiled. A line is a row of the table of ``docs/scale.md``.
 
-``python benchmarks/scale.py profile [ACCESSES] [few|many|long ...]`` reduces the trace to a profile instead, and runs the
-chapters that take one on it, notebook and figures included.
+``python benchmarks/scale.py profile [ACCESSES] [few|many|long ...]`` reduces the trace to a profile instead, and runs
+the chapters that take one on it, notebook and figures included.
 """
 
 from __future__ import annotations
