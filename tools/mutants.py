@@ -62,9 +62,11 @@ TARGETS = {
     "tiering/windows": ["tests/tiering/test_windows.py", "tests/tiering/test_replay.py"],
     "traces/transfer_logs": ["tests/traces/test_transfer_logs.py"],
 }
-"""Modules below ``src/rollstate``, and the fast tests that answer for them."""
+"""Modules below ``src/rollstate``, and the tests that answer for them."""
 PATIENCE = 5
 """How many times longer than the unchanged module a mutant may take."""
+LONGEST_S = 1_800
+"""Seconds that thorough tests may take beyond that."""
 STRICT = ("tiering", "survival", "intervals", "dispute")
 """Parts of the package that decide what the book says: more of their mutants must be killed."""
 GOALS = {"all": 0.85, "strict": 0.95}
@@ -72,7 +74,7 @@ GOALS = {"all": 0.85, "strict": 0.95}
 ACCEPTED = ROOT / "tools" / "accepted_mutants.json"
 """Survivors that change nothing that matters: module, place, change, and the reason."""
 WITHOUT = ("CI", "ROLLSTATE_DATA", "ROLLSTATE_THOROUGH", "ROLLSTATE_NIGHTLY")
-"""Variables that would make long tests, or tests on published data, run."""
+"""Variables that would make long tests, or tests on published data, run where quick ones are meant."""
 _SWAPS: dict[type, tuple[type, str]] = {
     ast.Lt: (ast.LtE, "<="),
     ast.LtE: (ast.Lt, "<"),
@@ -201,13 +203,14 @@ def shortfalls(found: Sequence[tuple[Mutant, bool]]) -> list[str]:
     ]
 
 
-def _run(folder: Path, tests: list[str], patience: float | None) -> bool:
+def _run(folder: Path, tests: list[str], patience: float | None, *, thorough: bool = False) -> bool:
     """Return whether the tests pass on the copy of the package in `folder`."""
     environment = {
         **{name: value for name, value in os.environ.items() if name not in WITHOUT},
         "PYTHONPATH": str(folder),
         "XDG_CACHE_HOME": str(folder / "cache"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **({"ROLLSTATE_THOROUGH": "1"} if thorough else {}),
     }
     options = ["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
@@ -242,12 +245,15 @@ def patience_of(modules: Sequence[str], folder: Path) -> dict[str, float]:
 
 
 def killed(one: Mutant, folder: Path, patience: float) -> bool:
-    """Return whether the tests notice a mutant, on the copy of the package in `folder`."""
+    """Return whether the tests notice a mutant, on the copy of the package in `folder`: the quick ones, or else all."""
     path = folder / "rollstate" / f"{one.module}.py"
     source = path.read_text(encoding="utf-8")
     path.write_text(changed(source, one.number)[0], encoding="utf-8")
     try:
-        return not _run(folder, TARGETS[one.module], patience)
+        tests = TARGETS[one.module]
+        return not (
+            _run(folder, tests, patience) and _run(folder, tests, patience + LONGEST_S, thorough=True)
+        )
     finally:
         path.write_text(source, encoding="utf-8")
 
