@@ -1,6 +1,6 @@
 """One name, place, colour and marker for every policy, in every figure and table of the book.
 
-Names are those of the science: `rollstate.tiering.policies`, `rollstate.horizons.rules` and `rollstate.caching.curves`.
+Names are those of the science: `rollstate.tiering.policies`, `rollstate.horizons.names` and `rollstate.caching.curves`.
 There are more policies than colours that can be told apart, so that some share a colour; none shares colour and marker.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rollstate.caching import curves
 from rollstate.compendium.style import COLOURS, QUIET
-from rollstate.horizons import rules
+from rollstate.horizons import names
 from rollstate.tiering import policies
 
 FIXED = "fixed window"
@@ -38,12 +38,12 @@ LOOKS: dict[str, Look] = {
     policies.TUNED: Look(_BLACK, "o"),
     policies.SKI: Look(_PURPLE, "s"),
     policies.RANDOM: Look(_PURPLE, "D"),
-    rules.MONTH: Look(_PINK, "s"),
-    rules.QUARTER: Look(_TAN, "D"),
+    names.MONTH: Look(_PINK, "s"),
+    names.QUARTER: Look(_TAN, "D"),
     policies.BY_ACTIVITY: Look(_OLIVE, "P"),
-    rules.CLASSES: Look(_ORANGE, "P"),
-    rules.RETUNED: Look(_BLUE, "^"),
-    rules.SLOTS: Look(_OLIVE, "X"),
+    names.CLASSES: Look(_ORANGE, "P"),
+    names.RETUNED: Look(_BLUE, "^"),
+    names.SLOTS: Look(_OLIVE, "X"),
     PUBLISHED: Look(_ORANGE, "X"),
     policies.THRESHOLD: Look(_PINK, "X"),
     policies.EXPECTED_CURVE: Look(_GREEN, "o"),
@@ -52,7 +52,7 @@ LOOKS: dict[str, Look] = {
     policies.CALIBRATED: Look(_GREEN, "s"),
     policies.CONFORMAL: Look(_OLIVE, "D"),
     policies.CHOSEN: Look(_PINK, "v"),
-    rules.HINDSIGHT: Look(_BLACK, "*"),
+    names.HINDSIGHT: Look(_BLACK, "*"),
     policies.CLAIRVOYANT: Look(QUIET, "*"),
     # What to evict.
     curves.LRU: Look(_BLUE, "s"),
@@ -86,7 +86,7 @@ OTHER_NAMES = {
     "randomised ski rental": policies.RANDOM,
     "tuned by activity": policies.BY_ACTIVITY,
     "window per class of activity": policies.BY_ACTIVITY,
-    "best fixed window (hindsight)": rules.HINDSIGHT,
+    "best fixed window (hindsight)": names.HINDSIGHT,
     "least recently used": curves.LRU,
     "least-recently-used": curves.LRU,
     "TinyLFU": curves.WTINYLFU,
@@ -97,11 +97,11 @@ OTHER_NAMES = {
 """Other names of these policies that were in use, and the one that is used."""
 
 
-def listed(names: Iterable[str]) -> list[str]:
+def listed(some: Iterable[str]) -> list[str]:
     """Return the policies among some names, in the order of `LOOKS`.
 
     >>> listed(["Belady", "LRU", "ski rental"])
     ['ski rental', 'LRU', 'Belady']
     """
-    there = set(names)
+    there = set(some)
     return [name for name in LOOKS if name in there]

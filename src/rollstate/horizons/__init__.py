@@ -4,7 +4,7 @@ Everything is computed from a profile (`rollstate.profile`), so it holds on a ma
 
 - `tables`: holding and misses of every window, by fold of time or by class of slot
 - `posterior`: a window per slot from the gamma-Poisson posterior of its rate
-- `rules`: what is compared, every rule named before any result
+- `rules`, `names`: what is compared, every rule named before any result
 - `judging`: rules set on what lies before a border and judged behind it; rolling folds
 - `lengths`: what a window costs that was tuned on the last hour, day, week or month
 - `few`: intervals from few clusters, leave-one-out, prediction for one more window

@@ -23,15 +23,13 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.horizons import posterior, tables
+from rollstate.horizons.names import CLASSES, HINDSIGHT, MONTH, QUARTER, RETUNED, SLOTS
 from rollstate.horizons.tables import Table
 from rollstate.profile.rows import shares
 from rollstate.profile.tables import LADDER, Profile
 from rollstate.tiering.policies import ALWAYS, CLAIRVOYANT, NEVER, SIMPLE, SKI, TUNED
 
 DAY_S = 86_400
-MONTH, QUARTER = "30 days", "90 days"
-CLASSES, SLOTS, RETUNED = "window per class", "window per slot", "re-tuned on change"
-HINDSIGHT = "best fixed window in hindsight"
 CHANGE = 0.05
 """Loss to the best window of the blocks just seen that counts as a change."""
 FEWEST = 200
