@@ -6,5 +6,5 @@
 - `density`: LHD
 - `hazards`: eviction by the conditional hazard, and by the posterior rate, learned on earlier accesses
 - `sampling`: a sample of the slots of a long trace, and what intervals resample
-- `curves`: hit ratios by share of the footprint, at equal memory
+- `curves`, `names`: hit ratios by share of the footprint, at equal memory
 """

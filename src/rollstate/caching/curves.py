@@ -16,6 +16,23 @@ import polars as pl
 
 from rollstate.bootstrap import resampling
 from rollstate.caching import cacheus, density, hazards, heaps, lists
+from rollstate.caching.names import (
+    ARC,
+    BELADY,
+    CACHEUS,
+    FILLED,
+    GDSF,
+    HAZARD,
+    LFU,
+    LHD,
+    LIRS,
+    LRU,
+    RATE,
+    S3FIFO,
+    SIEVE,
+    WIPED,
+    WTINYLFU,
+)
 from rollstate.caching.streams import Accesses
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
@@ -52,10 +69,6 @@ class Policy:
         return max(1, int(share * slots * slot_bytes / each))
 
 
-LRU, LFU, ARC, LIRS = "LRU", "LFU", "ARC", "LIRS"
-SIEVE, S3FIFO, WTINYLFU, GDSF, LHD, CACHEUS = "SIEVE", "S3-FIFO", "W-TinyLFU", "GDSF", "LHD", "Cacheus"
-FILLED, WIPED, BELADY = "fills up", "wiped at its cap", "Belady"
-HAZARD, RATE = "conditional hazard", "posterior rate"
 CLASSICAL: dict[str, Policy] = {
     LRU: Policy(lists.lru, LINKS),
     LFU: Policy(heaps.lfu, COUNT + HEAP + TICK),

@@ -1,6 +1,6 @@
 """One name, place, colour and marker for every policy, in every figure and table of the book.
 
-Names are those of the science: `rollstate.tiering.policies`, `rollstate.horizons.names` and `rollstate.caching.curves`.
+Names are those of the science: `rollstate.tiering.names`, `rollstate.horizons.names` and `rollstate.caching.names`.
 There are more policies than colours that can be told apart, so that some share a colour; none shares colour and marker.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rollstate.caching import curves
+from rollstate.caching import names as caching
 from rollstate.compendium.style import COLOURS, QUIET
-from rollstate.horizons import names
-from rollstate.tiering import policies
+from rollstate.horizons import names as horizons
+from rollstate.tiering import names as tiering
 
 FIXED = "fixed window"
 """One window for all slots, of whatever length."""
@@ -32,44 +32,44 @@ class Look:
 
 LOOKS: dict[str, Look] = {
     # When to demote. Simple rules are grey, black or purple; the proposed policy is blue.
-    policies.NEVER: Look(DARK, "v"),
-    policies.ALWAYS: Look(QUIET, "^"),
+    tiering.NEVER: Look(DARK, "v"),
+    tiering.ALWAYS: Look(QUIET, "^"),
     FIXED: Look(_BLACK, "s"),
-    policies.TUNED: Look(_BLACK, "o"),
-    policies.SKI: Look(_PURPLE, "s"),
-    policies.RANDOM: Look(_PURPLE, "D"),
-    names.MONTH: Look(_PINK, "s"),
-    names.QUARTER: Look(_TAN, "D"),
-    policies.BY_ACTIVITY: Look(_OLIVE, "P"),
-    names.CLASSES: Look(_ORANGE, "P"),
-    names.RETUNED: Look(_BLUE, "^"),
-    names.SLOTS: Look(_OLIVE, "X"),
+    tiering.TUNED: Look(_BLACK, "o"),
+    tiering.SKI: Look(_PURPLE, "s"),
+    tiering.RANDOM: Look(_PURPLE, "D"),
+    horizons.MONTH: Look(_PINK, "s"),
+    horizons.QUARTER: Look(_TAN, "D"),
+    tiering.BY_ACTIVITY: Look(_OLIVE, "P"),
+    horizons.CLASSES: Look(_ORANGE, "P"),
+    horizons.RETUNED: Look(_BLUE, "^"),
+    horizons.SLOTS: Look(_OLIVE, "X"),
     PUBLISHED: Look(_ORANGE, "X"),
-    policies.THRESHOLD: Look(_PINK, "X"),
-    policies.EXPECTED_CURVE: Look(_GREEN, "o"),
-    policies.EXPECTED_COX: Look(_BLUE, "o"),
-    policies.REGRET: Look(_ORANGE, "^"),
-    policies.CALIBRATED: Look(_GREEN, "s"),
-    policies.CONFORMAL: Look(_OLIVE, "D"),
-    policies.CHOSEN: Look(_PINK, "v"),
-    names.HINDSIGHT: Look(_BLACK, "*"),
-    policies.CLAIRVOYANT: Look(QUIET, "*"),
+    tiering.THRESHOLD: Look(_PINK, "X"),
+    tiering.EXPECTED_CURVE: Look(_GREEN, "o"),
+    tiering.EXPECTED_COX: Look(_BLUE, "o"),
+    tiering.REGRET: Look(_ORANGE, "^"),
+    tiering.CALIBRATED: Look(_GREEN, "s"),
+    tiering.CONFORMAL: Look(_OLIVE, "D"),
+    tiering.CHOSEN: Look(_PINK, "v"),
+    horizons.HINDSIGHT: Look(_BLACK, "*"),
+    tiering.CLAIRVOYANT: Look(QUIET, "*"),
     # What to evict.
-    curves.LRU: Look(_BLUE, "s"),
-    curves.LFU: Look(_ORANGE, "s"),
-    curves.ARC: Look(_GREEN, "^"),
-    curves.LIRS: Look(_PINK, "D"),
-    curves.SIEVE: Look(_PURPLE, "v"),
-    curves.S3FIFO: Look(_OLIVE, "o"),
-    curves.WTINYLFU: Look(_BLACK, "X"),
-    curves.GDSF: Look(_TAN, "o"),
-    curves.LHD: Look(_ORANGE, "D"),
-    curves.CACHEUS: Look(_GREEN, "D"),
-    curves.FILLED: Look(_PINK, "o"),
-    curves.WIPED: Look(_TAN, "s"),
-    curves.HAZARD: Look(_PURPLE, "P"),
-    curves.RATE: Look(_OLIVE, "^"),
-    curves.BELADY: Look(QUIET, "D"),
+    caching.LRU: Look(_BLUE, "s"),
+    caching.LFU: Look(_ORANGE, "s"),
+    caching.ARC: Look(_GREEN, "^"),
+    caching.LIRS: Look(_PINK, "D"),
+    caching.SIEVE: Look(_PURPLE, "v"),
+    caching.S3FIFO: Look(_OLIVE, "o"),
+    caching.WTINYLFU: Look(_BLACK, "X"),
+    caching.GDSF: Look(_TAN, "o"),
+    caching.LHD: Look(_ORANGE, "D"),
+    caching.CACHEUS: Look(_GREEN, "D"),
+    caching.FILLED: Look(_PINK, "o"),
+    caching.WIPED: Look(_TAN, "s"),
+    caching.HAZARD: Look(_PURPLE, "P"),
+    caching.RATE: Look(_OLIVE, "^"),
+    caching.BELADY: Look(QUIET, "D"),
 }
 """The look of each policy, in the order in which figures and tables list them."""
 
@@ -78,21 +78,21 @@ MARKER = {name: look.marker for name, look in LOOKS.items()}
 """For ``palette=`` and ``markers=`` of seaborn, as they are."""
 
 OTHER_NAMES = {
-    "fixed window, tuned": policies.TUNED,
-    "tuned fixed window": policies.TUNED,
-    "window tuned once": policies.TUNED,
-    "ski rental, random": policies.RANDOM,
-    "random ski rental": policies.RANDOM,
-    "randomised ski rental": policies.RANDOM,
-    "tuned by activity": policies.BY_ACTIVITY,
-    "window per class of activity": policies.BY_ACTIVITY,
-    "best fixed window (hindsight)": names.HINDSIGHT,
-    "least recently used": curves.LRU,
-    "least-recently-used": curves.LRU,
-    "TinyLFU": curves.WTINYLFU,
+    "fixed window, tuned": tiering.TUNED,
+    "tuned fixed window": tiering.TUNED,
+    "window tuned once": tiering.TUNED,
+    "ski rental, random": tiering.RANDOM,
+    "random ski rental": tiering.RANDOM,
+    "randomised ski rental": tiering.RANDOM,
+    "tuned by activity": tiering.BY_ACTIVITY,
+    "window per class of activity": tiering.BY_ACTIVITY,
+    "best fixed window (hindsight)": horizons.HINDSIGHT,
+    "least recently used": caching.LRU,
+    "least-recently-used": caching.LRU,
+    "TinyLFU": caching.WTINYLFU,
     "Belady's algorithm": "Belady's rule",
-    "cutoff rule": policies.THRESHOLD,
-    "threshold rule": policies.THRESHOLD,
+    "cutoff rule": tiering.THRESHOLD,
+    "threshold rule": tiering.THRESHOLD,
 }
 """Other names of these policies that were in use, and the one that is used."""
 

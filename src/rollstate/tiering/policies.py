@@ -15,6 +15,24 @@ from rollstate.errors import InputError
 from rollstate.intervals import ACTIVITY
 from rollstate.tiering import windows
 from rollstate.tiering.costs import Costs
+from rollstate.tiering.names import (
+    ALWAYS,
+    BY_ACTIVITY,
+    CALIBRATED,
+    CHOSEN,
+    CLAIRVOYANT,
+    CONFORMAL,
+    EXPECTED_COX,
+    EXPECTED_CURVE,
+    NEVER,
+    RANDOM,
+    REGRET,
+    SKI,
+    THRESHOLD,
+    TUNED,
+)
+from rollstate.tiering.names import PROPOSED as PROPOSED
+from rollstate.tiering.names import SIMPLE as SIMPLE
 from rollstate.tiering.replay import paid
 
 if TYPE_CHECKING:
@@ -22,20 +40,6 @@ if TYPE_CHECKING:
 
 Window = np.ndarray | float
 Rule = Callable[["Trial", Costs], Window]
-
-NEVER, ALWAYS, TUNED, SKI = "never demote", "always demote", "tuned window", "ski rental"
-SIMPLE = (TUNED, NEVER, ALWAYS, SKI)
-"""The simple rules. The cheapest of them at a penalty is what every other policy is compared with there."""
-RANDOM, BY_ACTIVITY = "randomized ski rental", "window per activity class"
-THRESHOLD = "probability threshold"
-"""The published rule, with the clock it needs."""
-EXPECTED_CURVE, EXPECTED_COX = "expected cost, one curve", "expected cost, Cox"
-PROPOSED = EXPECTED_COX
-"""The policy that this project named before it saw any result."""
-CALIBRATED, REGRET = "expected cost, calibrated", "minimax regret"
-CONFORMAL, CHOSEN = "conformal bound", "chosen on earlier blocks"
-CLAIRVOYANT = "clairvoyant"
-"""Knows when each spell ends: the least cost that is possible."""
 
 
 def never(trial: Trial, costs: Costs) -> Window:
