@@ -80,6 +80,7 @@ def test_llms_txt_names_every_chapter_and_only_pages_that_exist(html, root):
     assert all((html / link).is_file() for link in links)
 
 
+@pytest.mark.thorough
 def test_every_record_at_an_address_holds(html):
     numbers = list((html / "n").rglob("number.json"))
     figures = [path for path in (html / "f").rglob("*.json") if path.name != "cite.json"]

@@ -89,6 +89,7 @@ def test_the_share_of_the_gap_that_is_closed(seen):
         assert (curves.gap_closed(found, name)["closed"] == 1).all()
 
 
+@pytest.mark.thorough
 def test_survival_policies_know_only_what_came_before(seen):
     border = len(seen.slot) // 2
     altered = dataclasses.replace(

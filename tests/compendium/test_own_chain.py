@@ -77,6 +77,7 @@ def test_a_chapter_that_refuses_the_trace_is_skipped_with_what_it_said(project, 
     assert any("too short a window" in line for line in said)
 
 
+@pytest.mark.thorough
 def test_a_chapter_that_fails_says_so_and_the_others_are_built(project, own, tmp_path):
     project.write(SETUP, TAKE, RECORD, "1 / 0")
     book = own_chain.plan(project.root, tmp_path / "runs", str(own))
@@ -91,6 +92,7 @@ def test_a_chapter_that_fails_says_so_and_the_others_are_built(project, own, tmp
     assert "notebook traces failed in cell" in done.failed["traces"]
 
 
+@pytest.mark.thorough
 def test_a_profile_is_taken_where_counts_carry_the_chapter(project, tmp_path, monkeypatch):
     project.write(SETUP, TAKE, RECORD)
     path = profile.save(profile.make(datasets.load_trace("sample")), tmp_path / "chain.profile")

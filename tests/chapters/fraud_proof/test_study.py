@@ -94,6 +94,7 @@ def test_impatience_is_refused():
         FraudProof(patience=100)
 
 
+@pytest.mark.thorough
 def test_a_false_instruction_is_found_in_its_transaction_and_refuted(node):
     p = replace(SMALL, instructions=6, program_batches=3)
     ran = program.execution(p)

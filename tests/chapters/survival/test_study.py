@@ -124,6 +124,7 @@ def test_bounds_by_stratum_have_a_level_for_each_slot(found, compared):
     assert numbers["missed"].value <= numbers["demoted"]
 
 
+@pytest.mark.thorough
 def test_calibration_and_reliability_are_of_the_picked_model(found, compared):
     calibrated = study.calibrate(found, compared)
     assert set(calibrated.versions) == {study.AS_FITTED, "isotonic", "logistic", "venn-abers"}

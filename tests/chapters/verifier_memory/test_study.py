@@ -74,6 +74,7 @@ def test_lists_reserved_exactly_hold_what_the_maps_and_the_counts_say():
     assert study.sizes(CLAIMED)["reserved"] * MIB == pytest.approx(maps + 4 * (P.costs + P.refunds))
 
 
+@pytest.mark.thorough
 def test_measured_bytes_are_those_of_a_stream_with_the_published_shape():
     found = study.measured(SMALL)
     counts = study.claimed(SMALL)
