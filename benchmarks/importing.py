@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from kept import keep
+from kept import keep, peak_gib
 
 SIZES = (1_000_000, 3_000_000, 10_000_000)
 FILE_ROWS = 500_000
@@ -79,7 +79,7 @@ def work(kind: str, folder: Path, out: Path) -> None:
             base.execute(QUERY.format(folder=folder, out=out))
     seconds = time.perf_counter() - begin
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps((seconds, used.ru_maxrss / 1e6, slots, used.ru_utime + used.ru_stime)))
+    print(json.dumps((seconds, peak_gib() * 2**30 / 1e9, slots, used.ru_utime + used.ru_stime)))
 
 
 def main() -> None:

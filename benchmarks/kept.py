@@ -46,6 +46,15 @@ def keep(what: str, peer: str, ratio: float) -> None:
             file.write(json.dumps(line) + "\n")
 
 
+def peak_gib() -> float:
+    """Return the most memory that this process has held, in GiB.
+
+    Not ``ru_maxrss``, which a process takes over from the one that started it.
+    """
+    held = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+    return int(held.split()[1]) / 2**20
+
+
 def machine() -> str:
     """Return the processor and the number of cores, as the system names them."""
     info = Path("/proc/cpuinfo")

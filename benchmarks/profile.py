@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from kept import peak_gib
 
 from rollstate.profile.files import save
 from rollstate.profile.reduction import make_stored
@@ -76,7 +76,7 @@ def measure(folder: Path) -> None:
     made, cpu = time.perf_counter() - start, time.process_time() - cpu
     path = save(profile, folder / "chain.profile")
     saved = time.perf_counter() - start - made
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gib()
     start = time.perf_counter()
     rows = sum(part.accesses.sort("block_number", "slot_id").height for part in store.partitions(folder))
     peer = time.perf_counter() - start
