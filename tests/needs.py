@@ -17,10 +17,11 @@ def examples(thorough: int) -> int:
     return thorough if THOROUGH else max(LEAST_EXAMPLES, thorough // 4)
 
 
-def thorough_after(count: int, cases: Iterable[str]) -> list[Any]:
-    """Return cases for a test of which a quick run takes the first ``count``."""
+def thorough_after(count: int, cases: Iterable[Any]) -> list[Any]:
+    """Return cases for a test of which a quick run takes the first ``count``; a case of many values is a tuple."""
     listed = list(cases)
-    return [*listed[:count], *(pytest.param(case, marks=pytest.mark.thorough) for case in listed[count:])]
+    longer = (case if isinstance(case, tuple) else (case,) for case in listed[count:])
+    return [*listed[:count], *(pytest.param(*case, marks=pytest.mark.thorough) for case in longer)]
 
 
 def absent(what: str):

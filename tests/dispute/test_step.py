@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.needs import thorough_after
 
 from rollstate.dispute.chain import ChainBoard
 from rollstate.dispute.commitment import VALUE_LIMIT, SparseMerkleTree, vm_state
@@ -14,10 +15,9 @@ from rollstate.dispute.worlds import World
 ROOT = b"\1" * 32
 
 
-LONGER = [pytest.param(*one, marks=pytest.mark.thorough) for one in ((32, 4, 45), (64, 2, 15))]
-
-
-@pytest.mark.parametrize(("depth", "worlds", "least"), [(32, 1, 8), *LONGER])
+@pytest.mark.parametrize(
+    ("depth", "worlds", "least"), thorough_after(1, [(32, 1, 8), (32, 4, 45), (64, 2, 15)])
+)
 def test_python_step_equals_the_contracts_step(make_world, make_board, depth, worlds, least):
     board = make_board(Rules(depth=depth), ROOT)
     compared = 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.needs import examples
+from tests.needs import examples, thorough_after
 
 from rollstate.errors import InputError
 from rollstate.proving import closed_form as cf
@@ -87,7 +87,7 @@ def poisson_wait(rate, service, c, n, seed):
     return ready, work, kernels.prove(ready, work, np.ones(c))[0] - ready
 
 
-@pytest.mark.parametrize("c", [13, *(pytest.param(c, marks=pytest.mark.thorough) for c in (14, 16))])
+@pytest.mark.parametrize("c", thorough_after(1, [13, 14, 16]))
 def test_constant_service_agrees_with_cosmetatos(c):
     ready, _, wait = poisson_wait(0.1, lambda rng, n: np.full(n, 120.0), c, 1_000_000, 5)
     # Batch means: their spread is the Monte Carlo error.

@@ -69,8 +69,7 @@ class Behind:
     @functools.cached_property
     def of_class(self) -> np.ndarray:
         """The ``class`` of each row of `ends`."""
-        code = (self.ends[name].to_numpy().astype(np.int64) for name in ("accesses", "gap"))
-        return np.searchsorted(self.past.chain.of_class @ [256, 1], np.column_stack([*code]) @ [256, 1])
+        return self.past.chain.class_of(*(self.ends[name].to_numpy() for name in ("accesses", "gap")))
 
     @functools.cached_property
     def by_history(self) -> pl.DataFrame:

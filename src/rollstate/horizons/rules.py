@@ -26,7 +26,7 @@ from rollstate.horizons import posterior, tables
 from rollstate.horizons.names import CLASSES, HINDSIGHT, MONTH, QUARTER, RETUNED, SLOTS
 from rollstate.horizons.tables import Table
 from rollstate.profile.rows import shares
-from rollstate.profile.tables import LADDER, Profile
+from rollstate.profile.tables import Profile
 from rollstate.tiering.policies import ALWAYS, CLAIRVOYANT, NEVER, SIMPLE, SKI, TUNED
 
 DAY_S = 86_400
@@ -92,10 +92,19 @@ class Chain:
         """Shares of each ``history`` among ends of spells, as `rollstate.profile.rows.shares` has them."""
         return shares(self.profile, self.pieces, "history")
 
+    def class_of(self, accesses: np.ndarray, gap: np.ndarray) -> np.ndarray:
+        """Return the ``class`` of each pair of classes of accesses and of the last gap, int64."""
+        return np.searchsorted(_packed(*self.of_class.T), _packed(accesses, gap))
+
     @functools.cached_property
     def by_start(self) -> pl.DataFrame:
         """The same of each ``start_fold``."""
         return shares(self.profile, self.pieces, "start_fold")
+
+
+def _packed(accesses: np.ndarray, octave: np.ndarray) -> np.ndarray:
+    """Return one number for each pair of classes, in their order; both are below 256."""
+    return accesses.astype(np.int64) * 256 + octave
 
 
 def read(profile: Profile) -> Chain:
@@ -108,8 +117,8 @@ def read(profile: Profile) -> Chain:
     """
     frame = tables.pieces(profile)
     accesses, gap, pace = (frame[name].to_numpy().astype(np.int64) for name in ("accesses", "gap", "pace"))
-    known, of_class = np.unique(accesses * 256 + gap, return_inverse=True)
-    paced, of_history = np.unique(accesses * 256 + pace, return_inverse=True)
+    known, of_class = np.unique(_packed(accesses, gap), return_inverse=True)
+    paced, of_history = np.unique(_packed(accesses, pace), return_inverse=True)
     frame = frame.with_columns(**{"class": pl.Series(of_class), "history": pl.Series(of_history)})
     return Chain(
         profile,
@@ -281,7 +290,6 @@ def available(profile: Profile) -> dict[str, Rule]:
     Without those whose classes were merged to keep its file small, without windows in days where it does not know how
     long a block takes, and without those as long as all of it: they would be *never demote* under another name.
     """
-    merged = {column for table, column in LADDER[: profile.merged] if table == "pieces"}
     plan = profile.plan
     beyond = {
         name
@@ -291,7 +299,7 @@ def available(profile: Profile) -> dict[str, Rule]:
     return {
         name: rule
         for name, rule in RULES.items()
-        if name not in beyond and not merged & set(_NEEDS.get(name, ()))
+        if name not in beyond and all(profile.tells("pieces", column) for column in _NEEDS.get(name, ()))
     }
 
 

@@ -62,17 +62,14 @@ def save(profile: Profile, path: Path, *, small: bool = False) -> Path:
     try:
         profile = _far_too_large_merged(profile)
         for merged in range(profile.merged, len(LADDER) + 1):
-            profile, level = profile.coarsened(merged), FAST
-            _write(profile, new, level, "0" * 64)
+            profile = profile.coarsened(merged)
+            _write(profile, new, FAST)
             if (small or new.stat().st_size > LARGEST) and new.stat().st_size <= 1.2 * LARGEST:
-                level = SMALL
-                _write(profile, new, level, "0" * 64)
+                _write(profile, new, SMALL)
             if (size := new.stat().st_size) <= LARGEST:
                 break
         else:
             raise InputError(f"profile: {path} would take {size} bytes, more than {LARGEST}")
-        # Digests take longer than writing: one, once the size is settled.
-        _write(profile, new, level, _digest(profile))
         new.chmod(0o644)
         new.replace(path)
     finally:
@@ -108,7 +105,7 @@ def _stored(profile: Profile, name: str) -> pl.DataFrame:
     return table.with_columns(pl.lit(name).alias("table")).select("table", *TABLES[name])
 
 
-def _write(profile: Profile, path: Path, level: int, digest: str) -> None:
+def _write(profile: Profile, path: Path, level: int) -> None:
     """Write all tables as one, with the stamp."""
     stamp = {
         "version": VERSION,
@@ -117,7 +114,7 @@ def _write(profile: Profile, path: Path, level: int, digest: str) -> None:
         "plan": profile.plan.as_dict(),
         "trace_sha256": profile.trace_sha256,
         "merged": profile.merged,
-        "digest": digest,
+        "digest": _digest(profile),
     }
     frame = pl.concat([_stored(profile, name) for name in TABLES], how="diagonal")
     _write_rows(frame, path, level, {PROFILE_KEY: json.dumps(stamp, sort_keys=True).encode()})
