@@ -144,7 +144,7 @@ class Runs:
 
 def _write_groups(frame: pl.DataFrame, path: Path) -> None:
     table = frame.rechunk().to_arrow()
-    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
         writer.write_table(table, max_chunksize=GROUP_ROWS)
 

@@ -36,7 +36,7 @@ CAPABILITY_FILE = "capability.json"
 ACCOUNTS_FILE = "accounts.parquet"
 ROWS_PER_PART = 2_000_000
 GROUP_ROWS = 1 << 16
-"""Fewest rows of a row group, but for the last one of a file: fewer wait in memory, some ten bytes each."""
+"""Fewest rows of a row group, but for the last one of a file; fewer wait in memory, 17 bytes an access."""
 
 
 def assemble(
