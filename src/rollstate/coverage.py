@@ -244,13 +244,14 @@ def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> p
 
     shown = np.unique(np.linspace(1, n_blocks, min(n_blocks, POINTS)).astype(int))
     shown = np.union1d(shown, [max(1, n_blocks // 2), max(1, n_blocks - max(1, n_blocks // 5))])
-    place = np.searchsorted(shown, np.arange(1, n_blocks + 1)).astype(np.int32)
+    # By which of the numbers shown each block has come, when they come in order.
+    in_order = np.searchsorted(shown, np.arange(1, n_blocks + 1)).astype(np.uint16)
 
-    def seen(rank: np.ndarray) -> np.ndarray:
-        found = place[np.minimum.reduceat(rank[block], first_row)]
+    def seen(come: np.ndarray) -> np.ndarray:
+        found = np.minimum.reduceat(come[block], first_row)
         return np.cumsum(np.bincount(found, minlength=len(shown)))
 
-    rng, in_order = np.random.default_rng(seed), np.arange(n_blocks, dtype=np.int32)
+    rng = np.random.default_rng(seed)
     draws = np.stack([seen(rng.permutation(in_order)) for _ in range(orders)])
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pl.DataFrame(

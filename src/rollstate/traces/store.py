@@ -113,7 +113,7 @@ def validate(trace: Trace) -> None:
     unseen = blocks.filter(~pl.col("observed"))["block_number"]
     for name, wanted in (
         ("accesses", rules.access_rules(stamp, trace.slots.height, unseen)),
-        ("slots", rules.slot_rules(stamp)),
+        ("slots", rules.slot_rules(stamp, trace.slots)),
         ("blocks", rules.block_rules(stamp)),
         ("accounts", rules.account_rules(stamp)),
     ):
