@@ -447,7 +447,7 @@ def _fold(found: Study, edge: int, until: int, p: Tiering) -> tuple[float, ...] 
         replay.paid(fold.test, policies.RULES[name](fold, at), at).sum() for name in (TUNED, PROPOSED)
     )
     bound = replay.clairvoyant(fold.test, at).sum()
-    return policies.tuned(fold, at), best, tuned / least, proposed / least, proposed / bound
+    return float(policies.tuned(fold, at)), best, tuned / least, proposed / least, proposed / bound
 
 
 # Three tiers.
