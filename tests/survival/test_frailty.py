@@ -42,6 +42,16 @@ def test_alike_slots_have_no_frailty_and_the_test_has_its_size():
     assert np.mean(small) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
+def test_alike_slots_are_counted():
+    rng = np.random.default_rng(8)
+    exposure = rng.integers(1, 4, 300) * 10.0
+    events = rng.poisson(0.1 * exposure * rng.gamma(0.7, 1 / 0.7, 300))
+    alike, count = np.unique(np.stack([events, exposure]), axis=1, return_counts=True)
+    counted, single = frailty.fit(*alike, count), frailty.fit(events, exposure)
+    for name in ("rate", "shape", "log_likelihood", "poisson_log_likelihood"):
+        assert getattr(counted, name) == pytest.approx(getattr(single, name), rel=1e-4), name
+
+
 def test_posterior_is_bayes_rule():
     found = frailty.GammaFrailty(0.02, 0.7, 0, 0)
     prior = stats.gamma(0.7, scale=1 / 0.7)
