@@ -144,13 +144,15 @@ class Runs:
 
 def _write_groups(frame: pl.DataFrame, path: Path) -> None:
     table = frame.rechunk().to_arrow()
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    # Handing such small buffers to threads takes longer than to compress them.
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
         writer.write_table(table, max_chunksize=GROUP_ROWS)
 
 
 def _read_groups(path: Path, numbers: range) -> pl.DataFrame:
-    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_file(file) as reader:
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_file(file, options=options) as reader:
         return pl.DataFrame(pl.from_arrow(pa.Table.from_batches(map(reader.get_batch, numbers))))
 
 
