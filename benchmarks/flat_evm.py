@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from kept import keep, machine
+from kept import keep, machine, peak_gib
 
 from rollstate.chapters.flat_kv import study
 from rollstate.dispute.stores import LmdbStore
@@ -106,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"{row['ratio']:7.2f}  {row['low']:.2f} to {row['high']:.2f}"
         )
         keep(f"{row['what']} over {row['keys']:,} keys", "trie", row["trie"] / row["flat"])
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    print(f"peak memory {peak_gib():.2f} GiB")
     if chosen.record:
         frame.write_csv(chosen.record, float_precision=6)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kept import keep
+from kept import keep, peak_gib
 
 N_ACCESSES = 10_000_000
 N_SLOTS = 1_500_000
@@ -157,7 +156,7 @@ def measure(name: str, folder: Path) -> dict[str, float]:
     begin = time.perf_counter()
     rows = MEASURED[name](folder)
     seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "rows": rows, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"seconds": seconds, "rows": rows, "gib": peak_gib()}
 
 
 def main() -> None:
@@ -170,10 +169,10 @@ def main() -> None:
             runs = [json.loads(subprocess.check_output(command)) for _ in range(REPEATS)]
             found[name] = min(runs, key=lambda run: run["seconds"])
     print(f"{N_ACCESSES:,} accesses of {N_SLOTS:,} slots, best of {REPEATS}")
-    print(f"{'':28}{'seconds':>9}{'x ' + PEER:>15}{'peak MB':>9}{'rows':>13}")
+    print(f"{'':28}{'seconds':>9}{'x ' + PEER:>15}{'peak GiB':>10}{'rows':>13}")
     for name, run in found.items():
         ratio = run["seconds"] / found[PEER]["seconds"]
-        print(f"{name:28}{run['seconds']:9.2f}{ratio:15.2f}{run['mb']:9.0f}{run['rows']:13,}")
+        print(f"{name:28}{run['seconds']:9.2f}{ratio:15.2f}{run['gib']:10.2f}{run['rows']:13,}")
         if name != PEER:
             keep(name, PEER, 1 / ratio)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from kept import keep
+from kept import keep, peak_gib
 
 from rollstate.bootstrap import cluster_samples
 from rollstate.survival import cox, kaplan_meier
@@ -124,8 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     if large:
         spells = simulate(10_000_000, 8)
         took, _ = timed(lambda: cox.fit(spells))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"n = 10,000,000, p = 8: {took:.0f} s, peak {peak:.1f} GB")
+        print(f"n = 10,000,000, p = 8: {took:.0f} s, peak {peak_gib():.1f} GiB")
 
 
 if __name__ == "__main__":

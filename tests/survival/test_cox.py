@@ -217,6 +217,26 @@ def test_what_cannot_be_estimated_is_named(spells, error, message):
         cox.fit(spells)
 
 
+def test_covariates_that_nearly_repeat_each_other_are_collinear_however_many_spells_there_are():
+    spells = simulate(1, n=3_000, strata=1)
+    noise = np.random.default_rng(1).normal(size=len(spells))
+    nearly = dataclasses.replace(spells, x=np.c_[spells.x[:, 0], spells.x[:, 0] + 1e-6 * noise])
+    with pytest.raises(InputError, match="are collinear"):
+        cox.fit(nearly)
+    apart = dataclasses.replace(spells, x=np.c_[spells.x[:, 0], spells.x[:, 0] + 0.01 * noise])
+    assert np.isfinite(cox.fit(apart).coefficients).all()
+
+
+def test_the_shared_curves_of_rows_are_their_own_in_every_stratum():
+    spells = simulate(4, strata=3)
+    model = cox.fit(spells)
+    times, stratum = np.array([1.0, 5.0, 20.0]), np.array(model.strata)[spells.stratum]
+    curves, row = model.profiles(times, spells.x, stratum, beyond="tail")
+    own = model.predict_survival_function(times, spells.x, stratum, beyond="tail")
+    assert_allclose(curves[row], own, atol=cox.RATIO_STEP)
+    assert len(curves) < len(spells)
+
+
 def test_a_ridge_makes_a_separated_or_collinear_fit_finite():
     separated = make_spells([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0], [[1.0], [1], [1], [0], [0], [0]])
     assert 0 < cox.fit(separated, ridge=0.1).coefficients[0] < 20

@@ -142,3 +142,22 @@ def test_one_cluster_has_no_band():
     spells = dataclasses.replace(simulate(5, n=50), cluster=np.zeros(50, int))
     with pytest.raises(InputError, match="at least two clusters"):
         km.cluster_simultaneous_band(spells, np.array([5.0]), seed=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("late", [False, True])
+def test_the_log_rank_test_is_that_of_statsmodels(seed, late):
+    """Ties, a last gap time with one slot at risk, and either delayed entry or strata: statsmodels fails on both."""
+    from statsmodels.duration.survfunc import survdiff
+
+    rng = np.random.default_rng(seed)
+    n = 80
+    duration = rng.integers(1, 12, n) + np.r_[20, np.zeros(n - 1, int)]
+    entry = np.where(rng.random(n) < 0.3, np.minimum(rng.integers(0, 4, n), duration - 1), 0) * late
+    event, group = rng.random(n) < 0.7, rng.integers(0, 3, n)
+    stratum = rng.integers(0, 2, n) * (not late)
+    found = km.log_rank(make_spells(duration, event, entry=entry, stratum=stratum), group)
+    more = {"entry": entry} if late else {"strata": stratum}
+    wanted = survdiff(duration, event.astype(int), group, **more)
+    assert [found.statistic, found.p] == pytest.approx(wanted, rel=1e-8)
+    assert found.df == 2

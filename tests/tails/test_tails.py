@@ -26,6 +26,10 @@ def pareto_spells(rng, n, *, alpha=0.7, scale=50.0, window=20_000, late=0.3):
     return np.minimum(gap, end), gap <= end, entry
 
 
+def test_one_completed_gap_beyond_the_threshold_is_enough():
+    assert tails.completed_hill(np.array([8.0, 1.0, 2.0]), 1) == pytest.approx(1 / np.log(4))
+
+
 def test_uncensored_estimate_is_hills():
     x = np.array([10.0, 1.0, 2.0, 4.0, 8.0])
     fit = tails.hill(x, np.ones(5, bool), 2.0)

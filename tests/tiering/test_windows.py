@@ -229,13 +229,6 @@ def test_no_window_ends_where_the_spells_cannot_tell():
     assert w.tuned(seen, c.two_tiers(8.0), open_end=True)[0] == 4
 
 
-@given(spells, st.floats(0, 50), st.floats(0, 80))
-def test_what_is_paid_is_the_cost_of_the_replay(rows, penalty, window):
-    seen = made(rows)
-    for costs in (c.two_tiers(penalty), c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, 0.0, 0.75)):
-        assert r.paid(seen, window, costs) == pytest.approx(r.replay(seen, window, costs).cost)
-
-
 def test_the_chance_within_a_horizon_runs_on_lines_between_the_points_of_a_grid():
     """Cumulative hazard 0, 1, 9 at 0, 2, 10: within 1 block half of the first step; beyond the grid nothing."""
     grid = np.array([0.0, 2, 10])
