@@ -78,6 +78,20 @@ def test_a_line_that_does_not_exist_is_refused(answers):
         assert np.isfinite(calibration.logistic_line(p, y)).all()
 
 
+def test_the_band_of_the_reliability_curve_holds_the_middle_of_the_refits():
+    p, y = draw(5, n=300)
+    cluster, at = np.arange(300) % 30, np.array([0.05, 0.2, 0.6])
+    found = scores.reliability(p, y, resampling(cluster, 50, 1), at=at, level=0.8)
+    refits = [
+        calibration.fit_isotonic(p, y, counts[cluster]).predict(at)
+        for counts in resampling(cluster, 50, 1).counts
+    ]
+    assert found["forecast"].to_list() == at.tolist()
+    assert found["frequency"].to_numpy() == pytest.approx(calibration.fit_isotonic(p, y).predict(at))
+    for name, share in (("low", 0.1), ("high", 0.9)):
+        assert found[name].to_numpy() == pytest.approx(np.quantile(refits, share, axis=0))
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
 def test_isotonic_pools_ties_and_is_that_of_scikit_learn(rows):
     p, y = np.array([r[0] / 6 for r in rows]), np.array([float(r[1]) for r in rows])
