@@ -43,9 +43,9 @@ def traces(folder: str) -> None:
 
     p = Traces(trace=folder)
     seen = study.window(p)
-    study.counts(seen), summary.quality(seen.trace), study.write_shares(seen, p)
+    study.counts(seen), summary.quality(seen.trace, seen.by_block), study.write_shares(seen, p)
     study.concentrations(study.concentration(seen, p))
-    study.unseen_late(seen, coverage.discovery(seen.trace, orders=p.draws, seed=p.seed))
+    study.unseen_late(seen, coverage.discovery(seen.trace, seen.events, orders=p.draws, seed=p.seed))
 
 
 def eda(folder: str) -> None:

@@ -96,14 +96,14 @@ def test_write_share_is_the_ratio_of_sums_in_each_class():
     touches = [(100, 0, 1, 0, True)]
     touches += [(block, 0, 1, 1, block == 100) for block in (100, 101)]
     touches += [(block, 0, 2, 2, block < 103) for block in (100, 101, 102, 103, 104)]
-    table = coverage.write_share(make_trace(touches), replicates=50, seed=1)
+    table = coverage.write_share(coverage.per_slot(make_trace(touches)), replicates=50, seed=1)
     assert table.select("fewest", "most", "slots", "events", "share").rows() == [
         (1, 1, 1, 1, 1.0),
         (2, 2, 1, 2, 0.5),
         (5, 5, 1, 5, 0.6),
     ]
     assert ((table["low"] <= table["share"]) & (table["share"] <= table["high"])).all()
-    two = coverage.write_share(make_trace(touches), bounds=(1,), replicates=50, seed=1)
+    two = coverage.write_share(coverage.per_slot(make_trace(touches)), bounds=(1,), replicates=50, seed=1)
     assert two.select("fewest", "most", "slots", "events", "share").rows() == [
         (1, 1, 1, 1, 1.0),
         (2, 5, 2, 7, pytest.approx(4 / 7)),
@@ -139,6 +139,22 @@ def test_a_long_window_shows_some_of_the_points_of_the_whole_curve(monkeypatch):
     assert 12 <= some.height <= 14
     assert {1, 200, 320, 400} <= set(some["blocks"])
     assert some.equals(whole.join(some.select("blocks"), on="blocks", how="semi"))
+
+
+def test_blocks_in_groups_come_in_as_random_an_order_as_one_by_one(monkeypatch):
+    rng = np.random.default_rng(5)
+    block, slot = rng.integers(0, 900, 2_000), rng.zipf(1.5, 2_000) % 300
+    touches = [(100 + int(b) // 2 * 2, None, 1, int(s), False) for b, s in zip(block, slot, strict=True)]
+    trace = make_trace(touches, stop=1_000)
+    ordered = coverage.discovery(trace, orders=600, seed=2)
+    monkeypatch.setattr(coverage, "ORDERED", 0)
+    grouped = coverage.discovery(trace, orders=600, seed=3)
+    assert grouped.select("blocks", "seen", "mean").equals(ordered.select("blocks", "seen", "mean"))
+    for end in ("low", "high"):
+        differs = np.abs((grouped[end] - ordered[end]).to_numpy())
+        assert differs.max() < 8, end
+        assert differs.mean() < 1.5, end
+    assert ((grouped["low"] <= grouped["mean"] + 1) & (grouped["mean"] <= grouped["high"] + 1)).all()
 
 
 def test_intervals_from_sums_are_those_of_the_copied_units():

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from distributed import LocalCluster
 
-from rollstate import executors, intervals
+from rollstate import executors, intervals, profile
 from rollstate.compendium import sweeps
 from rollstate.errors import InputError
 from rollstate.traces import datasets, store
@@ -84,6 +84,13 @@ def test_spells_of_a_partitioned_trace_are_the_same_on_the_cluster(cluster, tmp_
     ]
     for frame in made:
         assert frame.equals(whole)
+
+
+def test_a_profile_of_a_partitioned_trace_is_the_same_on_the_cluster(cluster, tmp_path):
+    trace = datasets.load_trace("sample")
+    store.write_trace(trace, tmp_path / "trace", parts=5)
+    there = profile.load(tmp_path / "trace", block_s=60.0, scheduler=cluster.scheduler_address)
+    assert there.equals(profile.make(trace, block_s=60.0))
 
 
 @pytest.mark.thorough

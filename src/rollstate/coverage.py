@@ -49,8 +49,8 @@ def events(trace: Trace) -> pl.DataFrame:
     )
 
 
-def per_slot(trace: Trace) -> pl.DataFrame:
-    """Return one row per touched slot.
+def per_slot(trace: Trace, rows: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return one row per touched slot; `rows` are its `events`, where they are known.
 
     Returns
     -------
@@ -58,9 +58,8 @@ def per_slot(trace: Trace) -> pl.DataFrame:
         ``slot_id``, ``contract_id``, and uint32 ``blocks`` (in which it is touched) and ``written`` (of these, in
         which it is written); sorted by slot.
     """
-    counts = (
-        events(trace).group_by("slot_id", "contract_id").agg(blocks=pl.len(), written=pl.col("written").sum())
-    )
+    rows = events(trace) if rows is None else rows
+    counts = rows.group_by("slot_id", "contract_id").agg(blocks=pl.len(), written=pl.col("written").sum())
     return counts.sort("slot_id")
 
 
@@ -174,14 +173,19 @@ def _ends(
 
 
 def write_share(
-    trace: Trace, *, bounds: tuple[int, ...] | None = None, replicates: int, seed: int, level: float = 0.95
+    slots: pl.DataFrame,
+    *,
+    bounds: tuple[int, ...] | None = None,
+    replicates: int,
+    seed: int,
+    level: float = 0.95,
 ) -> pl.DataFrame:
     """Return how often events write, by how many blocks touch the slot.
 
     Parameters
     ----------
-    trace : Trace
-        The trace.
+    slots : polars.DataFrame
+        Of `per_slot`.
     bounds : tuple of int, optional
         Most blocks of each class, ascending; what is beyond makes a last class. 1, 2, 4, 8, ... if not given.
     replicates, seed, level
@@ -193,7 +197,6 @@ def write_share(
         One row per class that has slots: ``fewest`` and ``most`` blocks, ``slots``, ``events``, ``share`` of events
         that write, ``low``, ``high``; the ends are null where all slots belong to one contract.
     """
-    slots = per_slot(trace)
     blocks = slots["blocks"].to_numpy().astype(np.int64)
     written = slots["written"].to_numpy().astype(np.int64)
     busiest = int(blocks.max())
@@ -221,12 +224,15 @@ def write_share(
     )
 
 
-def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> pl.DataFrame:
+def discovery(
+    trace: Trace, rows: pl.DataFrame | None = None, *, orders: int, seed: int, level: float = 0.95
+) -> pl.DataFrame:
     """Return how many distinct slots the first ``m`` observed blocks show, as they came and in random order.
 
     If blocks were exchangeable, the order they came in would look like a random one; slots that are hot for a while
     and then cold make it differ. The mean over all orders is exact (sample-based rarefaction, Colwell, Mao and Chang
-    2004, https://doi.org/10.1890/03-0557); the interval is that of single random orders.
+    2004, https://doi.org/10.1890/03-0557); the interval is that of single random orders. `rows` are the trace's
+    `events`, where they are known.
 
     Returns
     -------
@@ -235,7 +241,7 @@ def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> p
         many numbers are given, evenly spread, with the half and the last fifth among them. Blocks that were not
         observed are no blocks here: of a trace of every k-th block the curve is that of these alone, below that of all.
     """
-    rows = events(trace)
+    rows = events(trace) if rows is None else rows
     observed = trace.blocks["observed"].to_numpy()
     n_blocks = int(observed.sum())
     ordinal = np.cumsum(observed) - 1
@@ -244,19 +250,31 @@ def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> p
 
     shown = np.unique(np.linspace(1, n_blocks, min(n_blocks, POINTS)).astype(int))
     shown = np.union1d(shown, [max(1, n_blocks // 2), max(1, n_blocks - max(1, n_blocks // 5))])
-    place = np.searchsorted(shown, np.arange(1, n_blocks + 1)).astype(np.int32)
+    touched, block = np.unique(block, return_inverse=True)
 
-    def seen(rank: np.ndarray) -> np.ndarray:
-        found = place[np.minimum.reduceat(rank[block], first_row)]
-        return np.cumsum(np.bincount(found, minlength=len(shown)))
+    def seen(come: np.ndarray, until: np.ndarray) -> np.ndarray:
+        """Return the slots seen, from the group of each touched block and the blocks up to each group's end."""
+        new = np.bincount(np.minimum.reduceat(come[block], first_row), minlength=len(until))
+        return np.interp(shown, np.append(0, until), np.append(0, np.cumsum(new)))
 
-    rng, in_order = np.random.default_rng(seed), np.arange(n_blocks, dtype=np.int32)
-    draws = np.stack([seen(rng.permutation(in_order)) for _ in range(orders)])
+    rng = np.random.default_rng(seed)
+
+    def in_random_order() -> np.ndarray:
+        if n_blocks <= ORDERED:
+            place = np.searchsorted(shown, rng.permutation(n_blocks) + 1)
+            return seen(place.astype(np.uint16)[touched], shown)
+        # Each block falls into a group by itself, which is faster than to order all: the first groups together are as
+        # many blocks as they happen to be, in random order, and the curve lies between their ends.
+        come = rng.integers(0, GROUPS, len(touched), dtype=np.uint16)
+        others = rng.multinomial(n_blocks - len(touched), np.full(GROUPS, 1 / GROUPS))
+        return seen(come, np.cumsum(np.bincount(come, minlength=GROUPS) + others))
+
+    draws = np.stack([in_random_order() for _ in range(orders)])
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pl.DataFrame(
         {
             "blocks": shown,
-            "seen": seen(in_order),
+            "seen": seen(np.searchsorted(shown, touched + 1), shown).astype(np.int64),
             "mean": _rarefaction(np.diff(np.append(first_row, len(block))), n_blocks, shown),
             "low": low,
             "high": high,
@@ -266,6 +284,8 @@ def discovery(trace: Trace, *, orders: int, seed: int, level: float = 0.95) -> p
 
 POINTS = 2_000
 """Numbers of blocks at which `discovery` is given, where there are more blocks."""
+ORDERED, GROUPS = 50_000, 8_192
+"""Most blocks that `discovery` puts into a random order one by one, and the groups that more of them fall into."""
 
 
 def _rarefaction(blocks_of_slot: np.ndarray, n_blocks: int, at: np.ndarray) -> np.ndarray:

@@ -50,6 +50,16 @@ def test_the_p_value_is_half_that_of_a_chi_squared_and_at_most_a_half():
     assert found.variance == 1 / 0.7
 
 
+def test_alike_slots_are_counted():
+    rng = np.random.default_rng(8)
+    exposure = rng.integers(1, 4, 300) * 10.0
+    events = rng.poisson(0.1 * exposure * rng.gamma(0.7, 1 / 0.7, 300))
+    alike, count = np.unique(np.stack([events, exposure]), axis=1, return_counts=True)
+    counted, single = frailty.fit(*alike, count), frailty.fit(events, exposure)
+    for name in ("rate", "shape", "log_likelihood", "poisson_log_likelihood"):
+        assert getattr(counted, name) == pytest.approx(getattr(single, name), rel=1e-4), name
+
+
 def test_posterior_is_bayes_rule():
     found = frailty.GammaFrailty(0.02, 0.7, 0, 0)
     prior = stats.gamma(0.7, scale=1 / 0.7)

@@ -10,6 +10,7 @@ from scipy import stats
 
 from rollstate import intervals, tails
 from rollstate.errors import InputError
+from rollstate.tails import alternatives, assessment
 from rollstate.tails.alternatives import Alternative
 from rollstate.traces import datasets, zksp
 
@@ -272,3 +273,39 @@ def test_a_wider_model_that_fits_no_better_has_no_case():
     row = tails.compare(z, d, 60.0, rivals=(worse,)).row(0, named=True)
     assert row["log_ratio"] > 0
     assert (row["statistic"], row["p_value"], row["favours"]) == (0, 1, "neither")
+
+
+@pytest.mark.parametrize(("power_law", "near"), [(False, 1e-3), (True, 0.05)], ids=["lognormal", "Pareto"])
+def test_neighbouring_times_taken_together_find_the_same_rivals(power_law, near, monkeypatch):
+    """Against a search over twice as many times; under a power law the rivals have no best but their limit."""
+    rng = np.random.default_rng(11)
+    z, d, e = pareto_spells(rng, 12_000, alpha=0.8, scale=900)
+    if not power_law:
+        z = np.ceil(e + rng.lognormal(8, 1.5, len(z)))
+    cluster = rng.integers(0, 80, len(z))
+    pooled = tails.compare(z, d, 1_000.0, entry=e, cluster=cluster)
+    assert len(np.unique(z[z > 1_000])) > 4_000
+    monkeypatch.setattr(alternatives, "CELLS", 10**6)
+    whole = tails.compare(z, d, 1_000.0, entry=e, cluster=cluster)
+    assert pooled["favours"].to_list() == whole["favours"].to_list()
+    np.testing.assert_allclose(pooled["log_ratio"], whole["log_ratio"], atol=near)
+
+
+def test_a_sample_taken_together_keeps_its_counts_and_its_mean():
+    time = np.arange(101.0, 50_101.0)
+    counts = np.random.default_rng(2).integers(0, 3, (3, len(time))).astype(float)
+    sample = alternatives.Sample(100.0, time, *counts)
+    pooled = sample.pooled()
+    assert len(pooled.time) <= alternatives.CELLS
+    assert (np.diff(pooled.time) > 0).all()
+    assert [pooled.events.sum(), pooled.censored.sum(), pooled.entered.sum()] == counts.sum(1).tolist()
+    assert pooled.log_mean == pytest.approx(sample.log_mean, abs=1e-3)
+    few = alternatives.Sample(100.0, time[:50], *counts[:, :50])
+    assert few.pooled() is few
+
+
+def test_the_threshold_is_the_same_from_some_of_the_times(monkeypatch):
+    z, d, e = pareto_spells(np.random.default_rng(5), 20_000, alpha=0.9, scale=500)
+    chosen = tails.choose_threshold(z, d, e)
+    monkeypatch.setattr(assessment, "COMPARED", 1_500)
+    assert tails.choose_threshold(z, d, e) == pytest.approx(chosen, rel=0.3)

@@ -110,10 +110,9 @@ def test_no_rule_leaves_ram_for_want_of_data_beyond_its_blocks(spells):
 
 def test_spells_that_share_a_curve_have_the_windows_of_their_own(tried):
     """Log hazard ratios are rounded to share curves; windows are those of the model itself."""
-    by_cox = forecasts.fit_cox(
-        tried.past, forecasts.affordable(tried.past, forecasts.COVARIATES), ("activity",)
-    )
-    rows = tried.future.head(500).with_columns(idle=pl.lit(0))
+    past, future = (trial.with_covariates(frame, tried.mixture) for frame in (tried.past, tried.future))
+    by_cox = forecasts.fit_cox(past, forecasts.affordable(past, forecasts.COVARIATES), ("activity",))
+    rows = future.head(500).with_columns(idle=pl.lit(0))
     own = np.stack([1 - by_cox.access_probability(rows, at) for at in tried.grid], axis=1)
     shared = tried.cox[tried.row[:500]]
     assert np.abs(own - shared).max() < 1e-3

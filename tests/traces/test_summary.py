@@ -1,11 +1,16 @@
 """Summaries count what is there, and nulls are what chance does."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
 from statsmodels.tsa.stattools import acf
+from tests.needs import examples
 from tests.strategies import TOUCHES, make_trace
 
 from rollstate.errors import InputError
@@ -74,6 +79,19 @@ def test_mainnet_reuse_is_the_reference(data_dir):
     shares = working_set.reuse_share(counts, seed=1)
     inside = (shares["low"] <= shares["share"]) & (shares["share"] <= shares["high"])
     assert inside.all()
+
+
+@pytest.mark.parametrize(("blocks", "length"), [(23, 5), (3, 3), (1_331, 11)])
+def test_runs_of_blocks_are_resampled_whole_and_the_last_one_is_cut(blocks, length):
+    """Against rows that are copied; runs are as long as the cube root of a long window."""
+    rng = np.random.default_rng(7)
+    slots = rng.integers(1, 40, blocks)
+    counts = pl.DataFrame({"lag": 1, "slots": slots, "seen": rng.integers(0, slots + 1)})
+    begins = np.random.default_rng(5).integers(0, blocks - length + 1, (50, -(-blocks // length)))
+    picked = (begins[:, :, None] + np.arange(length)).reshape(50, -1)[:, :blocks]
+    drawn = counts["seen"].to_numpy()[picked].sum(1) / slots[picked].sum(1)
+    found = working_set.reuse_share(counts, seed=5, draws=50).row(0, named=True)
+    assert [found["low"], found["high"]] == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
 
 
 def test_lag_beyond_the_window_is_refused():
@@ -187,6 +205,40 @@ def test_band_holds_the_mean_of_shuffled_series():
     )
     assert middle == pytest.approx(means.mean(0), abs=4 * means.std() / np.sqrt(2_000))
     assert half == pytest.approx(1.96 * means.std(0), rel=0.15)
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    series=arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(4, 30)), elements=st.integers(0, 3)),
+    seed=st.integers(0, 99),
+)
+def test_compiled_shuffles_have_the_autocorrelation_of_a_shuffled_series(series, seed):
+    """The compiled function is asked for each row by itself; a second generator repeats the order that it draws."""
+    for row in series:
+        found = dependence.shuffled_autocorrelation(np.random.default_rng(seed), row[None], 3)
+        rng, place, order = np.random.default_rng(seed), np.arange(len(row)), np.zeros(len(row))
+        for taken, visits in enumerate(row[row != 0]):
+            other = taken + int(rng.random() * (len(row) - taken))
+            place[[taken, other]] = place[[other, taken]]
+            order[place[taken]] = visits
+        assert sorted(order) == sorted(row)
+        assert found == pytest.approx(dependence.autocorrelation(order[None], 3), abs=1e-12)
+
+
+def test_every_order_of_a_series_is_as_likely():
+    """Two equal values and one other among four blocks have twelve orders."""
+    rng, row = np.random.default_rng(3), np.array([[1.0, 0, 1, 2]])
+    drawn = [dependence.shuffled_autocorrelation(rng, row, 3)[0] for _ in range(6_000)]
+    orders = [np.array([order], float) for order in set(itertools.permutations([1.0, 0, 1, 2]))]
+    expected = np.mean([dependence.autocorrelation(order, 3)[0] for order in orders], axis=0)
+    spread = np.std([dependence.autocorrelation(order, 3)[0] for order in orders], axis=0)
+    assert np.mean(drawn, axis=0) == pytest.approx(expected, abs=4 * spread.max() / np.sqrt(6_000))
+    kinds, counts = np.unique(np.round(drawn, 9), axis=0, return_counts=True)
+    of_kind = np.unique(
+        np.round([dependence.autocorrelation(o, 3)[0] for o in orders], 9), axis=0, return_counts=True
+    )
+    np.testing.assert_allclose(kinds, of_kind[0], atol=1e-9)
+    assert stats.chisquare(counts, 6_000 * of_kind[1] / 12).pvalue > 1e-3
 
 
 def test_nothing_to_test_is_no_error():

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rollstate.compendium import options
 from rollstate.errors import InputError
 
 
@@ -15,10 +16,14 @@ from rollstate.errors import InputError
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File of the profile.")
 @click.option("--diff", is_flag=True, help="Compare two profiles (or traces): rollstate profile --diff A B.")
 @click.option("--block-s", type=float, help="Seconds per block, where the trace does not know them.")
-def profile(traces: tuple[str, ...], out: Path | None, diff: bool, block_s: float | None) -> None:
+@options.SCHEDULER
+def profile(
+    traces: tuple[str, ...], out: Path | None, diff: bool, block_s: float | None, scheduler: str | None
+) -> None:
     """Reduce TRACE to a small file of counts, without an address or a key; or compare two.
 
-    TRACE is a trace folder, a table, the name of a data set, or a profile. Without --out what it holds is shown.
+    TRACE is a trace folder, a table, the name of a data set, or a profile. Without --out what it holds is shown. With
+    --scheduler the parts of a trace folder are reduced by the workers of a Dask cluster, which must see the folder.
     """
     from rollstate.profile import load, save
     from rollstate.profile.comparison import compare
@@ -30,7 +35,7 @@ def profile(traces: tuple[str, ...], out: Path | None, diff: bool, block_s: floa
         return
     if len(traces) != 1:
         raise InputError("name exactly one trace: rollstate profile TRACE --out FILE")
-    made = load(traces[0], block_s=block_s)
+    made = load(traces[0], block_s=block_s, scheduler=scheduler)
     click.echo(made.describe())
     if out:
         save(made, out)

@@ -92,7 +92,7 @@ def shipped(at: Path | None = None) -> dict[str, Shipped]:
     return found
 
 
-def load(ref: str | Path, *, block_s: float | None = None) -> Profile:
+def load(ref: str | Path, *, block_s: float | None = None, scheduler: str | None = None) -> Profile:
     """Return the profile of what a name or a path means.
 
     Parameters
@@ -102,6 +102,8 @@ def load(ref: str | Path, *, block_s: float | None = None) -> Profile:
         that `rollstate.traces.datasets.load_trace` reads; that is reduced now.
     block_s : float, optional
         Seconds per block, for a trace that does not know them.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the trace: they reduce the parts of a stored one.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def load(ref: str | Path, *, block_s: float | None = None) -> Profile:
         return load_file(path)
     located = datasets.locate(name)
     if located.is_dir() and (located / store.CAPABILITY_FILE).exists() and store.count_parts(located) > 1:
-        made = make_stored(located, block_s=block_s)
+        made = make_stored(located, block_s=block_s, scheduler=scheduler)
     else:
         made = make(datasets.load_trace(name), block_s=block_s)
     return dataclasses.replace(made, trace_sha256=datasets.fingerprint(name))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
+from rollstate.executors import mapped
 from rollstate.profile import kernels
 from rollstate.profile.classes import activity
 from rollstate.profile.grid import CLASSES, GAPS, LAGS, TOUCHES
@@ -43,15 +45,20 @@ def make(trace: Trace, *, block_s: float | None = None, cut: Plan | None = None)
     return reduce([trace], cut)
 
 
-def make_stored(folder: Path, *, block_s: float | None = None) -> Profile:
-    """Reduce a stored trace part by part, in memory bounded by its largest part and its tables of slots and blocks."""
+def make_stored(folder: Path, *, block_s: float | None = None, scheduler: str | None = None) -> Profile:
+    """Reduce a stored trace part by part, in memory bounded by its largest part and its blocks.
+
+    With the address of a Dask scheduler its workers, which must see `folder`, reduce the parts, and the counts are
+    added up here in the order of the parts.
+    """
     first = store.read_part(folder, 0)
     contracts = (
         pl.scan_parquet(folder / "slots.parquet").select(pl.col("contract_id").n_unique()).collect().item()
     )
     cut = plan(first.capability, first.blocks, contracts, block_s)
     del first
-    return reduce(store.partitions(folder), cut)
+    work = functools.partial(_of_part, folder=folder, cut=cut)
+    return _joined(mapped(work, range(store.count_parts(folder)), scheduler)).profile()
 
 
 def reduce(parts: Iterable[Trace], cut: Plan) -> Profile:
@@ -59,20 +66,31 @@ def reduce(parts: Iterable[Trace], cut: Plan) -> Profile:
 
     Contracts may lie in several parts: their touches are added up before they are counted.
     """
-    total: _Total | None = None
-    for part in parts:
-        if total is None:
-            total = _Total(part.capability, part.blocks, cut)
-        total.add(part)
-    if total is None:
+    return _joined(_counted(part, cut) for part in parts).profile()
+
+
+def _of_part(part: int, folder: Path, cut: Plan) -> _Total:
+    return _counted(store.read_part(folder, part), cut)
+
+
+def _counted(part: Trace, cut: Plan) -> _Total:
+    total = _Total(part.capability, cut)
+    total.add(part)
+    return total
+
+
+def _joined(totals: Iterable[_Total]) -> _Total:
+    rest = iter(totals)
+    first = next(rest, None)
+    if first is None:
         raise InputError("profile: there is no trace to reduce")
-    return total.profile()
+    return functools.reduce(_Total.join, rest, first)
 
 
 class _Total:
     """Counts so far."""
 
-    def __init__(self, stamp: Capability, blocks: pl.DataFrame, cut: Plan) -> None:
+    def __init__(self, stamp: Capability, cut: Plan) -> None:
         if (stamp.window_start, stamp.window_stop) != (cut.start, cut.stop):
             raise InputError(
                 f"profile: the plan is of blocks [{cut.start}, {cut.stop}), the trace of "
@@ -85,13 +103,19 @@ class _Total:
         self.contracts: list[pl.DataFrame] = []
         bins = int(LAGS.index(np.array([cut.n_blocks - 1]))[0]) + 1
         self.edges = LAGS.low(np.arange(1, bins + 1)) if bins > 1 else np.array([1, 1])
-        self.observed = np.concatenate([[0], np.cumsum(blocks["observed"].to_numpy())]).astype(np.int64)
-        period = np.searchsorted(cut.periods, np.arange(cut.start, cut.stop), "right") - 1
-        self.period_of = period.astype(np.uint16)
         lags, periods = len(self.edges) - 1, len(cut.periods) - 1
         self.pairs, self.chances = (np.zeros((periods, 32, lags), np.int64) for _ in range(2))
         self.by_group, self.group_chances = (np.zeros((GROUPS, lags), np.int64) for _ in range(2))
         self.time = np.zeros((BINS, 4), np.int64)
+
+    def join(self, other: _Total) -> _Total:
+        """Add the counts of another part of the trace."""
+        for name, frames in self.frames.items():
+            self.frames[name] = [added(name, frames + other.frames[name])]
+        self.contracts = [_by_contract(self.contracts + other.contracts)]
+        for name in ("pairs", "chances", "by_group", "group_chances", "time"):
+            getattr(self, name).__iadd__(getattr(other, name))
+        return self
 
     def add(self, part: Trace) -> None:
         """Count the accesses of a part."""
@@ -108,12 +132,16 @@ class _Total:
         of_contract = _groups(slots["address"])
         group = of_contract if self.cut.group_by == "contract" else _groups(slots["slot"], slots["address"])
         labels, category = _categories(slots)
+        clock = _Clock.of(part.blocks, self.cut)
         for low, high in _batches(starts):
             batch = starts[low : high + 1]
             self._count(
-                block, wrote, batch, created[low:high], group[low:high], category[low:high], labels,
+                clock, block, wrote, batch, created[low:high], group[low:high], category[low:high], labels,
                 of_contract[low:high], slots["contract_id"].to_numpy()[low:high],
             )  # fmt: skip
+        for name, frames in self.frames.items():
+            self.frames[name] = [added(name, frames)]
+        self.contracts = [_by_contract(self.contracts)]
 
     def _check(self, slots: pl.DataFrame, ids: np.ndarray, block: np.ndarray) -> None:
         outside = (block < self.cut.start) | (block >= self.cut.stop)
@@ -131,6 +159,7 @@ class _Total:
 
     def _count(
         self,
+        clock: _Clock,
         block: np.ndarray,
         wrote: np.ndarray,
         starts: np.ndarray,
@@ -173,7 +202,7 @@ class _Total:
         self.frames["hot"].append(_unpacked_hot(cells))
 
         kernels.reuse(
-            at, kind, begins, group, self.edges, LAGS.bits, self.observed, cut.start, self.period_of, self.pairs,
+            at, kind, begins, group, self.edges, LAGS.bits, clock.observed, cut.start, clock.period, self.pairs,
             self.chances, self.by_group, self.group_chances,
         )  # fmt: skip
         kernels.over_time(at, kind, begins, block, starts, cut.start, cut.bin_blocks, self.time)
@@ -183,8 +212,6 @@ class _Total:
         touched = _touches(kind, begins)
         self.contracts.append(
             pl.DataFrame({"contract_id": contract, "group": of_contract, "touches": touched, "sum_slots": touched > 0})
-            .group_by("contract_id", "group")
-            .agg(pl.col("touches", "sum_slots").sum())
         )  # fmt: skip
 
     def _per_slot(
@@ -203,9 +230,7 @@ class _Total:
     def profile(self) -> Profile:
         """Return what was counted."""
         contracts = (
-            pl.concat(self.contracts)
-            .group_by("contract_id", "group")
-            .agg(pl.col("touches", "sum_slots").sum())
+            _by_contract(self.contracts)
             .filter(pl.col("touches") > 0)
             .group_by("group", "touches")
             .agg(pl.len().alias("rows"), pl.col("sum_slots").sum())
@@ -240,6 +265,26 @@ class _Total:
             name: gathered(name, found) for name, found in {**self.frames, **whole}.items()
         }
         return Profile(self.stamp, self.cut, **frames)
+
+
+class _Clock(NamedTuple):
+    """Of each block: how many before it were observed, and which period it is in."""
+
+    observed: np.ndarray
+    period: np.ndarray
+
+    @classmethod
+    def of(cls, blocks: pl.DataFrame, cut: Plan) -> _Clock:
+        observed = np.concatenate([[0], np.cumsum(blocks["observed"].to_numpy())]).astype(np.int64)
+        period = np.searchsorted(cut.periods, np.arange(cut.start, cut.stop), "right") - 1
+        return cls(observed, period.astype(np.uint16))
+
+
+def _by_contract(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Add up the touches of each contract, and its slots that are touched."""
+    schema = {"contract_id": pl.UInt32, "group": pl.Int64, "touches": pl.Int64, "sum_slots": pl.Int64}
+    rows = pl.concat([pl.DataFrame(schema=schema), *(one.cast(pl.Schema(schema)) for one in frames)])
+    return rows.group_by("contract_id", "group").agg(pl.col("touches", "sum_slots").sum())
 
 
 def _sorted(accesses: pl.DataFrame) -> pl.DataFrame:

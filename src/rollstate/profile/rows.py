@@ -8,7 +8,7 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.profile.classes import access_bounds, activity, octave_bounds
 from rollstate.profile.grid import CLASSES, GAPS, LAGS
-from rollstate.profile.tables import Profile
+from rollstate.profile.tables import MERGED, Profile
 
 
 def between(
@@ -216,14 +216,14 @@ def whole_spells(profile: Profile, *, by_group: bool = False) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``group`` (0 without groups), ``activity`` (0 first, 1 few, 2 many), ``duration`` (middle of the bin, whole
-        blocks), ``event``, ``count``, in that order.
+        ``group`` (0 without groups), ``activity`` (0 first, 1 few, 2 many, `MERGED` where the profile does not tell),
+        ``duration`` (middle of the bin, whole blocks), ``event``, ``count``, in that order.
     """
     if by_group:
         rows, grid = profile.pieces_by_group, LAGS
     else:
-        profile.require("pieces", "accesses")
-        classes = activity(pl.col("accesses")).cast(pl.UInt8)
+        told = profile.tells("pieces", "accesses")
+        classes = activity(pl.col("accesses")).cast(pl.UInt8) if told else pl.lit(MERGED, pl.UInt8)
         rows, grid = profile.pieces.with_columns(activity=classes, group=pl.lit(0, pl.UInt8)), GAPS
     cell = ["group", "activity", "duration", "event"]
     ended = rows.group_by(cell).agg(pl.col("rows").sum())

@@ -64,7 +64,7 @@ class GammaFrailty:
         )
 
 
-def fit(events: np.ndarray, exposure: np.ndarray) -> GammaFrailty:
+def fit(events: np.ndarray, exposure: np.ndarray, count: np.ndarray | None = None) -> GammaFrailty:
     """Fit rate and shape by maximum likelihood.
 
     Parameters
@@ -73,6 +73,8 @@ def fit(events: np.ndarray, exposure: np.ndarray) -> GammaFrailty:
         Accesses of each slot.
     exposure : array, shape (n,)
         Blocks in which it was at risk, above zero.
+    count : array, shape (n,), optional
+        How many slots are like this one; one if not given.
 
     Raises
     ------
@@ -86,19 +88,19 @@ def fit(events: np.ndarray, exposure: np.ndarray) -> GammaFrailty:
         raise InputError("frailty: needs a count of at least 0 and an exposure above 0 for each slot")
     if not events.any():
         raise InputError("frailty: no slot was accessed; there is no rate to shrink towards")
-    mean = events.sum() / exposure.sum()
+    count = np.ones(len(events)) if count is None else np.asarray(count, float)
+    mean = (events @ count) / (exposure @ count)
 
     def poisson(rate: float) -> float:
-        return float(
-            (special.xlogy(events, rate * exposure) - rate * exposure - special.gammaln(events + 1)).sum()
-        )
+        terms = special.xlogy(events, rate * exposure) - rate * exposure - special.gammaln(events + 1)
+        return float((terms * count).sum())
 
     def negative(theta: np.ndarray) -> float:
         rate, k = np.exp(theta)
         mu = rate * exposure
         terms = special.gammaln(events + k) - special.gammaln(k) - special.gammaln(events + 1)
         terms += special.xlogy(events, mu) - events * np.log(k + mu) - k * np.log1p(mu / k)
-        return -float(terms.sum())
+        return -float((terms * count).sum())
 
     bounds = [(np.log(mean) - 10, np.log(mean) + 10), (np.log(1e-4), np.log(LARGEST_SHAPE))]
     found = optimize.minimize(negative, np.log([mean, 1.0]), method="L-BFGS-B", bounds=bounds)
@@ -110,10 +112,12 @@ def fit(events: np.ndarray, exposure: np.ndarray) -> GammaFrailty:
 
 def fit_spells(spells: pl.DataFrame) -> GammaFrailty:
     """Fit the mixture to the accesses and exposures of each slot in a frame of `rollstate.intervals.build`."""
-    slots = spells.group_by("slot_id", maintain_order=True).agg(
+    slots = spells.group_by("slot_id").agg(
         pl.col("event").sum(), exposure=(pl.col("duration") - pl.col("entry")).sum()
     )
-    return fit(slots["event"].to_numpy(), slots["exposure"].to_numpy())
+    # Most slots are touched once or twice: many are alike.
+    alike = slots.group_by("event", "exposure").len("count").sort("event", "exposure")
+    return fit(*(alike[name].to_numpy() for name in ("event", "exposure", "count")))
 
 
 def add_frailty(spells: pl.DataFrame, frailty: GammaFrailty) -> pl.DataFrame:

@@ -13,13 +13,34 @@ from scipy import optimize, stats
 from rollstate.risk_table import ClusteredRiskTable
 from rollstate.tails.estimators import index_of
 
+CELLS = 2_000
+"""Most different times that the search for a rival's parameters looks at; see `Sample.pooled`."""
+
 
 @dataclass(frozen=True)
 class Sample:
-    """Gaps beyond a threshold: distinct times, ascending, and how often each occurs."""
+    """Gaps beyond a threshold.
 
+    Attributes
+    ----------
+    threshold : float
+        In blocks; times are above it.
+    time : array, shape (m,)
+        Distinct times in blocks, ascending.
+    events, censored, entered : array, shape (m,)
+        How many gaps end with an access at each time, end without one, and are seen from there on.
+    """
+
+    threshold: float
     time: np.ndarray
-    count: np.ndarray
+    events: np.ndarray
+    censored: np.ndarray
+    entered: np.ndarray
+
+    @property
+    def count(self) -> np.ndarray:
+        """How many gaps end at each time."""
+        return self.events + self.censored
 
     @property
     def mean(self) -> float:
@@ -35,6 +56,37 @@ class Sample:
     def log_spread(self) -> float:
         """Standard deviation of the logarithm."""
         return float(np.sqrt(np.average((np.log(self.time) - self.log_mean) ** 2, weights=self.count)))
+
+    def log_likelihood(self, log_survival: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return what an event, a censored gap and an entry count at each time, shape (3, m)."""
+        start, at = log_survival(np.array([self.threshold]))[0], log_survival(self.time)
+        before = log_survival(np.maximum(self.time - 1, self.threshold))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside = before + np.log(-np.expm1(np.minimum(at - before, -1e-300)))
+        return np.stack([inside - start, at - start, start - at])
+
+    def total(self, terms: np.ndarray) -> float:
+        """Return the sum of `log_likelihood` over all gaps."""
+        counts = (self.events, self.censored, self.entered)
+        # A kind of gap that does not occur at a time counts nothing there, however unlikely it is.
+        return float(sum(n[n > 0] @ row[n > 0] for n, row in zip(counts, terms, strict=True)))
+
+    def pooled(self) -> Sample:
+        """Return the sample with neighbouring times taken together, if there are more than `CELLS`.
+
+        Cells have the same width in the logarithm, and a cell's time is the mean of its gaps. The likelihood differs
+        by the square of that width, some hundred-thousandths, so that the parameters that maximise it are the same.
+        """
+        if len(self.time) <= CELLS:
+            return self
+        edges = np.geomspace(self.threshold, self.time[-1], CELLS + 1)
+        cell = np.unique(np.searchsorted(edges, self.time), return_inverse=True)[1]
+        weight = self.events + self.censored + self.entered
+        events, censored, entered = (
+            np.bincount(cell, part) for part in (self.events, self.censored, self.entered)
+        )
+        time = np.bincount(cell, weight * self.time) / np.bincount(cell, weight)
+        return Sample(self.threshold, time, events, censored, entered)
 
 
 @dataclass(frozen=True)
@@ -97,40 +149,27 @@ def compare_of(
     whole = spells.whole
     alpha = index_of(whole, threshold)
     beyond = spells.time > threshold
-    time = spells.time[beyond]
-    events, censored, entered = (part[beyond] for part in (whole.events, whole.censored, whole.entered))
-
-    def log_likelihood(log_survival: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return what an event, a censored spell and an entry beyond the threshold count at each time, shape (3, m)."""
-        start, at = log_survival(np.array([threshold]))[0], log_survival(time)
-        before = log_survival(np.maximum(time - 1, threshold))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inside = before + np.log(-np.expm1(np.minimum(at - before, -1e-300)))
-        return np.stack([inside - start, at - start, start - at])
-
-    def total(terms: np.ndarray) -> float:
-        # A kind of spell that does not occur at a time counts nothing there, however unlikely it is.
-        return float(
-            sum(n[n > 0] @ row[n > 0] for n, row in zip((events, censored, entered), terms, strict=True))
-        )
-
-    own = log_likelihood(lambda x: -alpha * np.log(x))
-    # Where the search for parameters begins: the gaps beyond the threshold, each as often as it occurs.
-    gaps = Sample(time, events + censored)
+    counts = (part[beyond] for part in (whole.events, whole.censored, whole.entered))
+    gaps = Sample(threshold, spells.time[beyond], *counts)
+    searched = gaps.pooled()
+    own = gaps.log_likelihood(lambda x: -alpha * np.log(x))
     out = []
     for rival in rivals:
 
         def loss(p: np.ndarray, rival: Alternative = rival) -> float:
-            value = -total(log_likelihood(lambda x: rival.log_survival(x, p)))
+            value = -searched.total(searched.log_likelihood(lambda x: rival.log_survival(x, p)))
             return value if np.isfinite(value) else 1e300
 
+        # Sums over many gaps are exact to so much only.
+        begin = rival.start(searched, alpha)
+        rounding = max(1e-8, 1e-12 * loss(begin))
         best = optimize.minimize(
-            loss, rival.start(gaps, alpha), method="Nelder-Mead", options={"maxiter": 4000, "fatol": 1e-8}
+            loss, begin, method="Nelder-Mead", options={"maxiter": 4000, "fatol": rounding}
         )
-        difference = own - log_likelihood(
+        difference = own - gaps.log_likelihood(
             functools.partial(lambda r, p, x: r.log_survival(x, p), rival, best.x)
         )
-        ratio = total(difference)
+        ratio = gaps.total(difference)
         if rival.name == "truncated power law":
             statistic = max(0.0, -2 * ratio)
             p_value = 0.5 * stats.chi2.sf(statistic, 1) if statistic > 0 else 1.0

@@ -11,7 +11,7 @@ import polars as pl
 from rollstate.errors import InputError
 from rollstate.risk_table import ClusteredRiskTable, RiskTable
 from rollstate.tails.alternatives import compare_of
-from rollstate.tails.estimators import Fit, TailSums, discrete_of, index_of, threshold_for
+from rollstate.tails.estimators import Fit, TailSums, discrete_of, threshold_for
 from rollstate.threads import one_thread
 
 IDENTIFIED = "a power-law tail, identified"
@@ -24,6 +24,9 @@ MIN_DECADES = 1.0
 """Shortest reach of the data beyond the threshold, in decades: a power law needs at least one to be seen."""
 MAX_DRIFT = 1.5
 """Largest ratio of the indices over the fourfold range of k about the chosen one."""
+
+COMPARED = 10_000
+"""Most times at which a fitted tail is compared with the product-limit estimate."""
 
 
 def choose_threshold(duration: np.ndarray, event: np.ndarray, entry: np.ndarray | None = None) -> float:
@@ -43,14 +46,17 @@ def choose_threshold(duration: np.ndarray, event: np.ndarray, entry: np.ndarray 
     return choose_threshold_of(ClusteredRiskTable.of(duration, event, entry, np.zeros(len(duration))).whole)
 
 
-def choose_threshold_of(table: RiskTable) -> float:
-    """Choose the threshold as `choose_threshold` does, from counted spells."""
+def choose_threshold_of(table: RiskTable, sums: TailSums | None = None) -> float:
+    """Choose the threshold as `choose_threshold` does, from counted spells; `sums` are the table's."""
     candidates = table.time[table.events > 0]
     if len(candidates) > 40:
         candidates = np.unique(candidates[np.geomspace(1, len(candidates), 40).astype(int) - 1])
+    sums = sums or TailSums.of(table)
     n, later_events = table.at_risk, np.cumsum(table.events[::-1])[::-1] - table.events
-    died = np.divide(table.events, n, out=np.zeros_like(n), where=table.events > 0)
-    best, chosen, sums = np.inf, None, TailSums.of(table)
+    falls = np.flatnonzero(table.events > 0)
+    kept, time = 1 - table.events[falls] / n[falls], table.time[falls]
+    enough = np.flatnonzero(n >= 10)
+    best, chosen = np.inf, None
     for u in candidates:
         first = int(np.searchsorted(table.time, u, "right"))
         if u <= 0 or later_events[first - 1] < 10:
@@ -60,11 +66,15 @@ def choose_threshold_of(table: RiskTable) -> float:
         except InputError:
             continue
         # The curve given survival to the threshold; as long as fewer than ten spells are at risk it is not judged.
-        times = np.flatnonzero((table.events[first:] > 0) & np.maximum.accumulate(n[first:] >= 10)) + first
-        if not len(times):
+        begin = int(np.searchsorted(enough, first))
+        if begin == len(enough) or enough[begin] > falls[-1]:
             continue
-        survival = np.cumprod(1 - died[times])
-        distance = np.abs(survival - (table.time[times] / u) ** -alpha).max() / (1 - survival[-1])
+        begin = int(np.searchsorted(falls, enough[begin]))
+        survival = np.cumprod(kept[begin:])
+        # Both curves fall from time to time by as little as the times are many: every so many of them are enough.
+        step = -(-len(survival) // COMPARED)
+        fitted = (time[begin::step] / u) ** -alpha
+        distance = np.abs(survival[::step] - fitted).max() / (1 - survival[-1])
         if distance < best:
             best, chosen = distance, float(u)
     if chosen is None:
@@ -153,10 +163,11 @@ def assess_of(spells: ClusteredRiskTable, *, seed: int, k: int | None = None, dr
             f"{int(table.events.sum())} events are too few to look at a tail; at least 20 are needed"
         )
 
-    def threshold(of: RiskTable) -> float:
-        return choose_threshold_of(of) if k is None else threshold_for(of, min(k, int(of.spells) - 1))
+    def threshold(of: RiskTable, sums: TailSums) -> float:
+        return choose_threshold_of(of, sums) if k is None else threshold_for(of, min(k, int(of.spells) - 1))
 
-    fit = discrete_of(spells, threshold(table))
+    sums = TailSums.of(table)
+    fit = discrete_of(spells, threshold(table, sums), sums)
     fits = [one for one in (_try(threshold, drawn) for drawn in spells.draws(draws, seed)) if one is not None]
     if len(fits) >= draws / 2:
         # The percentile interval of the draws, widened by the fit's own error where that is larger.
@@ -172,7 +183,7 @@ def assess_of(spells: ClusteredRiskTable, *, seed: int, k: int | None = None, dr
     )
     thresholds = {fit.threshold, *(threshold_for(table, count) for count in around)}
     longest = table.time[table.events > 0][-1]
-    nearby = [index_of(table, u) for u in sorted(thresholds) if 0 < u < longest]
+    nearby = [sums.index(u) for u in sorted(thresholds) if 0 < u < longest]
     drift = max(nearby) / min(nearby)
     decades = float(np.log10(longest / fit.threshold))
     alternatives = compare_of(spells, fit.threshold)
@@ -194,11 +205,12 @@ def assess_of(spells: ClusteredRiskTable, *, seed: int, k: int | None = None, dr
     return Assessment(verdict, tuple(reasons), fit, interval, k_interval, drift, decades, alternatives)
 
 
-def _try(threshold: Callable[[RiskTable], float], drawn: RiskTable) -> tuple[float, float] | None:
+def _try(threshold: Callable[[RiskTable, TailSums], float], drawn: RiskTable) -> tuple[float, float] | None:
     """Return index and exceedances of one bootstrap sample, or None where that sample has no tail."""
+    sums = TailSums.of(drawn)
     try:
-        u = threshold(drawn)
-        index = index_of(drawn, u)
+        u = threshold(drawn, sums)
+        index = sums.index(u)
     except InputError:
         return None
     beyond = drawn.time > u

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -194,7 +195,9 @@ class TailSums:
         positive = np.maximum(time, 1)
         ratio = -np.log1p(-1 / np.maximum(time, 2))
         counts = np.stack([events, table.censored, table.entered])
-        powers = [events * ratio**power for power in (0, 1, 2, 4, 6, 8)]
+        square = ratio * ratio
+        even = [events * square, square, square, square]
+        powers = [events, events * ratio, *itertools.accumulate(even, np.multiply)]
         broken = np.flatnonzero(time % 1)
         return cls(
             time=time,

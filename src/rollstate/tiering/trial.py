@@ -51,7 +51,7 @@ class Trial:
     seed : int
         Of randomised policies.
     past, future : polars.DataFrame
-        Spells with covariates as known at the border, and what is seen of spells behind it.
+        Spells as known at the border, and what is seen of spells behind it.
     train, test : Gaps
         The same as arrays.
     grid : array, shape (g,)
@@ -184,13 +184,12 @@ def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
             "take a longer trace or move the border"
         )
     mixture = frailty.fit_spells(past)
-    past, future = (add_covariates(frailty.add_frailty(frame, mixture)) for frame in (past, future))
     # The curve is of all spells; coefficients, of many spells, of a sample of slots, as in the chapter on survival.
-    fitted_on = forecasts.sample_slots(past, seed)
+    fitted_on = with_covariates(forecasts.sample_slots(past, seed), mixture)
     covariates = forecasts.affordable(fitted_on, forecasts.COVARIATES)
     by_curve, by_cox = forecasts.fit_curve(past), forecasts.fit_cox(fitted_on, covariates, ("activity",))
     grid = curve_grid(scalars.whole(past["duration"].max()))
-    cox, row = by_cox.curves(future, grid)
+    cox, row = by_cox.curves(with_covariates(future, mixture), grid)
     return Trial(
         border=border,
         seed=seed,
@@ -205,6 +204,11 @@ def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
         mixture=mixture,
         tau=float(np.median(past["duration"].to_numpy())),
     )
+
+
+def with_covariates(spells: pl.DataFrame, mixture: frailty.GammaFrailty) -> pl.DataFrame:
+    """Return spells with the columns that the Cox model looks at."""
+    return add_covariates(frailty.add_frailty(spells, mixture))
 
 
 def _activity(spells: pl.DataFrame) -> np.ndarray:

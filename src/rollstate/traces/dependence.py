@@ -17,8 +17,8 @@ that is called once would have a lift equal to the length of the window, by cons
 Autocorrelation. The null is exchangeability in time: blocks of a contract's series are shuffled, and the largest
 absolute autocorrelation over all lags is compared, so that many lags cost no significance. Contracts are many:
 p-values are adjusted by Benjamini and Hochberg (1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x). The
-autocorrelation is that of statsmodels, which takes one series at a time; ``benchmarks/dependence.py`` shows what that
-would cost over thousands of shuffles, and the tests hold the two equal.
+autocorrelation is that of statsmodels, which takes one series at a time and does not shuffle;
+``benchmarks/dependence.py`` shows what that would cost over thousands of shuffles, and the tests hold the two equal.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 
@@ -35,6 +36,8 @@ FIRST_SHUFFLES = 100
 ENOUGH, FEWEST_SHUFFLES = 100_000, 20
 """Shuffled series that the first shuffles need not exceed, and the fewest shuffles of each: of many series each is
 shuffled less often at first, and the spread of their mean is still that of as many."""
+TIE = 1e-9
+"""Autocorrelations that differ by less are equal but for rounding, and a shuffle reaches what it ties with."""
 FEW = 8
 """Shuffles that reach the observed value, above which a series is told from noise no more."""
 
@@ -152,11 +155,63 @@ def autocorrelation(series: np.ndarray, max_lag: int) -> np.ndarray:
     if not 1 <= max_lag < series.shape[-1]:
         raise InputError(f"max_lag={max_lag} must lie between 1 and {series.shape[-1] - 1}")
     centred = series - series.mean(-1, keepdims=True)
-    variance = (centred**2).sum(-1, keepdims=True)
+    # Sums of products without the products in between: seven times as fast.
+    variance = np.einsum("...t,...t->...", centred, centred)[..., None]
     products = np.stack(
-        [(centred[..., lag:] * centred[..., :-lag]).sum(-1) for lag in range(1, max_lag + 1)], axis=-1
+        [
+            np.einsum("...t,...t->...", centred[..., lag:], centred[..., :-lag])
+            for lag in range(1, max_lag + 1)
+        ],
+        axis=-1,
     )
     return np.divide(products, variance, out=np.zeros_like(products), where=variance > 0)
+
+
+@compiled
+def shuffled_autocorrelation(rng: np.random.Generator, series: np.ndarray, max_lag: int) -> np.ndarray:
+    """Return the `autocorrelation` of each row in an order of its own, drawn at random.
+
+    Blocks without a visit count nothing in sums of products: only the others are given a place and multiplied.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where the orders come from.
+    series : array of float64, shape (c, t)
+        Counts by block.
+    max_lag : int
+        Longest lag.
+    """
+    rows, length = series.shape
+    out = np.zeros((rows, max_lag))
+    place, value = np.arange(length), np.zeros(length + max_lag)
+    products, at_ends = np.zeros(max_lag + 1), np.zeros(max_lag + 1)
+    for row in range(rows):
+        taken, total, squares = 0, 0.0, 0.0
+        for visits in series[row]:
+            if visits != 0:
+                other = taken + int(rng.random() * (length - taken))
+                place[taken], place[other] = place[other], place[taken]
+                value[place[taken]] = visits
+                taken += 1
+                total += visits
+                squares += visits * visits
+        products[:] = 0
+        for at in place[:taken]:
+            for lag in range(1, max_lag + 1):
+                products[lag] += value[at] * value[at + lag]
+        for lag in range(1, max_lag + 1):
+            at_ends[lag] = at_ends[lag - 1] + value[lag - 1] + value[length - lag]
+        for at in place[:taken]:
+            value[at] = 0
+        mean = total / length
+        variance = squares - mean * total
+        if variance > TIE * squares:
+            for lag in range(1, max_lag + 1):
+                # The sum over pairs of (x - mean) (y - mean).
+                about = products[lag] - mean * (2 * total - at_ends[lag]) + (length - lag) * mean * mean
+                out[row, lag - 1] = about / variance
+    return out
 
 
 def autocorrelation_test(
@@ -177,8 +232,9 @@ def autocorrelation_test(
         series of T blocks has there -(T - k) / (T (T - 1)) on average at lag k; the spread is that of the first
         shuffles, each contract shuffled by itself.
     """
+    series = np.ascontiguousarray(series, dtype=np.float64)
     observed = autocorrelation(series, max_lag)
-    largest = np.abs(observed).max(1, initial=0)
+    largest = np.abs(observed).max(1, initial=0) - TIE
     rng = np.random.default_rng(seed)
     many = max(FEWEST_SHUFFLES, ENOUGH // max(len(series), 1))
     first = min(FIRST_SHUFFLES, many, draws)
@@ -188,13 +244,13 @@ def autocorrelation_test(
     expected = varies * (lags - blocks) / (blocks * (blocks - 1))
     squares = np.zeros(max_lag)
     for _ in range(first):
-        shuffled = autocorrelation(rng.permuted(series, axis=1), max_lag)
+        shuffled = shuffled_autocorrelation(rng, series, max_lag)
         reached += np.abs(shuffled).max(1, initial=0) >= largest
         squares += ((shuffled - expected) ** 2).sum(0)
     open_, done = np.flatnonzero(reached <= FEW), first
     while len(open_) and done < draws:
         for _ in range(min(done, draws - done)):
-            shuffled = autocorrelation(rng.permuted(series[open_], axis=1), max_lag)
+            shuffled = shuffled_autocorrelation(rng, series[open_], max_lag)
             reached[open_] += np.abs(shuffled).max(1) >= largest[open_]
         done += min(done, draws - done)
         shuffles[open_] = done

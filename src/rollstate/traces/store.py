@@ -113,7 +113,7 @@ def validate(trace: Trace) -> None:
     unseen = blocks.filter(~pl.col("observed"))["block_number"]
     for name, wanted in (
         ("accesses", rules.access_rules(stamp, trace.slots.height, unseen)),
-        ("slots", rules.slot_rules(stamp)),
+        ("slots", rules.slot_rules(stamp, trace.slots)),
         ("blocks", rules.block_rules(stamp)),
         ("accounts", rules.account_rules(stamp)),
     ):
@@ -281,9 +281,8 @@ def count_parts(folder: Path) -> int:
 def read_part(folder: Path, part: int) -> Trace:
     """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)
-    slots, blocks = _read(folder / "slots.parquet"), _read_blocks(folder)
-    mine = slots.filter(pl.col("slot_id") % len(files) == part)
-    return Trace(_read(files[part]), mine, blocks, read_capability(folder))
+    mine = _read(folder / "slots.parquet", pl.col("slot_id") % len(files) == part)
+    return Trace(_read(files[part]), mine, _read_blocks(folder), read_capability(folder))
 
 
 def read_trace(folder: Path) -> Trace:
@@ -302,8 +301,11 @@ def _read_blocks(folder: Path) -> pl.DataFrame:
     return blocks if "observed" in blocks.columns else blocks.with_columns(observed=pl.lit(True))
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, chosen: pl.Expr | None = None) -> pl.DataFrame:
+    """Read a file, or those of its rows that are chosen, in their order and without holding the others."""
     try:
-        return pl.read_parquet(path)
+        if chosen is None:
+            return pl.read_parquet(path)
+        return pl.scan_parquet(path).filter(chosen).collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error

@@ -86,15 +86,15 @@ def visits(trace: Trace) -> pl.DataFrame:
     )
 
 
-def quality(trace: Trace) -> pl.DataFrame:
-    """Check what a valid trace can still lack.
+def quality(trace: Trace, counts: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Check what a valid trace can still lack; `counts` are those of `by_block`, where they are known.
 
     Returns
     -------
     polars.DataFrame
         ``check``, ``found`` ``of`` how many, and ``reading``, what it means for the results.
     """
-    counts = by_block(trace)
+    counts = by_block(trace) if counts is None else counts
     empty = (counts["written"] + counts["read"] == 0).sum()
     no_index = trace.accesses.filter(pl.col("tx_index").is_null()).group_by("is_write").len()
     unknown = dict(no_index.rows())

@@ -106,7 +106,8 @@ def visits(trace: Trace, stop: int, history: pl.DataFrame | None = None) -> Visi
         not one, or if the trace is too wide for its accesses to be named by 63 bits.
     """
     stamp, accesses = trace.capability, trace.accesses
-    slots = trace.slots.sort("slot_id")
+    # Without the keys, which are most of a slot's bytes.
+    slots = trace.slots.drop("address", "slot").sort("slot_id")
     outside = accesses.filter(~pl.col("block_number").is_between(stamp.window_start, stamp.window_stop - 1))
     if outside.height:
         raise InputError(

@@ -14,6 +14,7 @@ from rollstate.chapters.eda.parameters import Eda
 from rollstate.compendium import bundles
 from rollstate.errors import InputError
 from rollstate.product_limit import cumulative_hazard
+from rollstate.profile.tables import LADDER
 from rollstate.traces import datasets, thinning
 from rollstate.traces.thinning import unobserve
 
@@ -211,6 +212,21 @@ def test_a_profile_gives_what_its_trace_gives_within_the_grid(sample, reduced):
     assert mine["hazard_late"].value == pytest.approx(exact["hazard_late"].value, rel=0.15)
     exact, mine = (study.tail(one, P)[0].numbers for one in (sample, reduced))
     assert mine["naive_alpha_large_k"] == pytest.approx(exact["naive_alpha_large_k"], rel=0.1)
+
+
+@pytest.mark.parametrize("merged", range(len(LADDER) + 1))
+def test_a_profile_that_was_merged_to_fit_still_has_all_spells(sample, reduced, merged):
+    """Each step of the ladder keeps the curve of all spells; without classes there is one stratum."""
+    small = study.Window.of_profile(profile.make(sample.data, block_s=12.0).coarsened(merged))
+    assert small.all.count.sum() == reduced.all.count.sum()
+    exact, mine = (study.gaps(one, P).numbers for one in (reduced, small))
+    assert {name: mine[name] for name in ("spells", "censored_share", "horizon")} == {
+        name: exact[name] for name in ("spells", "censored_share", "horizon")
+    }
+    assert mine["open_share"].value == exact["open_share"].value
+    assert mine["open_share"].interval
+    if not small.data.tells("pieces", "accesses"):
+        assert small.spells["activity"].unique().to_list() == [study.MERGED]
 
 
 def test_what_needs_the_accesses_says_so_of_a_profile(reduced):

@@ -27,7 +27,7 @@ def compared(found):
     fitted[forecasts.COX] = forecasts.fit_cox(found.known, ["log_accesses", "log_prev_gap"], ("stratum",))
     p = {name: one.access_probability(found.judge, found.horizon) for name, one in fitted.items()}
     tables = [
-        study.scores.compare(p, found.answers, found.clusters(way), reference=CURVE).with_columns(
+        study.scores.compare(p, found.answers, getattr(found, f"by_{way}"), reference=CURVE).with_columns(
             cluster=pl.lit(way)
         )
         for way in ("contract", "slot")

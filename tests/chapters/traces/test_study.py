@@ -85,7 +85,7 @@ def test_one_contract_or_one_block_has_no_interval_and_every_figure_is_drawn():
     found = coverage.discovery(seen.trace, orders=5, seed=1)
     for draw, frame, facts in (
         (figures.blocks, seen.by_block, {}),
-        (figures.write_share, coverage.write_share(seen.trace, replicates=20, seed=1), {}),
+        (figures.write_share, coverage.write_share(seen.slots, replicates=20, seed=1), {}),
         (figures.concentration, curves, {}),
         (figures.discovery, found, {"orders": 5}),
     ):

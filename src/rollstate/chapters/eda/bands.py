@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from rollstate.estimate import Estimate
-from rollstate.product_limit import cluster_band
+from rollstate.product_limit import survival_of
 from rollstate.risk_table import ClusteredRiskTable
 
 MIN_AT_RISK = 30
@@ -62,12 +62,9 @@ def ends(
 
 def survival(spells: Spells, at: np.ndarray, *, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the band of a survival curve at gap times; nan for a single contract."""
-    if (spells.contract == spells.contract[0]).all():
-        return np.full(len(at), np.nan), np.full(len(at), np.nan)
-    return cluster_band(
-        spells.duration, spells.event, spells.entry, spells.contract, at, seed=seed, draws=draws,
-        min_at_risk=MIN_AT_RISK if spells.entry.any() else 1, count=spells.count,
-    )  # fmt: skip
+    least = MIN_AT_RISK if spells.entry.any() else 1
+    drawn = (survival_of(table, at, min_at_risk=least) for table in spells.table.draws(draws, seed))
+    return ends(drawn, spells.table.clusters, at.shape)
 
 
 def begun(spells: Spells) -> Spells:

@@ -272,22 +272,22 @@ def hazard(seen: Window, p: Eda) -> Answer:
     edges = np.append(2 ** np.arange(longest.bit_length()) - 1, longest)
     spells, _ = strata(seen.spells, p.strata)
     strata_of = spells.group_by("stratum", maintain_order=True)
-    parts = []
+    late = np.array([longest // 2, longest])
+    parts, late_ends = [], list[tuple[np.ndarray, np.ndarray]]()
     for name, one in ((ALL, seen.all), *((str(name), Spells.of(part)) for (name,), part in strata_of)):
         until = edges[edges <= one.duration.max()]
         if len(until) < 2:
             continue
         fit = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(**one.rows)
         rate = np.diff(fit.cumulative_hazard_at_times(until).to_numpy()) / np.diff(until)
-        low, high = _rates(seen, name, one, until, p)
-        runs = {"above": until[:-1], "to": until[1:], "hazard": rate, "low": low, "high": high}
+        ends, *of_late = _rates(seen, name, one, [until, late] if name == ALL else [until], p)
+        late_ends = late_ends or of_late
+        runs = {"above": until[:-1], "to": until[1:], "hazard": rate, "low": ends[0], "high": ends[1]}
         parts.append(bands.frame({"stratum": [name] * len(rate), **runs}))
-    late = np.array([longest // 2, longest])
     if not parts or late[0] < 1:
         names = ("hazard_first", "hazard_late")
         return Answer(missing=names, why="The window is too short for a gap to be followed.")
-    low, high = _rates(seen, ALL, seen.all, late, p)
-    first = parts[0].row(0, named=True)
+    first, (low, high) = parts[0].row(0, named=True), late_ends[0]
     numbers = {
         "hazard_first": bands.estimate(first["hazard"], first["low"], first["high"]),
         "hazard_late": bands.estimate(_rate(seen.all.table.whole, late)[0], low[0], high[0]),
@@ -316,17 +316,27 @@ def _band(seen: Window, stratum: str, one: Spells, grid: np.ndarray, p: Eda) -> 
 
 
 def _rates(
-    seen: Window, stratum: str, one: Spells, until: np.ndarray, p: Eda
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of the interval of `_rate`, as `_band` does."""
+    seen: Window, stratum: str, one: Spells, edges: list[np.ndarray], p: Eda
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the ends of the interval of `_rate`, as `_band` does, for each array of edges."""
     coarse = _clustered(seen, stratum, p)
     table = (coarse or one).table
-    drawn = (_rate(part, until) for part in table.draws(p.draws, p.seed))
-    low, high = bands.ends(drawn, table.clusters, (len(until) - 1,))
-    if coarse is None:
-        return low, high
-    shift = _rate(one.table.whole, until) - _rate(table.whole, until)
-    return np.maximum(low + shift, 0), high + shift
+    joined, at = np.concatenate(edges), np.cumsum([len(until) for until in edges])[:-1]
+
+    def rates(of: RiskTable) -> np.ndarray:
+        hazards = np.split(cumulative_hazard(of, joined), at)
+        return np.concatenate(
+            [np.diff(hazard) / np.diff(until) for hazard, until in zip(hazards, edges, strict=True)]
+        )
+
+    parts = np.cumsum([len(until) - 1 for until in edges])
+    low, high = bands.ends(
+        (rates(drawn) for drawn in table.draws(p.draws, p.seed)), table.clusters, (parts[-1],)
+    )
+    if coarse is not None:
+        shift = rates(one.table.whole) - rates(table.whole)
+        low, high = np.maximum(low + shift, 0), high + shift
+    return list(zip(np.split(low, parts[:-1]), np.split(high, parts[:-1]), strict=True))
 
 
 def _rate(table: RiskTable, until: np.ndarray) -> np.ndarray:

@@ -109,7 +109,7 @@ def gain(found: Study, table: pl.DataFrame) -> dict[str, Any]:
                 one = forecasts.fit_curve(alike)
                 by_kind[part["row"].to_numpy()] = one.access_probability(part, found.horizon)
     off_class, off_kind = ((one - found.answers) ** 2 for one in (by_class, by_kind))
-    samples = found.clusters()
+    samples = found.by_contract
     scores = {
         "kinds_brier_class": off_class,
         "kinds_brier_kind": off_kind,

@@ -100,9 +100,18 @@ class Study:
         """Whether each judged slot was accessed, shape (n,)."""
         return landmarks.answers(self.judge)
 
-    def clusters(self, way: str = "contract") -> Resampling:
-        """Return samples of whole contracts, or slots, of the judged slots."""
-        return resampling(self.judge[f"{way}_id"].to_numpy(), self.p.draws, self.p.seed)
+    @functools.cached_property
+    def by_contract(self) -> Resampling:
+        """Samples of whole contracts of the judged slots."""
+        return self._resampled("contract_id")
+
+    @property
+    def by_slot(self) -> Resampling:
+        """Samples of the judged slots; not kept, for they are as many as the slots times the draws."""
+        return self._resampled("slot_id")
+
+    def _resampled(self, cluster: str) -> Resampling:
+        return resampling(self.judge[cluster].to_numpy(), self.p.draws, self.p.seed)
 
     @functools.cached_property
     def fitted_on(self) -> pl.DataFrame:
@@ -403,10 +412,10 @@ def compare(found: Study) -> Compared:
         )
     probabilities = {name: one.access_probability(found.judge, found.horizon) for name, one in fitted.items()}
     tables = [
-        scores.compare(probabilities, found.answers, found.clusters(way), reference=CURVE).with_columns(
+        scores.compare(probabilities, found.answers, samples, reference=CURVE).with_columns(
             cluster=pl.lit(way)
         )
-        for way in ("contract", "slot")
+        for way, samples in (("contract", found.by_contract), ("slot", found.by_slot))
     ]
     best = min(earlier_scores, key=earlier_scores.get)  # type: ignore[arg-type]
     return Compared(fitted, probabilities, pl.concat(tables), best, failed)
@@ -571,7 +580,7 @@ def calibrate(found: Study, compared: Compared) -> Calibrated:
         except InputError:
             continue
     versions = {AS_FITTED: judged, **versions}
-    table = scores.compare(versions, found.answers, found.clusters(), reference=AS_FITTED)
+    table = scores.compare(versions, found.answers, found.by_contract, reference=AS_FITTED)
     gain = table.filter(pl.col("model") != AS_FITTED).sort("difference").row(0, named=True)
     high = gain["difference_high"]
     return Calibrated(versions, gain, high is not None and calibration.worth_keeping(high))
@@ -603,7 +612,7 @@ def reliability(found: Study, compared: Compared, calibrated: Calibrated) -> pl.
         compared.best: calibrated.versions[AS_FITTED],
         f"{compared.best}, {name}": calibrated.versions[name],
     }
-    samples, frames = found.clusters(), []
+    samples, frames = found.by_contract, []
     for label, p in shown.items():
         line = scores.reliability(p, found.answers, samples, at=at)
         share = np.histogram(p, bins)[0] / len(p)
@@ -683,7 +692,7 @@ def demotion(found: Study, compared: Compared) -> dict[str, Any]:
     threshold = conformal.risk_controlled(raw, found.calibrate["accessed"].to_numpy(), alpha)
     demoted = compared.probabilities[compared.best] < threshold
     return {
-        "missed": found.clusters().mean(demoted & (found.answers > 0)),
+        "missed": found.by_contract.mean(demoted & (found.answers > 0)),
         "missed_nominal": alpha,
         "demoted": float(demoted.mean()),
     }

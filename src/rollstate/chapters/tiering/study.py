@@ -341,13 +341,15 @@ def winners(judged: pl.DataFrame) -> pl.DataFrame:
 
 def measured(found: Study, p: Tiering) -> pl.DataFrame:
     """Return what each policy keeps, hits and pays at the quoted penalty: ``policy``, ``metric``, ``value``, ends."""
-    at = costs.two_tiers(p.quote)
-    did = {
-        name: replay.replay(found.trial.test, window, at)
-        for name, window in trial.set_windows(found.trial, at).items()
+    tried, at = found.trial, costs.two_tiers(p.quote)
+    # One after the other: what each spell does under a policy is as large as the spells.
+    return pl.concat(
+        evaluation.metrics_with_intervals(
+            tried.test, {name: replay.replay(tried.test, window, at)}, at, found.by_contract
+        )
+        for name, window in trial.set_windows(tried, at).items()
         if name != policies.RANDOM
-    }
-    return evaluation.metrics_with_intervals(found.trial.test, did, at, found.by_contract)
+    )
 
 
 def metric(frame: pl.DataFrame, policy: str, name: str) -> Estimate:
@@ -419,28 +421,33 @@ def folds(found: Study, p: Tiering) -> pl.DataFrame:
 
     A fold without spells behind its border, or without accesses before it, is left out.
     """
-    stamp, at = found.trace.capability, costs.two_tiers(p.quote)
+    stamp = found.trace.capability
     first, last = stamp.window_start, stamp.window_stop - 1
     step = max(2, stamp.n_blocks // 6)
     rows = []
-    for number in range(2, 6):
-        edge, until = first + number * step - 1, min(first + (number + 1) * step - 1, last)
+    for number in range(1, 5):
+        edge = first + (number + 1) * step - 1
+        until = min(edge + step, last)
         if until <= edge:
             break
-        try:
-            fold = trial.at_border(landmarks.as_of(found.spells, until), edge, seed=p.seed)
-        except InputError:
-            continue
-        best, least = windows.tuned(fold.test, at)
-        tuned = policies.tuned(fold, at)
-        cost = {
-            name: replay.paid(fold.test, policies.RULES[name](fold, at), at).sum()
-            for name in (TUNED, PROPOSED)
-        }
-        bound = replay.clairvoyant(fold.test, at).sum()
-        paid = (cost[TUNED] / least, cost[PROPOSED] / least, cost[PROPOSED] / bound)
-        rows.append((number - 1, edge + 1, tuned, best, *paid))
+        if (paid := _fold(found, edge, until, p)) is not None:
+            rows.append((number, edge + 1, *paid))
     return pl.DataFrame(rows, schema=FOLD, orient="row")
+
+
+def _fold(found: Study, edge: int, until: int, p: Tiering) -> tuple[float, ...] | None:
+    """Return what `folds` says of a border, from the window tuned before it on; None where nothing can be learned."""
+    at = costs.two_tiers(p.quote)
+    try:
+        fold = trial.at_border(landmarks.as_of(found.spells, until), edge, seed=p.seed)
+    except InputError:
+        return None
+    best, least = windows.tuned(fold.test, at)
+    tuned, proposed = (
+        replay.paid(fold.test, policies.RULES[name](fold, at), at).sum() for name in (TUNED, PROPOSED)
+    )
+    bound = replay.clairvoyant(fold.test, at).sum()
+    return float(policies.tuned(fold, at)), best, tuned / least, proposed / least, proposed / bound
 
 
 # Three tiers.

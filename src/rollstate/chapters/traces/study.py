@@ -28,8 +28,8 @@ class Window:
         The accesses inside the window.
     by_block : polars.DataFrame
         As `rollstate.traces.summary.by_block` counts them.
-    slots : polars.DataFrame
-        As `rollstate.coverage.per_slot` counts them.
+    events, slots : polars.DataFrame
+        As `rollstate.coverage.events` and `rollstate.coverage.per_slot` have them.
     """
 
     trace: Trace
@@ -40,9 +40,14 @@ class Window:
         return summary.by_block(self.trace)
 
     @cached_property
+    def events(self) -> pl.DataFrame:
+        """Pairs of block and slot."""
+        return coverage.events(self.trace)
+
+    @cached_property
     def slots(self) -> pl.DataFrame:
         """Counts by touched slot."""
-        return coverage.per_slot(self.trace)
+        return coverage.per_slot(self.trace, self.events)
 
     @cached_property
     def contracts(self) -> pl.DataFrame:
@@ -81,7 +86,7 @@ def write_shares(seen: Window, p: Traces) -> dict[str, Estimate | str]:
         ``write_share_once``, ``write_share_again``, ``write_share_verdict``; without the classes that are empty, and
         without the verdict unless both have an interval.
     """
-    table = coverage.write_share(seen.trace, bounds=(1,), replicates=p.draws, seed=p.seed)
+    table = coverage.write_share(seen.slots, bounds=(1,), replicates=p.draws, seed=p.seed)
     found = {
         "write_share_once" if row["most"] == 1 else "write_share_again": _estimate(row, "share")
         for row in table.to_dicts()
