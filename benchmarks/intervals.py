@@ -16,10 +16,10 @@ from pathlib import Path
 
 from kept import keep, peak_gib
 
-N_ACCESSES = 10_000_000
-N_SLOTS = 1_500_000
+N_ACCESSES = 5_000_000
+N_SLOTS = 750_000
 N_CONTRACTS = 20_000
-N_BLOCKS = 100_000
+N_BLOCKS = 50_000
 TXS_PER_BLOCK = 150
 PARTS = 8
 REPEATS = 3
@@ -32,7 +32,7 @@ def make(folder: Path, seed: int = 1) -> None:
     import polars as pl
 
     from rollstate.traces import store
-    from rollstate.traces.schema import ACCESS_ORDER, ACCESSES_SCHEMA, SLOTS_SCHEMA, Capability
+    from rollstate.traces.schema import ACCESS_ORDER, ACCESSES_SCHEMA, BLOCKS_SCHEMA, SLOTS_SCHEMA, Capability
 
     rng = np.random.default_rng(seed)
     weight = np.arange(1, N_SLOTS + 1) ** -0.9
@@ -56,8 +56,13 @@ def make(folder: Path, seed: int = 1) -> None:
         pl.lit(None, pl.String).alias("contract_type"),
         pl.lit(None, pl.String).alias("slot_type"),
     )
-    blocks = pl.DataFrame({"block_number": np.arange(N_BLOCKS)}).with_columns(
-        timestamp=pl.lit(None, pl.Int64), gas_used=pl.lit(None, pl.Int64), tx_count=pl.lit(None, pl.Int32)
+    blocks = pl.DataFrame(
+        {
+            "block_number": np.arange(N_BLOCKS),
+            **dict.fromkeys(("timestamp", "gas_used", "tx_count")),
+            "observed": True,
+        },
+        schema=BLOCKS_SCHEMA,
     )
     stamp = Capability("benchmark", True, True, "all", "synthetic", 0, N_BLOCKS, None, "1")
     accesses.write_parquet(folder / "chain.parquet")

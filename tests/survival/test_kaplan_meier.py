@@ -159,6 +159,17 @@ def test_one_cluster_has_no_band():
         km.cluster_simultaneous_band(spells, np.array([5.0]), seed=1)
 
 
+def test_the_restricted_mean_of_gaps_that_all_ended_is_their_plain_mean():
+    rng = np.random.default_rng(2)
+    gaps, stratum = rng.integers(1, 40, 60), np.arange(60) % 2
+    gaps[:2] = 45
+    means = km.restricted_mean(make_spells(gaps, np.ones(60, bool), stratum=stratum), 30)
+    for code, row in enumerate(means.iter_rows(named=True)):
+        cut = np.minimum(gaps[stratum == code], 30)
+        assert row["mean"] == pytest.approx(cut.mean())
+        assert row["se"] == pytest.approx(cut.std() / np.sqrt(len(cut)))
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("late", [False, True])
 def test_the_log_rank_test_is_that_of_statsmodels(seed, late):
