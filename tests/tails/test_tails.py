@@ -198,6 +198,13 @@ def test_plot_has_a_row_per_threshold_with_its_event_share():
     assert (plot["theta"] <= 1).all()
 
 
+def test_thirty_spells_are_enough_for_a_plot_and_no_fewer():
+    gaps = np.arange(1, 31)
+    assert len(tails.hill_plot(gaps, np.ones(30, bool)))
+    with pytest.raises(InputError, match="29 spells are too few"):
+        tails.hill_plot(gaps[:29], np.ones(29, bool))
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
