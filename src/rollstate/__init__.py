@@ -1,3 +1,3 @@
 """rollstate: a reproducible research compendium on rollup state."""
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"

@@ -18,6 +18,7 @@ from scipy import sparse, special
 from rollstate.bootstrap import cluster_weights, percentile_interval
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
+from rollstate.traces import visits
 from rollstate.traces.schema import Trace
 
 
@@ -27,8 +28,7 @@ def events(trace: Trace) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``slot_id`` uint32, ``block_number`` int64, ``contract_id`` uint32, ``written`` bool, ``writes`` uint32
-        (touches that write); sorted by slot and block.
+        Of `rollstate.traces.visits.events`.
 
     Raises
     ------
@@ -40,13 +40,7 @@ def events(trace: Trace) -> pl.DataFrame:
         raise InputError(
             f"blocks [{stamp.window_start}, {stamp.window_stop}) hold no access; choose a wider window"
         )
-    write = pl.col("is_write")
-    return (
-        trace.accesses.group_by("slot_id", "block_number")
-        .agg(written=write.any(), writes=write.sum())
-        .join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
-        .sort("slot_id", "block_number")
-    )
+    return visits.events(trace)
 
 
 def per_slot(trace: Trace, rows: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -250,7 +244,10 @@ def discovery(
 
     shown = np.unique(np.linspace(1, n_blocks, min(n_blocks, POINTS)).astype(int))
     shown = np.union1d(shown, [max(1, n_blocks // 2), max(1, n_blocks - max(1, n_blocks // 5))])
-    touched, block = np.unique(block, return_inverse=True)
+    touched = np.flatnonzero(np.bincount(block, minlength=n_blocks))
+    place = np.zeros(n_blocks, np.int32)
+    place[touched] = np.arange(len(touched))
+    block = place[block]
 
     def seen(come: np.ndarray, until: np.ndarray) -> np.ndarray:
         """Return the slots seen, from the group of each touched block and the blocks up to each group's end."""
@@ -261,8 +258,8 @@ def discovery(
 
     def in_random_order() -> np.ndarray:
         if n_blocks <= ORDERED:
-            place = np.searchsorted(shown, rng.permutation(n_blocks) + 1)
-            return seen(place.astype(np.uint16)[touched], shown)
+            come = np.searchsorted(shown, rng.permutation(n_blocks) + 1)
+            return seen(come.astype(np.uint16)[touched], shown)
         # Each block falls into a group by itself, which is faster than to order all: the first groups together are as
         # many blocks as they happen to be, in random order, and the curve lies between their ends.
         come = rng.integers(0, GROUPS, len(touched), dtype=np.uint16)

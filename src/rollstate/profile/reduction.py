@@ -19,6 +19,7 @@ from rollstate.profile.plan import BINS, GROUPS, Plan, plan
 from rollstate.profile.tables import TABLES, Profile, added, gathered
 from rollstate.traces import store
 from rollstate.traces.schema import Capability, Trace
+from rollstate.traces.visits import in_slot_order
 
 ROWS_PER_BATCH = 1 << 20
 MOST_CATEGORIES = (1 << kernels.CATEGORY) - 1
@@ -120,7 +121,7 @@ class _Total:
     def add(self, part: Trace) -> None:
         """Count the accesses of a part."""
         slots = part.slots.sort("slot_id")
-        rows = _sorted(part.accesses)
+        rows = in_slot_order(part.accesses)
         ids, block = rows["slot_id"].to_numpy(), rows["block_number"].to_numpy()
         wrote = rows["is_write"].cast(pl.UInt8).to_numpy()
         self._check(slots, ids, block)
@@ -285,14 +286,6 @@ def _by_contract(frames: list[pl.DataFrame]) -> pl.DataFrame:
     schema = {"contract_id": pl.UInt32, "group": pl.Int64, "touches": pl.Int64, "sum_slots": pl.Int64}
     rows = pl.concat([pl.DataFrame(schema=schema), *(one.cast(pl.Schema(schema)) for one in frames)])
     return rows.group_by("contract_id", "group").agg(pl.col("touches", "sum_slots").sum())
-
-
-def _sorted(accesses: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows by slot and block; those of a valid trace already are."""
-    rows = accesses.select("slot_id", "block_number", "is_write")
-    slot, block = rows["slot_id"].to_numpy(), rows["block_number"].to_numpy()
-    ascending = (slot[1:] > slot[:-1]) | ((slot[1:] == slot[:-1]) & (block[1:] >= block[:-1]))
-    return rows if ascending.all() else rows.sort("slot_id", "block_number")
 
 
 def _groups(first: pl.Series, second: pl.Series | None = None) -> np.ndarray:

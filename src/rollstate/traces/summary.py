@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
 from rollstate.traces.store import assemble
+from rollstate.traces.visits import events, run_starts
 
 
 def restrict(trace: Trace, start: int | None = None, stop: int | None = None) -> Trace:
@@ -48,8 +50,8 @@ def restrict(trace: Trace, start: int | None = None, stop: int | None = None) ->
     )
 
 
-def by_block(trace: Trace) -> pl.DataFrame:
-    """Return reads and writes of each block.
+def by_block(trace: Trace, rows: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return reads and writes of each block; `rows` are its `rollstate.traces.visits.events`, where they are known.
 
     Returns
     -------
@@ -57,31 +59,33 @@ def by_block(trace: Trace) -> pl.DataFrame:
         ``block_number``, ``written`` and ``read`` (slots written, slots only read), ``writes`` (touches by
         transactions that write, where the source counts them), ``contracts``; one row per block of the window.
     """
-    touches = trace.accesses.join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
-    slots = touches.group_by("block_number", "slot_id").agg(pl.col("is_write").any().alias("written"))
-    counts = slots.group_by("block_number").agg(
-        pl.col("written").sum().cast(pl.Int64), (~pl.col("written")).sum().cast(pl.Int64).alias("read")
-    )
-    more = touches.group_by("block_number").agg(
-        pl.col("is_write").sum().cast(pl.Int64).alias("writes"),
-        pl.col("contract_id").n_unique().cast(pl.Int64).alias("contracts"),
-    )
-    empty = ["written", "read", "writes", "contracts"]
-    return (
-        trace.blocks.select("block_number")
-        .join(counts, on="block_number", how="left")
-        .join(more, on="block_number", how="left")
-        .with_columns(pl.col(empty).fill_null(0))
-        .sort("block_number")
+    rows = events(trace) if rows is None else rows
+    stamp = trace.capability
+    block = rows["block_number"].to_numpy() - stamp.window_start
+    written, writes = (rows[name].to_numpy() for name in ("written", "writes"))
+    pairs = np.sort(rows["contract_id"].to_numpy().astype(np.int64) * stamp.n_blocks + block)
+    contracts = pairs[run_starts(pairs)]
+
+    def count(at: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return np.bincount(at, weights, stamp.n_blocks).astype(np.int64)
+
+    return pl.DataFrame(
+        {
+            "block_number": np.arange(stamp.window_start, stamp.window_stop),
+            "written": count(block[written]),
+            "read": count(block[~written]),
+            "writes": count(block, writes),
+            "contracts": count(contracts % stamp.n_blocks),
+        }
     )
 
 
 def visits(trace: Trace) -> pl.DataFrame:
     """Return how many blocks touch each slot: ``slot_id``, ``contract_id``, ``visits`` (0 for an idle slot)."""
-    counts = trace.accesses.select("slot_id", "block_number").unique().group_by("slot_id").len("visits")
+    counts = events(trace).group_by("slot_id").len("visits")
     return (
         trace.slots.select("slot_id", "contract_id")
-        .join(counts, on="slot_id", how="left")
+        .join(counts, on="slot_id", how="left", maintain_order="left")
         .with_columns(pl.col("visits").fill_null(0).cast(pl.Int64))
     )
 

@@ -219,6 +219,51 @@ def _ordered(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ordered, packed
 
 
+def events(trace: Trace) -> pl.DataFrame:
+    """Return one row for each block and slot that is touched there.
+
+    Parameters
+    ----------
+    trace : Trace
+        A trace, or a part of one; rows in any order, those of a valid trace need no sort.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``slot_id`` uint32, ``block_number`` int64, ``contract_id`` uint32, ``written`` bool, ``writes`` uint32
+        (touches that write); sorted by slot and block.
+
+    Raises
+    ------
+    InputError
+        If an access names a slot that ``slots`` lacks.
+    """
+    rows = in_slot_order(trace.accesses)
+    slot, block = rows["slot_id"].to_numpy(), rows["block_number"].to_numpy()
+    at = np.flatnonzero(run_starts(slot) | run_starts(block))
+    write = rows["is_write"].to_numpy().astype(np.uint32)
+    writes = np.add.reduceat(write, at) if at.size else write
+    slots = trace.slots.select("slot_id", "contract_id").sort("slot_id")
+    slot = slot[at]
+    return pl.DataFrame(
+        {
+            "slot_id": slot,
+            "block_number": block[at],
+            "contract_id": slots["contract_id"].to_numpy()[_index(slots, pl.Series(slot))],
+            "written": writes > 0,
+            "writes": writes,
+        }
+    )
+
+
+def in_slot_order(accesses: pl.DataFrame) -> pl.DataFrame:
+    """Return slot, block and kind of accesses by slot and block; those of a valid trace already are."""
+    rows = accesses.select("slot_id", "block_number", "is_write")
+    slot, block = rows["slot_id"].to_numpy(), rows["block_number"].to_numpy()
+    ascending = (slot[1:] > slot[:-1]) | ((slot[1:] == slot[:-1]) & (block[1:] >= block[:-1]))
+    return rows if ascending.all() else rows.sort("slot_id", "block_number")
+
+
 def run_starts(values: np.ndarray) -> np.ndarray:
     """Mark the first element of each run of equal values."""
     flags = np.ones(values.size, bool)

@@ -29,7 +29,7 @@ class Window:
     by_block : polars.DataFrame
         As `rollstate.traces.summary.by_block` counts them.
     events, slots : polars.DataFrame
-        As `rollstate.coverage.events` and `rollstate.coverage.per_slot` have them.
+        As `rollstate.traces.visits.events` and `rollstate.coverage.per_slot` have them.
     """
 
     trace: Trace
@@ -37,7 +37,7 @@ class Window:
     @cached_property
     def by_block(self) -> pl.DataFrame:
         """Return reads and writes of each block."""
-        return summary.by_block(self.trace)
+        return summary.by_block(self.trace, self.events)
 
     @cached_property
     def events(self) -> pl.DataFrame:
