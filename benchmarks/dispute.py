@@ -22,12 +22,12 @@ from rollstate.dispute.keccak import keccak256
 from rollstate.dispute.packed_tree import PackedTree
 from rollstate.dispute.stores import open_store
 
-LEAVES = 1_000_000
-UPDATES = 100_000
-PEER_LEAVES = 100_000
-PEER_UPDATES = 5_000
-STORED = 100_000
-BATCH = 1000
+LEAVES = 300_000
+UPDATES = 30_000
+PEER_LEAVES = 30_000
+PEER_UPDATES = 2_000
+STORED = 30_000
+BATCH = 300
 REPEATS = 5
 VALUE_BYTES = 77
 
