@@ -57,6 +57,8 @@ def test_a_seat_costs_one_bond_which_resigning_gives_back(rule, into):
     done = seated._replace(final=len(seated.claims))
     left = {label: after for label, after, _ in model.moves(done)}["adversary resigns"]
     assert (left.bonds, left.seat) == (clean.bonds, clean.seat)
+    moves = {label: after for label, after, _ in model.moves(done._replace(bonds=0))}
+    assert moves["adversary resigns"].bonds == 1
     broke = clean._replace(bonds=0)
     assert into not in {label for label, _, _ in model.moves(broke)}
 
