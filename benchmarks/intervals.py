@@ -16,10 +16,10 @@ from pathlib import Path
 
 from kept import keep, peak_gib
 
-N_ACCESSES = 5_000_000
-N_SLOTS = 750_000
+N_ACCESSES = 2_000_000
+N_SLOTS = 300_000
 N_CONTRACTS = 20_000
-N_BLOCKS = 50_000
+N_BLOCKS = 20_000
 TXS_PER_BLOCK = 150
 PARTS = 8
 REPEATS = 3
