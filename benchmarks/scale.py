@@ -6,6 +6,8 @@ what is compiled. A line is a row of the table of ``docs/scale.md``.
 
 ``python benchmarks/scale.py profile [ACCESSES] [few|many|long ...]`` reduces the trace to a profile instead, and runs
 the chapters that take one on it, notebook and figures included.
+
+``python benchmarks/scale.py cluster TRACE ...`` reduces stored traces on a Dask cluster of two worker processes.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from profile import SHAPES, make_trace
 
+import polars as pl
 from kept import peak_gib
 
 CHAPTERS = ("traces", "eda", "survival", "tiering")
@@ -109,20 +112,61 @@ def from_profiles(size: int, shapes: Sequence[str]) -> None:
                 run = ["run", chapter, "-p", "trace", str(profile), "--out", f"{name}/{chapter}"]
                 steps[chapter] = [rollstate, *run]
             for step, command in steps.items():
-                begun = time.perf_counter()
-                child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                _, status, usage = os.wait4(child.pid, 0)
-                if status:
-                    raise SystemExit(f"{' '.join(command)} ended with {status}")
-                seconds = time.perf_counter() - begun
-                print(
-                    f"| {WORDS[shape]} | {step} | {seconds:.1f} | {usage.ru_maxrss / 2**20:.2f} GiB |",
-                    flush=True,
-                )
+                seconds, memory = measured(command)
+                print(f"| {WORDS[shape]} | {step} | {seconds:.1f} | {memory:.2f} GiB |", flush=True)
+
+
+def on_cluster(traces: Sequence[str]) -> None:
+    """Print a row for each stored trace: seconds of its reduction on two workers, and peak memory of each process."""
+    from distributed import Client, LocalCluster
+
+    from rollstate.traces import store
+
+    rollstate = str(Path(sys.executable).with_name("rollstate"))
+    print("| accesses | parts | seconds | peak of a worker | peak of the process that asks | file |")
+    print("|---|---|---|---|---|---|")
+    for trace in traces:
+        rows = pl.scan_parquet(f"{trace}/accesses/*.parquet").select(pl.len()).collect().item()
+        with (
+            tempfile.TemporaryDirectory() as name,
+            LocalCluster(
+                n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
+            ) as cluster,
+        ):
+            out = Path(name) / "chain.profile"
+            command = [
+                rollstate,
+                "profile",
+                trace,
+                "--scheduler",
+                cluster.scheduler_address,
+                "--out",
+                str(out),
+            ]
+            seconds, memory = measured(command)
+            with Client(cluster) as client:
+                workers = max(client.run(peak_gib).values())
+            parts, size = store.count_parts(Path(trace)), out.stat().st_size / 1e6
+            cells = (f"{rows:,}", f"{parts}", f"{seconds:.0f}", f"{workers:.2f} GiB", f"{memory:.2f} GiB")
+            print(f"| {' | '.join((*cells, f'{size:.2f} MB'))} |", flush=True)
+
+
+def measured(command: Sequence[str]) -> tuple[float, float]:
+    """Return seconds and peak memory in GiB of a command, which must succeed."""
+    begun = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, usage = os.wait4(child.pid, 0)
+        if status:
+            said.seek(0)
+            raise SystemExit(f"{' '.join(command)} ended with {status}:\n{said.read()}")
+    return time.perf_counter() - begun, usage.ru_maxrss / 2**20
 
 
 def main() -> None:
     """Print a row for each shape and chapter."""
+    if sys.argv[1:2] == ["cluster"]:
+        return on_cluster(sys.argv[2:])
     if sys.argv[1:2] == ["profile"]:
         sizes = [int(float(word)) for word in sys.argv[2:] if word not in SHAPES] or [10_000_000]
         return from_profiles(sizes[0], [word for word in sys.argv[2:] if word in SHAPES] or list(SHAPES))

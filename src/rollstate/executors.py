@@ -83,8 +83,9 @@ def _result(future: Any, client: Any, scheduler: str) -> Any:
         except TimeoutError as error:
             if future.done():
                 raise
-            # A worker that died is started again by its nanny: once without any is not the end.
-            before, alone = alone, not client.scheduler_info()["workers"]
+            # A worker that died is started again by its nanny: once without any is not the end. The scheduler itself is
+            # asked: what a client remembers of it comes without its workers now and then.
+            before, alone = alone, not client.nthreads()
             if before and alone:
                 raise SchedulerError(
                     f"the Dask scheduler at {scheduler} has no worker; start some with `dask worker {scheduler}`"

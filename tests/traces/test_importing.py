@@ -26,7 +26,7 @@ from rollstate.execution import conflicts
 from rollstate.traces import block_access_list as bal
 from rollstate.traces import datasets, import_ranges, importing, store, stray_blocks
 from rollstate.traces.formats import files
-from rollstate.traces.formats.rows import Options
+from rollstate.traces.formats.rows import ROWS_SCHEMA, Batch, Options
 
 WINDOW = (FIRST, FIRST + activity.BLOCKS)
 SEEN_WHOLE = {
@@ -466,6 +466,55 @@ def test_ranges_give_the_trace_that_one_piece_gives(tmp_path, monkeypatch):
     assert trace.accesses.equals(whole.accesses)
     assert trace.slots.equals(whole.slots)
     assert made.slots == whole.slots.height
+
+
+def runs_of(folder, rows, runs, monkeypatch, group):
+    """Runs of repeated keys in any order, each of several groups."""
+    monkeypatch.setattr(import_ranges, "GROUP_ROWS", group)
+    found = import_ranges.Runs(folder, import_ranges.BY_SLOT)
+    for run in range(runs):
+        numbers = pl.Series([(7_919 * at + 31 * run) % 1_009 for at in range(rows)])
+        key = numbers.cast(pl.String).cast(pl.Binary)
+        frame = pl.DataFrame(
+            {"block_number": numbers, "tx_index": 0, "address": key, "slot": key, "is_write": False},
+            ROWS_SCHEMA,
+        )
+        # In two pieces, of which no group is one.
+        found.keep(f"{run:03d}", Batch(pl.concat([frame[:45], frame[45:]], rechunk=False)))
+    return found
+
+
+def test_a_group_of_a_run_begins_with_its_key(tmp_path, monkeypatch):
+    for run in runs_of(tmp_path, 333, 3, monkeypatch, 10).all():
+        groups = [import_ranges._read_groups(run.path, range(at, at + 1)) for at in range(len(run.keys))]
+        assert [group.select(import_ranges.BY_SLOT).row(0) for group in groups] == list(run.keys)
+        assert [group.height for group in groups] == [10] * 33 + [3]
+
+
+def test_a_range_reads_little_beside_its_rows(tmp_path, monkeypatch):
+    runs = runs_of(tmp_path, 300, 20, monkeypatch, 10)
+    monkeypatch.setattr(import_ranges, "RANGE_ROWS", 500)
+    real, read = import_ranges._read_groups, []
+
+    def reads(path, numbers):
+        read.append(10 * len(numbers))
+        return real(path, numbers)
+
+    monkeypatch.setattr(import_ranges, "_read_groups", reads)
+    total = 0
+    for rows in runs.ranges():
+        # Of each run a group at either end, which other ranges need too.
+        assert sum(read) <= rows.height + 20 * 2 * 10
+        assert rows.height <= 500 + 20 * 2 * 10
+        total += rows.height
+        read.clear()
+    assert total == 6_000
+
+
+def test_a_hundred_million_rows_make_ranges_of_bounded_size():
+    runs = 10**8 // files.BATCH_ROWS
+    beside = runs * 2 * import_ranges.GROUP_ROWS
+    assert import_ranges.RANGE_ROWS + beside < 1_000_000
 
 
 def contents(folder):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
@@ -171,6 +172,26 @@ def test_written_in_chunks_it_reads_as_the_whole(tmp_path):
     found = store.read_trace(tmp_path / "t")
     assert found.accesses.equals(trace.accesses)
     assert found.slots.equals(trace.slots)
+
+
+def test_row_groups_have_a_decent_size_whatever_the_number_of_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "GROUP_ROWS", 100)
+    parameters = replace(FULL, contracts=30)
+    trace, _ = generate(parameters)
+    pieces = [(accesses, slots) for accesses, slots, _ in generate_chunks(parameters, 7)]
+    small = [
+        (a.filter(pl.col("slot_id") == slot), s.filter(pl.col("slot_id") == slot))
+        for a, s in pieces
+        for slot in s["slot_id"]
+    ]
+    assert len(small) > 100
+    store.write_chunks(small, trace.blocks, trace.capability, tmp_path / "t", parts=3)
+    assert store.read_trace(tmp_path / "t").accesses.equals(trace.accesses)
+    for path in [*(tmp_path / "t" / "accesses").iterdir(), tmp_path / "t" / "slots.parquet"]:
+        stored = pq.read_metadata(path)
+        sizes = [stored.row_group(at).num_rows for at in range(stored.num_row_groups)]
+        assert len(sizes) > 1
+        assert min(sizes[:-1]) >= 100, path.name
 
 
 def test_committed_sample_is_what_its_parameters_make():

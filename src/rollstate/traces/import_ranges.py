@@ -1,9 +1,11 @@
 """Rows in any order made a trace in bounded memory: sorted runs on disk, then one range of slots after another.
 
-Each batch becomes a *run*: a Parquet file sorted by slot, in small row groups whose first keys are remembered. Cuts
-taken from these keys part the slots into ranges of about `RANGE_ROWS` rows; of each range only the row groups that it
-needs are read, from all runs. So every range has all rows of its slots, slot ids count up from range to range, and
-memory grows with neither the rows nor the runs, but for the remembered keys.
+Each batch becomes a *run*: an Arrow file sorted by slot, in small groups of rows whose first keys are remembered. Cuts
+taken from these keys part the slots into ranges of about `RANGE_ROWS` rows; of each range only the groups that it needs
+are read, from all runs. So every range has all rows of its slots, and slot ids count up from range to range.
+
+Of each run a range reads up to two groups that reach beyond it. Groups are so small that these are few rows even with
+hundreds of runs, and memory grows with the rows by little more than the remembered keys, some 200 bytes a group.
 
 A run appears whole or not at all, its record last: what is there when a process dies is used by the next one.
 """
@@ -14,11 +16,13 @@ import json
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rollstate.errors import InputError
@@ -31,7 +35,7 @@ from rollstate.traces.formats.rows import (
 )
 from rollstate.traces.schema import ACCESS_ORDER, ACCESSES_SCHEMA, SLOTS_SCHEMA
 
-GROUP_ROWS = 4096
+GROUP_ROWS = 1024
 RANGE_ROWS = 400_000
 BY_SLOT = ("address", "slot")
 BY_BLOCK = ("block_number",)
@@ -42,7 +46,7 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Run:
-    """A sorted file: first keys of its row groups, and what its rows hold."""
+    """A sorted file: first keys of its groups of rows, and what its rows hold."""
 
     path: Path
     keys: tuple[Key, ...]
@@ -77,19 +81,21 @@ class Runs:
             for side in _SIDE:
                 extra: pl.DataFrame = getattr(batch, side)
                 if not extra.is_empty():
-                    self._put(f"{name}.{side}.parquet", extra)
-            self._put(f"{name}.parquet", frame)
+                    with self._new(f"{name}.{side}.parquet") as new:
+                        pq.write_table(extra.to_arrow(), new)
+            with self._new(f"{name}.arrow") as new:
+                _write_groups(frame, new)
             new = self.folder / f"{name}.json.new"
             new.write_text(json.dumps(record), encoding="utf-8")
             new.rename(self.folder / f"{name}.json")
         except (OSError, pl.exceptions.PolarsError) as error:
             raise self._cannot(error) from error
 
-    def _put(self, name: str, frame: pl.DataFrame) -> None:
+    @contextmanager
+    def _new(self, name: str) -> Iterator[Path]:
+        """Give a path to write to; what is written gets its name once it is safe on disk."""
         new = self.folder / f"{name}.new"
-        pq.write_table(
-            frame.to_arrow(), new, row_group_size=GROUP_ROWS, compression="zstd", compression_level=1
-        )
+        yield new
         with new.open("rb") as file:
             os.fsync(file.fileno())
         new.rename(self.folder / name)
@@ -112,7 +118,7 @@ class Runs:
             tuple(bytes.fromhex(part) if isinstance(part, str) else part for part in key)
             for key in found["keys"]
         )
-        return Run(path.with_suffix(".parquet"), keys, found["facts"])
+        return Run(path.with_suffix(".arrow"), keys, found["facts"])
 
     def side(self, name: str) -> Iterator[pl.DataFrame]:
         """Yield what the batches said beside their rows, ``accounts`` or ``blocks``, run by run."""
@@ -122,24 +128,36 @@ class Runs:
     def ranges(self) -> Iterator[pl.DataFrame]:
         """Yield the rows range by range, in order of the sort columns; a range has all rows of its keys."""
         runs = self.all()
-        stored = [(run, pq.read_metadata(run.path)) for run in runs if run.keys]
         cuts = _cuts(sorted(key for run in runs for key in run.keys))
         for low, high in zip([None, *cuts], [*cuts, None], strict=True):
             parts = []
-            for run, metadata in stored:
+            for run in runs:
                 # A group that begins before the range may reach into it.
                 first = 0 if low is None else max(0, bisect_left(run.keys, low) - 1)
                 last = len(run.keys) if high is None else bisect_right(run.keys, high)
                 if first < last:
-                    file = pq.ParquetFile(run.path, metadata=metadata)
-                    part = pl.DataFrame(pl.from_arrow(file.read_row_groups(range(first, last))))
+                    part = _read_groups(run.path, range(first, last))
                     parts.append(part.filter(_within(self.by, low, high)))
             if parts:
                 yield pl.concat(parts)
 
 
+def _write_groups(frame: pl.DataFrame, path: Path) -> None:
+    table = frame.rechunk().to_arrow()
+    # Handing such small buffers to threads takes longer than to compress them.
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=GROUP_ROWS)
+
+
+def _read_groups(path: Path, numbers: range) -> pl.DataFrame:
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_file(file, options=options) as reader:
+        return pl.DataFrame(pl.from_arrow(pa.Table.from_batches(map(reader.get_batch, numbers))))
+
+
 def _cuts(firsts: Sequence[Key]) -> list[Key]:
-    """Return the keys at which ranges begin, of the sorted first keys of all row groups."""
+    """Return the keys at which ranges begin, of the sorted first keys of all groups."""
     step = max(1, RANGE_ROWS // GROUP_ROWS)
     return sorted(set(firsts[step::step]))
 

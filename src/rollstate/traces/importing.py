@@ -331,14 +331,9 @@ def _require_inside(found: list[dict[str, Any]], start: int, stop: int, who: str
 
 def _refuse_outliers(runs: Runs, start: int, stop: int) -> None:
     """Refuse a window that a few stray rows make long; asked only where it is long."""
-    seen = pl.concat(
-        [
-            pl.scan_parquet(run.path).select("block_number").unique().collect()
-            for run in runs.all()
-            if run.keys
-        ]
-    )
-    numbers = seen["block_number"].unique().sort()
+    paths = [run.path for run in runs.all() if run.keys]
+    seen = pl.scan_ipc(paths).select("block_number").unique().collect(engine="streaming")
+    numbers = seen["block_number"].sort()
     hint = "; if this is what you mean, choose the window with --blocks A:B"
     if far := stray_blocks.describe(numbers):
         raise InputError(f"{far}{hint}")

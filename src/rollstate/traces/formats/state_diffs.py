@@ -152,7 +152,7 @@ def _unit(table: Table, which: str, xatu: bool) -> Unit:
 def _rows(frame: pl.DataFrame, which: str, place: Place, xatu: bool) -> pl.DataFrame:
     diffs = which == "diffs"
     name = "address" if diffs else "contract_address"
-    nothing = pl.Series([None] * frame.height, dtype=pl.Binary)
+    nothing = pl.repeat(None, frame.height, dtype=pl.Binary, eager=True)
     out = {
         "block_number": columns.integers(frame["block_number"], "block_number", place),
         "tx_index": columns.integers(
@@ -160,7 +160,7 @@ def _rows(frame: pl.DataFrame, which: str, place: Place, xatu: bool) -> pl.DataF
         ),
         "address": columns.addresses(frame[name], name, place),
         "slot": _word(frame, "slot", place),
-        "is_write": pl.Series([diffs] * frame.height, dtype=pl.Boolean),
+        "is_write": pl.repeat(diffs, frame.height, dtype=pl.Boolean, eager=True),
         "place": pl.int_range(place.first, place.first + frame.height, eager=True),
         "before": _word(frame, "from_value", place) if diffs else nothing,
         "after": _word(frame, "to_value", place) if diffs else nothing,

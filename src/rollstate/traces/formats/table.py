@@ -141,7 +141,7 @@ def _batch(frame: pl.DataFrame, place: Place, found: Columns, seconds: int | Non
     negative = clock < 0
     if negative.any():
         raise place.fail(found.block or str(found.timestamp), "not be negative", negative, clock)
-    unknown = pl.Series([None] * frame.height, dtype=pl.Int32)
+    unknown = pl.repeat(None, frame.height, dtype=pl.Int32, eager=True)
     rows = pl.DataFrame(
         {
             "block_number": clock,
