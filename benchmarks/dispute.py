@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -16,20 +15,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from kept import keep
+from kept import keep, peak_gib
 from trie import HexaryTrie
 
 from rollstate.dispute.keccak import keccak256
 from rollstate.dispute.packed_tree import PackedTree
 from rollstate.dispute.stores import open_store
 
-LEAVES = 1_000_000
-UPDATES = 100_000
-PEER_LEAVES = 100_000
-PEER_UPDATES = 5_000
-STORED = 100_000
-BATCH = 1000
-REPEATS = 5
+LEAVES = 300_000
+UPDATES = 30_000
+PEER_LEAVES = 30_000
+PEER_UPDATES = 2_000
+STORED = 10_000
+BATCH = 300
+REPEATS = 3
 VALUE_BYTES = 77
 
 
@@ -135,7 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
     for what, ours, peer in trees(chosen.leaves, chosen.peer_leaves):
         print(f"{what:20}{ours:12.0f}{peer:12.0f}{ours / peer:8.1f}")
         keep(what, "py-trie", ours / peer)
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    print(f"peak memory {peak_gib():.2f} GiB")
     print(f"\n{STORED} keys, {BATCH} updates, root per update; Python wall time, microseconds per update")
     print(f"{'store':12}{'cache':8}{'flat':>10}{'trie':>10}{'ratio':>8}")
     for kind in ("lmdb", "rocksdict"):

@@ -6,7 +6,6 @@ asks and parses JSON; the extraction also checks, links and stores, and asks for
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ import time
 from pathlib import Path
 
 import requests
-from kept import keep
+from kept import keep, peak_gib
 
 from rollstate.traces.chunks import Job
 from rollstate.traces.extraction import extract
@@ -81,7 +80,7 @@ def main() -> None:
             finally:
                 server.terminate()
                 server.wait(timeout=10)
-    print(f"largest resident memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(f"largest resident memory: {peak_gib():.2f} GiB")
 
 
 if __name__ == "__main__":

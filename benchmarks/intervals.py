@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,12 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kept import keep
+from kept import keep, peak_gib
 
-N_ACCESSES = 10_000_000
-N_SLOTS = 1_500_000
+N_ACCESSES = 2_000_000
+N_SLOTS = 300_000
 N_CONTRACTS = 20_000
-N_BLOCKS = 100_000
+N_BLOCKS = 20_000
 TXS_PER_BLOCK = 150
 PARTS = 8
 REPEATS = 3
@@ -33,7 +32,7 @@ def make(folder: Path, seed: int = 1) -> None:
     import polars as pl
 
     from rollstate.traces import store
-    from rollstate.traces.schema import ACCESS_ORDER, ACCESSES_SCHEMA, SLOTS_SCHEMA, Capability
+    from rollstate.traces.schema import ACCESS_ORDER, ACCESSES_SCHEMA, BLOCKS_SCHEMA, SLOTS_SCHEMA, Capability
 
     rng = np.random.default_rng(seed)
     weight = np.arange(1, N_SLOTS + 1) ** -0.9
@@ -57,8 +56,13 @@ def make(folder: Path, seed: int = 1) -> None:
         pl.lit(None, pl.String).alias("contract_type"),
         pl.lit(None, pl.String).alias("slot_type"),
     )
-    blocks = pl.DataFrame({"block_number": np.arange(N_BLOCKS)}).with_columns(
-        timestamp=pl.lit(None, pl.Int64), gas_used=pl.lit(None, pl.Int64), tx_count=pl.lit(None, pl.Int32)
+    blocks = pl.DataFrame(
+        {
+            "block_number": np.arange(N_BLOCKS),
+            **dict.fromkeys(("timestamp", "gas_used", "tx_count")),
+            "observed": True,
+        },
+        schema=BLOCKS_SCHEMA,
     )
     stamp = Capability("benchmark", True, True, "all", "synthetic", 0, N_BLOCKS, None, "1")
     accesses.write_parquet(folder / "chain.parquet")
@@ -157,7 +161,7 @@ def measure(name: str, folder: Path) -> dict[str, float]:
     begin = time.perf_counter()
     rows = MEASURED[name](folder)
     seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "rows": rows, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"seconds": seconds, "rows": rows, "gib": peak_gib()}
 
 
 def main() -> None:
@@ -170,10 +174,10 @@ def main() -> None:
             runs = [json.loads(subprocess.check_output(command)) for _ in range(REPEATS)]
             found[name] = min(runs, key=lambda run: run["seconds"])
     print(f"{N_ACCESSES:,} accesses of {N_SLOTS:,} slots, best of {REPEATS}")
-    print(f"{'':28}{'seconds':>9}{'x ' + PEER:>15}{'peak MB':>9}{'rows':>13}")
+    print(f"{'':28}{'seconds':>9}{'x ' + PEER:>15}{'peak GiB':>10}{'rows':>13}")
     for name, run in found.items():
         ratio = run["seconds"] / found[PEER]["seconds"]
-        print(f"{name:28}{run['seconds']:9.2f}{ratio:15.2f}{run['mb']:9.0f}{run['rows']:13,}")
+        print(f"{name:28}{run['seconds']:9.2f}{ratio:15.2f}{run['gib']:10.2f}{run['rows']:13,}")
         if name != PEER:
             keep(name, PEER, 1 / ratio)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import time
 
 import numpy as np
-from kept import keep
+from kept import keep, peak_gib
 
 RATE, PROVERS, PROVE_S = 20.0, 14, 120.0
 N_ARRAYS, N_SIMPY, N_CIW = 10_000_000, 100_000, 20_000
@@ -96,9 +95,7 @@ def main() -> None:
     for name, speed in speeds.items():
         print(f"{name:32}{speed:14,.0f}{speed / floor:10.1f}")
     keep("whole pipeline", "simpy, process per transaction", speeds["rollstate, whole pipeline"] / floor)
-    print(
-        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at {N_ARRAYS:,} transactions"
-    )
+    print(f"peak memory {peak_gib():.2f} GiB at {N_ARRAYS:,} transactions")
 
 
 if __name__ == "__main__":

@@ -86,6 +86,15 @@ def test_every_module_and_its_tests_exist(root):
         assert all((root / test).is_file() for test in tests), tests
 
 
+def test_where_all_tests_are_long_ones_no_quick_one_notices_anything(tmp_path):
+    """A module without a quick test ended the whole run: pytest says 5 where it collects nothing."""
+    none = tmp_path / "test_none.py"
+    none.write_text("")
+    assert m._run(tmp_path, [str(none)], None)
+    none.write_text("def test_nothing():\n    assert False\n")
+    assert not m._run(tmp_path, [str(none)], None)
+
+
 @pytest.mark.thorough
 def test_every_accepted_survivor_is_a_mutant_of_today_and_has_a_reason():
     rows = json.loads(m.ACCEPTED.read_text())

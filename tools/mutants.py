@@ -67,6 +67,8 @@ PATIENCE = 5
 """How many times longer than the unchanged module a mutant may take."""
 LONGEST_S = 1_800
 """Seconds that thorough tests may take beyond that."""
+NONE_COLLECTED = 5
+"""What pytest ends with where all tests of a module are long ones, so that no quick one notices anything."""
 STRICT = ("tiering", "survival", "intervals", "dispute")
 """Parts of the package that decide what the book says: more of their mutants must be killed."""
 GOALS = {"all": 0.85, "strict": 0.95}
@@ -220,9 +222,9 @@ def _run(folder: Path, tests: list[str], patience: float | None, *, thorough: bo
         )
     except subprocess.TimeoutExpired:
         return False
-    if done.returncode not in (0, 1, 2):
+    if done.returncode not in (0, 1, 2, NONE_COLLECTED):
         raise RuntimeError(f"pytest ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-    return done.returncode == 0
+    return done.returncode in (0, NONE_COLLECTED)
 
 
 def copy(folder: Path) -> None:
@@ -235,30 +237,37 @@ def copy(folder: Path) -> None:
 
 def patience_of(modules: Sequence[str], folder: Path) -> dict[str, float]:
     """Return how many seconds the tests of each module may take, from a run without any change."""
-    patience = {}
+    patience: dict[tuple[str, ...], float] = {}
     for module in modules:
+        if (tests := tuple(TARGETS[module])) in patience:
+            continue
         started = time.monotonic()
         if not _run(folder, TARGETS[module], None):
             raise SystemExit(f"the tests of {module} fail without any change; mend them first")
-        patience[module] = PATIENCE * (time.monotonic() - started) + 30
-    return patience
+        patience[tests] = PATIENCE * (time.monotonic() - started) + 30
+    return {module: patience[tuple(TARGETS[module])] for module in modules}
 
 
-def killed(one: Mutant, folder: Path, patience: float) -> bool:
-    """Return whether the tests notice a mutant, on the copy of the package in `folder`: the quick ones, or else all."""
+def killed(one: Mutant, folder: Path, patience: float, *, quick: bool = False) -> bool:
+    """Return whether the tests notice a mutant, on the copy of the package in `folder`: the quick ones, or else all.
+
+    With `quick` the long tests do not run, and the share killed is at most what it would be with them.
+    """
     path = folder / "rollstate" / f"{one.module}.py"
     source = path.read_text(encoding="utf-8")
     path.write_text(changed(source, one.number)[0], encoding="utf-8")
     try:
         tests = TARGETS[one.module]
-        return not (
-            _run(folder, tests, patience) and _run(folder, tests, patience + LONGEST_S, thorough=True)
-        )
+        if not _run(folder, tests, patience):
+            return True
+        return not (quick or _run(folder, tests, patience + LONGEST_S, thorough=True))
     finally:
         path.write_text(source, encoding="utf-8")
 
 
-def judge(drawn: Sequence[Mutant], folder: Path, jobs: int = 1) -> Iterator[tuple[Mutant, bool]]:
+def judge(
+    drawn: Sequence[Mutant], folder: Path, jobs: int = 1, *, quick: bool = False
+) -> Iterator[tuple[Mutant, bool]]:
     """Run the tests of each mutant on copies of the package in `folder`; yield it and whether it was killed."""
     copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for number in range(jobs):
@@ -269,7 +278,7 @@ def judge(drawn: Sequence[Mutant], folder: Path, jobs: int = 1) -> Iterator[tupl
     def on_a_copy(one: Mutant) -> bool:
         own = copies.get()
         try:
-            return killed(one, own, jobs * patience[one.module])
+            return killed(one, own, jobs * patience[one.module], quick=quick)
         finally:
             copies.put(own)
 
@@ -300,6 +309,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--together", action="store_true", help="draw the sample from all modules at once")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="how many mutants to run at once")
+    parser.add_argument("--quick", action="store_true", help="leave the long tests out")
     parser.add_argument("--check", action="store_true", help="exit with 1 below the goals")
     parser.add_argument("--out", type=Path, help="also write what was found there, as JSON lines")
     asked = parser.parse_args(arguments)
@@ -310,7 +320,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"accepted {one.module}:{one.line}  {one.change}  ({reason})")
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        for one, dead in judge([one for one in drawn if one.key not in reasons], Path(folder), asked.jobs):
+        asked_for = [one for one in drawn if one.key not in reasons]
+        for one, dead in judge(asked_for, Path(folder), asked.jobs, quick=asked.quick):
             found.append((one, dead))
             print(f"{'killed  ' if dead else 'SURVIVED'} {one.module}:{one.line}  {one.change}", flush=True)
             if asked.out:

@@ -3,9 +3,8 @@
 import pytest
 
 from rollstate.dispute.crowds import MUTANTS, Crowd, killed, killed_by_pairs
-from rollstate.dispute.economics import Delay, delays, op_bond
+from rollstate.dispute.economics import Delay, delays
 from rollstate.dispute.game import Outcome, Rules
-from rollstate.errors import InputError
 
 
 def test_no_promise_is_broken_and_everything_happens():
@@ -47,13 +46,6 @@ def test_delays_cost_what_the_rules_say():
         Delay("a sequencer loses on purpose", 1000.0, 2.0, repeats=True),
     ]
     assert delays(rules)[1].seconds_per_eth == 500
-
-
-def test_the_bond_of_op_stack_is_the_published_one():
-    assert op_bond(0) == pytest.approx(0.08)
-    assert op_bond(73) == pytest.approx(60, rel=0.01)
-    with pytest.raises(InputError, match="depth 74"):
-        op_bond(74)
 
 
 def test_an_honest_sequencer_answers_until_it_is_not_its_turn():

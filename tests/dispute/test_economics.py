@@ -1,8 +1,10 @@
 """What a budget buys, and what one proof costs, on numbers that can be done by hand."""
 
+from dataclasses import replace
+
 import pytest
 
-from rollstate.dispute.economics import campaigns, groth16_gas
+from rollstate.dispute.economics import campaigns, delays, groth16_gas, op_bond
 from rollstate.dispute.game import Rules
 from rollstate.errors import InputError
 
@@ -36,3 +38,29 @@ def test_a_groth16_check_costs_what_the_schedule_says():
     assert groth16_gas(2) - groth16_gas(1) == 6_662
     with pytest.raises(InputError, match="0 public inputs"):
         groth16_gas(0)
+
+
+def test_a_puppet_delays_by_both_clocks_and_a_sequencer_by_a_window():
+    puppet, loss = delays(RULES)
+    # Two clocks of 300 s, each extended twice by 50 s; the challenger's bond is lost.
+    assert (puppet.seconds, puppet.eth, puppet.seconds_per_eth, puppet.repeats) == (800, 1, 800, False)
+    # Of the sequencer's 4 ETH half comes back; of an odd number of wei the smaller half.
+    assert (loss.seconds, loss.eth, loss.seconds_per_eth, loss.repeats) == (1000, 2, 500, True)
+    few = replace(RULES, sequencer_bond=3 * 10**18 + 1)
+    assert delays(few)[1].eth * 10**18 == pytest.approx(1.5 * 10**18, rel=1e-12)
+
+
+def test_the_bond_of_the_op_stack_is_that_of_its_table():
+    assert op_bond(0) == pytest.approx(0.08, rel=1e-12)
+    assert op_bond(1) == pytest.approx(0.08 * 1.09493, rel=1e-12)
+    assert op_bond(73) == pytest.approx(60, rel=0.01)
+    for depth in (-1, 74):
+        with pytest.raises(InputError, match=r"outside 0\.\.73"):
+            op_bond(depth)
+
+
+def test_a_budget_of_exactly_one_game_buys_it():
+    games, losses = campaigns(RULES, 1.5, sequencer_gas=250_000, challenger_gas=500_000, gwei=1000.0)
+    assert (games.times, games.seconds, games.honest_gas_eth, games.honest_income_eth) == (1, 800, 0.25, 0.5)
+    assert (losses.times, losses.seconds, losses.honest_gas_eth, losses.honest_income_eth) == (0, 0, 0, 0)
+    assert losses.honest_capital_eth == 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollstate.dispute.schedules import RULES, Size, search
+from rollstate.dispute.schedules import RULES, Model, Size, search
 from rollstate.errors import InputError
 
 SMALL = Size(batches=2, window=1, clock=2, patience=1, puppets=1, bonds=2)
@@ -40,6 +40,27 @@ def test_the_attack_is_the_shortest_and_its_messages_are_possible_in_turn():
         "puppet challenges 1",
         "puppet loses on 1",
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "into"),
+    [("the seat is taken by working", "adversary registers"), (None, "adversary claims 1 truly")],
+)
+def test_a_seat_costs_one_bond_which_resigning_gives_back(rule, into):
+    model = Model(SMALL, rule)
+    clean = model.starts()[0]
+    seated = {label: after for label, after, _ in model.moves(clean)}[into]
+    assert seated.bonds == clean.bonds - 1
+    # Only a sequencer without open claims may leave.
+    moves = {label: after for label, after, _ in model.moves(seated)}
+    assert ("adversary resigns" in moves) == (rule is not None)
+    done = seated._replace(final=len(seated.claims))
+    left = {label: after for label, after, _ in model.moves(done)}["adversary resigns"]
+    assert (left.bonds, left.seat) == (clean.bonds, clean.seat)
+    moves = {label: after for label, after, _ in model.moves(done._replace(bonds=0))}
+    assert moves["adversary resigns"].bonds == 1
+    broke = clean._replace(bonds=0)
+    assert into not in {label for label, _, _ in model.moves(broke)}
 
 
 def test_an_unknown_rule_and_too_large_a_model_are_refused():

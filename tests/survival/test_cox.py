@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from rollstate.errors import InputError
 from rollstate.survival import cox
@@ -215,6 +216,42 @@ GOOD = simulate(1, n=60, strata=1)
 def test_what_cannot_be_estimated_is_named(spells, error, message):
     with pytest.raises(error, match=message):
         cox.fit(spells)
+
+
+def test_covariates_that_nearly_repeat_each_other_are_collinear_however_many_spells_there_are():
+    spells = simulate(1, n=3_000, strata=1)
+    noise = np.random.default_rng(1).normal(size=len(spells))
+    nearly = dataclasses.replace(spells, x=np.c_[spells.x[:, 0], spells.x[:, 0] + 1e-6 * noise])
+    with pytest.raises(InputError, match="are collinear"):
+        cox.fit(nearly)
+    apart = dataclasses.replace(spells, x=np.c_[spells.x[:, 0], spells.x[:, 0] + 0.01 * noise])
+    assert np.isfinite(cox.fit(apart).coefficients).all()
+
+
+@pytest.mark.parametrize("robust", [False, True])
+def test_the_summary_holds_wald_tests_and_intervals(robust):
+    spells = simulate(2, n=200, strata=1)
+    if robust:
+        spells = dataclasses.replace(spells, cluster=np.arange(200) // 4)
+    model = cox.fit(spells)
+    se = np.sqrt(np.diag(model.robust_covariance if robust else model.covariance))
+    found, coefficients = model.summary, model.coefficients
+    assert_allclose(found["exp(coef)"], np.exp(coefficients))
+    assert_allclose(found["se(coef)"], np.sqrt(np.diag(model.covariance)))
+    assert_allclose(found["coef lower 95%"], coefficients - 1.959964 * se, rtol=1e-6)
+    assert_allclose(found["coef upper 95%"], coefficients + 1.959964 * se, rtol=1e-6)
+    assert_allclose(found["z"], coefficients / se)
+    assert_allclose(found["p"], stats.chi2.sf((coefficients / se) ** 2, 1), rtol=1e-6)
+
+
+def test_the_shared_curves_of_rows_are_their_own_in_every_stratum():
+    spells = simulate(4, strata=3)
+    model = cox.fit(spells)
+    times, stratum = np.array([1.0, 5.0, 20.0]), np.array(model.strata)[spells.stratum]
+    curves, row = model.profiles(times, spells.x, stratum, beyond="tail")
+    own = model.predict_survival_function(times, spells.x, stratum, beyond="tail")
+    assert_allclose(curves[row], own, atol=cox.RATIO_STEP)
+    assert len(curves) < len(spells)
 
 
 def test_a_ridge_makes_a_separated_or_collinear_fit_finite():

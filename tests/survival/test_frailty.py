@@ -42,6 +42,14 @@ def test_alike_slots_have_no_frailty_and_the_test_has_its_size():
     assert np.mean(small) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
+def test_the_p_value_is_half_that_of_a_chi_squared_and_at_most_a_half():
+    for gain in (0.0, 0.3, 2.0):
+        found = frailty.GammaFrailty(0.02, 0.7, gain - 5, -5.0)
+        assert found.p == pytest.approx(stats.chi2.sf(2 * gain, 1) / 2)
+    assert frailty.GammaFrailty(0.02, 0.7, -5 - 1e-9, -5.0).p == 0.5
+    assert found.variance == 1 / 0.7
+
+
 def test_alike_slots_are_counted():
     rng = np.random.default_rng(8)
     exposure = rng.integers(1, 4, 300) * 10.0

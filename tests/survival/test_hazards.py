@@ -90,6 +90,17 @@ def by_hand(theta, spells, family, cure):
     return np.log(within / survival(spells.entry)).sum()
 
 
+@pytest.mark.parametrize(
+    ("family", "standard"),
+    [("weibull", stats.gumbel_l), ("lognormal", stats.norm), ("loglogistic", stats.logistic)],
+)
+def test_a_family_is_the_distribution_of_log_time_and_its_slope_is_the_hazard(family, standard):
+    z = np.linspace(-6, 3, 19)
+    survival, slope = parametric.FAMILIES[family](z)
+    assert survival == pytest.approx(standard.logsf(z), rel=1e-9)
+    assert slope == pytest.approx(-standard.pdf(z) / standard.sf(z), rel=1e-9)
+
+
 @pytest.mark.parametrize("cure", [False, True])
 @pytest.mark.parametrize("family", list(parametric.FAMILIES))
 def test_fits_maximise_the_likelihood_of_whole_block_gaps(family, cure, cured):

@@ -1,5 +1,7 @@
 """A landmark asks only what is known, and every slot seen by then has one answer."""
 
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
@@ -59,6 +61,13 @@ def test_recent_counts_look_back_only(trace, spells):
     own = dict(seen.group_by("slot_id").len().iter_rows())
     wanted = [np.log1p(own.get(slot, 0)) for slot in added["slot_id"]]
     assert added[f"slot_recent_{window}"].to_list() == pytest.approx(wanted)
+    contract = dict(trace.slots.select("slot_id", "contract_id").iter_rows())
+    together = Counter()
+    for slot, times in own.items():
+        together[contract[slot]] += times
+    wanted = [np.log1p(together[contract[slot]] - own.get(slot, 0)) for slot in added["slot_id"]]
+    assert added[f"contract_recent_{window}"].to_list() == pytest.approx(wanted)
+    assert added["log_idle"].to_list() == pytest.approx(np.log1p(rows["idle"].to_numpy()))
     future = spells.filter(pl.col("start") <= block)
     assert landmarks.add_recent(rows, future, block, (window,)).equals(added)
 

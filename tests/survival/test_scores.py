@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
@@ -37,20 +37,20 @@ def test_the_calibration_line_is_a_logistic_regression():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_line_is_that_of_statsmodels(seed):
+def test_the_score_of_the_line_is_zero(seed):
+    """At the maximum what is left over sums to nothing, and to nothing when weighted by the covariate."""
     rng = np.random.default_rng(seed)
-    n = rng.integers(6, 60)
-    x, y, weight = np.round(rng.normal(0, 2, n), 1), rng.random(n), rng.integers(1, 9, n)
-    model = sm.GLM(y, np.c_[np.ones(n), x], family=sm.families.Binomial(), freq_weights=weight)
-    wanted = model.fit(tol=1e-12, maxiter=200).params
-    assert calibration.logistic_line(x, y, weight) == pytest.approx(wanted, rel=1e-7, abs=1e-7)
+    n = rng.integers(60, 400)
+    x = np.round(rng.normal(0, 4, n), 1)
+    y = (rng.random(n) < special.expit(rng.normal() + rng.normal() * x / 2)).astype(float)
+    intercept, slope = calibration.logistic_line(x, y)
+    left = y - special.expit(intercept + slope * x)
+    assert [left.sum(), left @ x] == pytest.approx([0, 0], abs=1e-6)
 
 
 def test_forecasts_that_are_all_alike_have_the_level_of_the_answers():
-    y, weight = np.array([0.2, 0.9, 1.0]), np.array([1, 2, 4])
-    intercept, slope = calibration.logistic_line(np.full(3, 1.7), y, weight)
-    level = weight @ y / weight.sum()
-    assert intercept + 1.7 * slope == pytest.approx(np.log(level / (1 - level)), rel=1e-12)
+    intercept, slope = calibration.logistic_line(np.full(4, 1.7), np.array([0, 1, 1, 1]))
+    assert intercept + 1.7 * slope == pytest.approx(np.log(3), rel=1e-12)
     assert slope == pytest.approx(1.7 * intercept)
 
 
@@ -68,22 +68,28 @@ def test_a_line_that_does_not_exist_is_refused(answers):
     y = np.array(list(answers), float)
     p = np.linspace(0.1, 0.9, len(y))
     with pytest.raises(InputError, match="separate the answers"):
-        calibration.logistic_line(p, y, np.ones(len(y)))
+        calibration.logistic_line(p, y)
     if len(y) == 8:
         # One value with both answers, and the others on their sides: still no finite slope.
         p[3] = p[4]
         with pytest.raises(InputError, match="separate the answers"):
-            calibration.logistic_line(p, y, np.ones(len(y)))
+            calibration.logistic_line(p, y)
         p[3], p[4] = p[4] + 0.1, p[4]
-        assert np.isfinite(calibration.logistic_line(p, y, np.ones(len(y)))).all()
+        assert np.isfinite(calibration.logistic_line(p, y)).all()
 
 
-def test_weights_count_rows_of_the_line():
-    p, y = draw(3)
-    x, weight = p[:200], np.arange(200) % 3 + 1
-    found = calibration.logistic_line(x, y[:200], weight)
-    again = calibration.logistic_line(np.repeat(x, weight), np.repeat(y[:200], weight), np.ones(weight.sum()))
-    assert found == pytest.approx(again, abs=1e-8)
+def test_the_band_of_the_reliability_curve_holds_the_middle_of_the_refits():
+    p, y = draw(5, n=300)
+    cluster, at = np.arange(300) % 30, np.array([0.05, 0.2, 0.6])
+    found = scores.reliability(p, y, resampling(cluster, 50, 1), at=at, level=0.8)
+    refits = [
+        calibration.fit_isotonic(p, y, counts[cluster]).predict(at)
+        for counts in resampling(cluster, 50, 1).counts
+    ]
+    assert found["forecast"].to_list() == at.tolist()
+    assert found["frequency"].to_numpy() == pytest.approx(calibration.fit_isotonic(p, y).predict(at))
+    for name, share in (("low", 0.1), ("high", 0.9)):
+        assert found[name].to_numpy() == pytest.approx(np.quantile(refits, share, axis=0))
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))

@@ -27,6 +27,10 @@ def pareto_spells(rng, n, *, alpha=0.7, scale=50.0, window=20_000, late=0.3):
     return np.minimum(gap, end), gap <= end, entry
 
 
+def test_one_completed_gap_beyond_the_threshold_is_enough():
+    assert tails.completed_hill(np.array([8.0, 1.0, 2.0]), 1) == pytest.approx(1 / np.log(4))
+
+
 def test_uncensored_estimate_is_hills():
     x = np.array([10.0, 1.0, 2.0, 4.0, 8.0])
     fit = tails.hill(x, np.ones(5, bool), 2.0)
@@ -192,6 +196,13 @@ def test_plot_has_a_row_per_threshold_with_its_event_share():
     assert plot["k"].is_sorted()
     assert ((plot["low"] <= plot["alpha"]) & (plot["alpha"] <= plot["high"])).all()
     assert (plot["theta"] <= 1).all()
+
+
+def test_thirty_spells_are_enough_for_a_plot_and_no_fewer():
+    gaps = np.arange(1, 31)
+    assert len(tails.hill_plot(gaps, np.ones(30, bool)))
+    with pytest.raises(InputError, match="29 spells are too few"):
+        tails.hill_plot(gaps[:29], np.ones(29, bool))
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,15 @@ def test_ski_rental_costs_at_most_twice_the_best(rows, penalty):
     assert (paid <= 2 * r.clairvoyant(seen, costs) + 1e-9).all()
 
 
+@given(spells, st.floats(0, 50), st.floats(0, 80))
+def test_what_is_paid_is_the_cost_of_the_replay(rows, penalty, window):
+    """For any window, and for one that ends with a spell: an access at its end still finds the slot in RAM."""
+    seen = made(rows)
+    for costs in (c.two_tiers(penalty), c.Costs(3.0, 1.0, 0.25, 5.0, 40.0, 0.0, 0.75)):
+        for held in (window, seen.duration[0], seen.duration):
+            assert r.paid(seen, held, costs) == pytest.approx(r.replay(seen, held, costs).cost)
+
+
 def test_an_open_spell_costs_ski_rental_a_miss_and_the_clairvoyant_nothing():
     seen, costs = made([(0, 50, False)]), c.two_tiers(20.0)
     assert r.replay(seen, w.ski_rental(costs), costs).cost[0] == 20

@@ -1,6 +1,7 @@
 """Trials use what was known, and compare what they say they compare."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -174,3 +175,11 @@ def test_windows_by_bounds_wait_no_longer_than_a_miss_is_worth():
 def test_a_border_outside_the_trace_is_named(spells, border):
     with pytest.raises(InputError, match=f"border {border}"):
         trial.prepare(spells, border, seed=1)
+
+
+def test_the_hazard_of_a_row_runs_on_lines_and_goes_on_beyond_the_grid():
+    grid, hazard = np.array([0.0, 2, 10]), np.array([[0.0, 1, 9], [0, 4, 6]])
+    made = SimpleNamespace(grid=grid, cox=np.exp(-hazard), row=np.array([0, 0, 0, 1, 1, 1]))
+    at = np.array([0.0, 1, 6, 2, 10, 14])
+    found = trial._hazard_at(made, at)
+    assert found == pytest.approx(np.array([0, 0.5, 5, 4, 6, 7]) + 1e-9 * at)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, optimize, sparse, special
+from scipy import optimize, sparse, special
 
 from rollstate.bootstrap import Resampling
 from rollstate.compiled import compiled
@@ -110,8 +110,8 @@ def refit_isotonic(p: np.ndarray, y: np.ndarray, resampled: Resampling) -> Itera
 
 def fit_logistic(p: np.ndarray, y: np.ndarray) -> Logistic:
     """Fit a line on the logit scale by maximum likelihood."""
-    x, mean, total = _pooled(np.clip(p, FLOOR, 1 - FLOOR), y, None)
-    return Logistic(*logistic_line(special.logit(x), mean, total))
+    p, y = _checked(p, y)
+    return Logistic(*logistic_line(special.logit(np.clip(p, FLOOR, 1 - FLOOR)), y))
 
 
 def fit_venn_abers(p: np.ndarray, y: np.ndarray) -> VennAbers:
@@ -140,13 +140,7 @@ def _pooled(
     p: np.ndarray, y: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return distinct forecasts with the mean answer and the weight of each."""
-    p, y = np.asarray(p, float), np.asarray(y, float)
-    if p.shape != y.shape or p.ndim != 1 or not len(p):
-        raise InputError(
-            f"calibration: forecasts {p.shape} and answers {y.shape} must be of one length, not empty"
-        )
-    if not np.isfinite(p).all():
-        raise InputError("calibration: forecasts are not finite")
+    p, y = _checked(p, y)
     x, code = np.unique(p, return_inverse=True)
     weight = np.ones(len(p)) if weight is None else np.asarray(weight, float)
     total = np.bincount(code, weight)
@@ -154,16 +148,33 @@ def _pooled(
     return x[kept], np.bincount(code, weight * y)[kept] / total[kept], total[kept]
 
 
-LINE_STEPS, LINE_GAIN = 100, 1e-18
-"""Newton steps of a logistic line at most, and the gain in log likelihood per unit of weight that ends them."""
+def _checked(p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return forecasts and answers as numbers, or say what is wrong with them."""
+    p, y = np.asarray(p, float), np.asarray(y, float)
+    if p.shape != y.shape or p.ndim != 1 or not len(p):
+        raise InputError(
+            f"calibration: forecasts {p.shape} and answers {y.shape} must be of one length, not empty"
+        )
+    if not np.isfinite(p).all():
+        raise InputError("calibration: forecasts are not finite")
+    return p, y
 
 
-@one_thread()
-def logistic_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Return intercept and slope of a weighted logistic regression on one covariate.
+LINE_STEPS = 100
+"""Newton steps of a logistic line at most."""
 
-    statsmodels fits the same line, and the tests hold the two equal; its fit of 190,000 forecasts keeps 50 MB until the
-    garbage collector runs, and takes twice as long.
+
+@one_thread("statsmodels.api")
+def logistic_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Return intercept and slope of the logistic regression of answers on one covariate, by statsmodels.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+        The covariate. Where all its values are alike, intercept and slope share the level: of all lines that fit, the
+        one with the least sum of squares of both is returned.
+    y : array, shape (n,)
+        Answers, 0 or 1.
 
     Raises
     ------
@@ -171,40 +182,29 @@ def logistic_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[flo
         If no maximum of the likelihood exists: a value of `x` separates the answers (Albert and Anderson 1984,
         https://doi.org/10.1093/biomet/71.1.1), or the answers are all alike.
     """
-    x, y, weight = (np.asarray(column, float) for column in (x, y, weight))
-    ones, zeros = x[(weight > 0) & (y > 0)], x[(weight > 0) & (y < 1)]
-    apart = not len(ones) or not len(zeros)
-    if not apart and np.ptp(np.r_[ones, zeros]) > 0:
+    import statsmodels.api as sm
+
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    ones, zeros = x[y > 0], x[y < 1]
+    apart, level = not len(ones) or not len(zeros), np.ptp(x) == 0
+    if not apart and not level:
         apart = zeros.max() <= ones.min() or ones.max() <= zeros.min()
     if apart:
         raise InputError(
             "the logistic line does not exist: forecasts separate the answers, or the answers are all alike"
         )
-    theta, eta = np.zeros(2), np.zeros(len(x))
-    value = _line_likelihood(eta, y, weight)
-    for _ in range(LINE_STEPS):
-        p = special.expit(eta)
-        rest, spread = weight * (y - p), weight * p * (1 - p)
-        score = np.array([rest.sum(), rest @ x])
-        across = spread @ x
-        # Of forecasts that are all alike, intercept and slope share the level.
-        information = np.array([[spread.sum(), across], [across, (spread * x) @ x]])
-        step = linalg.pinvh(information, rtol=1e-13) @ score
-        gain = float(score @ step)
-        while True:
-            eta = theta[0] + step[0] + (theta[1] + step[1]) * x
-            found = _line_likelihood(eta, y, weight)
-            if found >= value - 1e-12 * abs(value):
-                break
-            step /= 2
-        theta, value = theta + step, found
-        if gain <= LINE_GAIN * weight.sum():
-            return float(theta[0]), float(theta[1])
-    raise InputError(f"the logistic line was not found in {LINE_STEPS} steps; the forecasts are too extreme")
-
-
-def _line_likelihood(eta: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-    return float(weight @ (y * eta - np.logaddexp(0, eta)))
+    if level:
+        design = np.array([1.0, x[0]])
+        intercept, slope = special.logit(y.mean()) * design / (design @ design)
+        return float(intercept), float(slope)
+    model = sm.Logit(y, np.column_stack([np.ones(len(x)), x]))
+    fit = model.fit(disp=0, maxiter=LINE_STEPS, tol=1e-12, warn_convergence=False)
+    if not fit.mle_retvals["converged"]:
+        raise InputError(
+            f"the logistic line was not found in {LINE_STEPS} steps; the forecasts are too extreme"
+        )
+    intercept, slope = fit.params
+    return float(intercept), float(slope)
 
 
 @compiled

@@ -75,7 +75,7 @@ def calibration_line(p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     and one by `rollstate.survival.calibration.FLOOR`.
     """
     p, y = check_forecast(p, y)
-    return logistic_line(special.logit(np.clip(p, FLOOR, 1 - FLOOR)), y, np.ones(len(p)))
+    return logistic_line(special.logit(np.clip(p, FLOOR, 1 - FLOOR)), y)
 
 
 def decomposition(p: np.ndarray, y: np.ndarray) -> dict[str, float]:
