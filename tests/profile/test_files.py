@@ -71,6 +71,23 @@ def test_a_chain_in_which_everything_happens_still_fits_and_says_what_it_cannot_
     assert near["recent"].to_numpy() == pytest.approx(exact["recent"].to_numpy(), abs=0.05)
 
 
+def test_pieces_without_classes_are_stored_once(tmp_path):
+    """They are the cells of the sums then; with types of contracts they are not."""
+    typed = generate(SyntheticParameters(contracts=40, window_blocks=800, seed=2))[0]
+    slots = typed.slots.with_columns(
+        pl.lit(None, pl.String).alias(name) for name in ("contract_type", "slot_type")
+    )
+    sizes = {}
+    for name, trace in (("typed", typed), ("plain", dataclasses.replace(typed, slots=slots))):
+        least = make(trace, block_s=12.0).coarsened(len(LADDER))
+        path = save(least, tmp_path / f"{name}.profile")
+        assert load_file(path).equals(least)
+        kept = pl.read_parquet(path).filter(pl.col("table") == "pieces").height
+        sizes[name] = (kept, least.pieces.height, least.sums.height)
+    assert sizes["typed"][0] == sizes["typed"][1] > sizes["typed"][2]
+    assert sizes["plain"][0] == 0 < sizes["plain"][1] == sizes["plain"][2]
+
+
 def test_a_file_that_would_be_too_large_says_what_it_merged(tmp_path, monkeypatch):
     from rollstate.profile import curves, files, rows
 

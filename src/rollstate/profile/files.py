@@ -17,7 +17,7 @@ from rollstate import __version__
 from rollstate.errors import InputError
 from rollstate.profile.grid import GAPS, TOUCHES
 from rollstate.profile.plan import Plan
-from rollstate.profile.tables import LADDER, TABLES, VERSION, Profile, keys, sums
+from rollstate.profile.tables import LADDER, TABLES, VERSION, Profile, keys, sums, without_classes
 from rollstate.traces.marks import PROFILE_KEY
 from rollstate.traces.schema import Capability
 
@@ -100,8 +100,10 @@ def _stored_size(profile: Profile, name: str) -> int:
 
 
 def _stored(profile: Profile, name: str) -> pl.DataFrame:
-    """Return a table as it is stored."""
+    """Return a table as it is stored: pieces that say no more than the sums are left to these."""
     table = _lowered(name, profile.table(name), -1)
+    if name == "pieces" and table.equals(without_classes(profile.sums)):
+        table = table.clear()
     return table.with_columns(pl.lit(name).alias("table")).select("table", *TABLES[name])
 
 
@@ -171,6 +173,8 @@ def load_file(path: Path) -> Profile:
             )
             for name, schema in TABLES.items()
         }
+        if frames["pieces"].is_empty():
+            frames["pieces"] = without_classes(frames["sums"])
         plan, capability = Plan.from_dict(stamp["plan"]), Capability.from_dict(stamp["capability"])
     except (pl.exceptions.PolarsError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{path} is a damaged profile ({error}); copy it again or make it anew") from error

@@ -102,6 +102,7 @@ class _Total:
             name: [] for name in ("pieces", "sums", "pieces_by_group", "ends_by_class", "slots", "hot")
         }
         self.contracts: list[pl.DataFrame] = []
+        self.settled = 0
         bins = int(LAGS.index(np.array([cut.n_blocks - 1]))[0]) + 1
         self.edges = LAGS.low(np.arange(1, bins + 1)) if bins > 1 else np.array([1, 1])
         lags, periods = len(self.edges) - 1, len(cut.periods) - 1
@@ -111,9 +112,11 @@ class _Total:
 
     def join(self, other: _Total) -> _Total:
         """Add the counts of another part of the trace."""
-        for name, frames in self.frames.items():
-            self.frames[name] = [added(name, frames + other.frames[name])]
-        self.contracts = [_by_contract(self.contracts + other.contracts)]
+        for name, frames in other.frames.items():
+            self.frames[name] += frames
+        self.contracts += other.contracts
+        if self._held() > 2 * self.settled:
+            self._settle()
         for name in ("pairs", "chances", "by_group", "group_chances", "time"):
             getattr(self, name).__iadd__(getattr(other, name))
         return self
@@ -140,9 +143,17 @@ class _Total:
                 clock, block, wrote, batch, created[low:high], group[low:high], category[low:high], labels,
                 of_contract[low:high], slots["contract_id"].to_numpy()[low:high],
             )  # fmt: skip
+        self._settle()
+
+    def _settle(self) -> None:
+        """Add up what is held, cell by cell; done when twice as much is held, it costs the same for each part."""
         for name, frames in self.frames.items():
             self.frames[name] = [added(name, frames)]
         self.contracts = [_by_contract(self.contracts)]
+        self.settled = self._held()
+
+    def _held(self) -> int:
+        return sum(frame.height for frames in (*self.frames.values(), self.contracts) for frame in frames)
 
     def _check(self, slots: pl.DataFrame, ids: np.ndarray, block: np.ndarray) -> None:
         outside = (block < self.cut.start) | (block >= self.cut.stop)

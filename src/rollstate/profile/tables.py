@@ -179,6 +179,17 @@ def added(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
     return frame.group_by(keys(table)).agg(pl.col(sums(table)).sum()).select(list(schema))
 
 
+def without_classes(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return the pieces that ``sums`` counts, every class merged and no types: all that is left of them at last."""
+    known = {name: pl.col(name) for name in ("event", "fold", "start_fold", "duration", "entry", "rows")}
+    nothing = {"contract_type": pl.lit(None), "slot_type": pl.lit(None)}
+    schema = TABLES["pieces"]
+    return cells.select(
+        {**known, **nothing}.get(name, pl.lit(MERGED)).cast(dtype).alias(name)
+        for name, dtype in schema.items()
+    )
+
+
 @dataclass(frozen=True)
 class Profile:
     """The sufficient statistics of a trace; the frames are described at the head of the module.
