@@ -93,6 +93,24 @@ def test_a_profile_of_a_partitioned_trace_is_the_same_on_the_cluster(cluster, tm
     assert there.equals(profile.make(trace, block_s=60.0))
 
 
+def test_work_that_ends_just_after_the_wait_is_not_lost():
+    class Late:
+        """A future that is done as soon as somebody has waited for it in vain."""
+
+        waited = False
+
+        def result(self, timeout=None):
+            if not self.waited:
+                self.waited = True
+                raise TimeoutError
+            return 7
+
+        def done(self):
+            return self.waited
+
+    assert executors._result(Late(), None, "tcp://nowhere") == 7
+
+
 @pytest.mark.thorough
 def test_work_that_kills_every_worker_is_a_named_error():
     # A cluster of its own: one whose workers were killed over and over may stay without any.

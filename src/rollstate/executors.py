@@ -82,7 +82,8 @@ def _result(future: Any, client: Any, scheduler: str) -> Any:
             return future.result(timeout=PATIENCE)
         except TimeoutError as error:
             if future.done():
-                raise
+                # It ended just after we stopped waiting, or the work itself raised this.
+                return future.result()
             # A worker that died is started again by its nanny: once without any is not the end. The scheduler itself is
             # asked: what a client remembers of it comes without its workers now and then.
             before, alone = alone, not client.nthreads()

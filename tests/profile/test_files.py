@@ -258,7 +258,10 @@ def test_command(tmp_path):
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", ["linea_28279135", "mainnet-bal"])
 def test_shipped_profile_is_that_of_the_trace(data_dir, name):
-    assert make(datasets.load_trace(name)).equals(load(name))
+    """But for the version that read the trace, which changes nothing that was counted."""
+    made, shipped = make(datasets.load_trace(name)), load(name)
+    stamp = dataclasses.replace(made.capability, extractor_version=shipped.capability.extractor_version)
+    assert dataclasses.replace(made, capability=stamp).equals(shipped)
 
 
 def test_reuse_on_the_shipped_profiles_is_as_published():

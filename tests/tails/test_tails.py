@@ -300,7 +300,7 @@ def test_neighbouring_times_taken_together_find_the_same_rivals(power_law, near,
 
 def test_a_sample_taken_together_keeps_its_counts_and_its_mean():
     time = np.arange(101.0, 50_101.0)
-    counts = np.random.default_rng(2).integers(0, 3, (3, len(time))).astype(float)
+    counts = np.random.default_rng(2).integers(1, 3, (3, len(time))).astype(float)
     sample = alternatives.Sample(100.0, time, *counts)
     pooled = sample.pooled()
     assert len(pooled.time) <= alternatives.CELLS
