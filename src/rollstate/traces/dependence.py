@@ -30,6 +30,7 @@ from scipy import stats
 from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
+from rollstate.traces.visits import events
 
 FIRST_SHUFFLES = 100
 """Shuffles of every series; only those that few of them reach are shuffled further."""
@@ -60,11 +61,7 @@ def co_access(trace: Trace, *, min_active: int = 2) -> pl.DataFrame:
     """
     if min_active < 2:
         raise InputError(f"min_active={min_active} must be at least 2: one active block says nothing")
-    touched = (
-        trace.accesses.select("slot_id", "block_number")
-        .unique()
-        .join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
-    )
+    touched = events(trace)
     together = pl.col("n").cast(pl.Int64)
     contracts = (
         touched.group_by("contract_id", "block_number")
@@ -132,11 +129,9 @@ def activity(trace: Trace, min_visits: int = 30, width: int = 1) -> tuple[np.nda
     runs = trace.capability.n_blocks // width
     run = ((pl.col("block_number").cast(pl.Int64) - trace.capability.window_start) // width).alias("run")
     visits = (
-        trace.accesses.select("slot_id", "block_number")
-        .unique()
-        .select("slot_id", run)
+        events(trace)
+        .select("contract_id", run)
         .filter(pl.col("run") < runs)
-        .join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
         .group_by("contract_id", "run")
         .len("visits")
     )

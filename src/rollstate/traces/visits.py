@@ -50,7 +50,8 @@ class Visits:
     Attributes
     ----------
     slots : polars.DataFrame
-        The trace's slots, sorted, with ``born``: creation, or the first access known if that is earlier or alone.
+        The trace's slots without their keys, sorted, with ``born``: creation, or the first access known if that is
+        earlier or alone.
     index : array of int64, shape (n,)
         Row in `slots` of each visit.
     block : array of int64, shape (n,)

@@ -290,7 +290,7 @@ def hazard(seen: Window, p: Eda) -> Answer:
     first, (low, high) = parts[0].row(0, named=True), late_ends[0]
     numbers = {
         "hazard_first": bands.estimate(first["hazard"], first["low"], first["high"]),
-        "hazard_late": bands.estimate(_rate(seen.all.table.whole, late)[0], low[0], high[0]),
+        "hazard_late": bands.estimate(_rate(seen.all.table.whole, [late])[0], low[0], high[0]),
     }
     return Answer(numbers, pl.concat(parts) if seen.all.event.any() else None)
 
@@ -321,26 +321,20 @@ def _rates(
     """Return the ends of the interval of `_rate`, as `_band` does, for each array of edges."""
     coarse = _clustered(seen, stratum, p)
     table = (coarse or one).table
-    joined, at = np.concatenate(edges), np.cumsum([len(until) for until in edges])[:-1]
-
-    def rates(of: RiskTable) -> np.ndarray:
-        hazards = np.split(cumulative_hazard(of, joined), at)
-        return np.concatenate(
-            [np.diff(hazard) / np.diff(until) for hazard, until in zip(hazards, edges, strict=True)]
-        )
-
     parts = np.cumsum([len(until) - 1 for until in edges])
-    low, high = bands.ends(
-        (rates(drawn) for drawn in table.draws(p.draws, p.seed)), table.clusters, (parts[-1],)
-    )
+    drawn = (_rate(part, edges) for part in table.draws(p.draws, p.seed))
+    low, high = bands.ends(drawn, table.clusters, (parts[-1],))
     if coarse is not None:
-        shift = rates(one.table.whole) - rates(table.whole)
+        shift = _rate(one.table.whole, edges) - _rate(table.whole, edges)
         low, high = np.maximum(low + shift, 0), high + shift
     return list(zip(np.split(low, parts[:-1]), np.split(high, parts[:-1]), strict=True))
 
 
-def _rate(table: RiskTable, until: np.ndarray) -> np.ndarray:
-    return np.diff(cumulative_hazard(table, until)) / np.diff(until)
+def _rate(table: RiskTable, edges: list[np.ndarray]) -> np.ndarray:
+    """Return the mean hazard between neighbouring edges of each array, one after the other."""
+    at = np.cumsum([len(until) for until in edges])[:-1]
+    hazards = np.split(cumulative_hazard(table, np.concatenate(edges)), at)
+    return np.concatenate([np.diff(one) / np.diff(until) for one, until in zip(hazards, edges, strict=True)])
 
 
 def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
