@@ -21,17 +21,21 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 import requests
 
+from rollstate import executors
 from rollstate.errors import DataUnavailableError, InputError
-from rollstate.traces import block_access_list, importing, raw, store, tables, thinning, zksp
+from rollstate.traces import block_access_list, importing, raw, store, summary, tables, thinning, zksp
 from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
+
+Out = TypeVar("Out")
 
 _HERE = Path(__file__).resolve()
 SAMPLE = "sample"
@@ -343,6 +347,37 @@ def with_gaps(trace: Trace, entry: DataSet) -> Trace:
         return trace
     stamp = dataclasses.replace(trace.capability, observed_every=entry.observed_every)
     return thinning.unobserve(dataclasses.replace(trace, capability=stamp), entry.unobserved)
+
+
+def over_parts(
+    function: Callable[[Trace], Out], ref: str, start: int | None = None, stop: int | None = None
+) -> Iterator[Out]:
+    """Yield ``function(part)`` for each part of what a trace shows in ``[start, stop)``.
+
+    A trace folder of several parts is read part by part, by the workers of the Dask cluster that the environment
+    variable ``ROLLSTATE_SCHEDULER`` names, if it does; they must see the folder. Any other trace is its own only part.
+
+    Parameters
+    ----------
+    function : callable
+        Of a part: some slots, all of their rows, and all blocks. It can be pickled.
+    ref : str
+        As in `load_trace`.
+    start, stop : int, optional
+        As in `rollstate.traces.summary.narrowed`.
+    """
+    path = locate(ref)
+    if ref not in manifest() and (path / store.CAPABILITY_FILE).exists() and store.count_parts(path) > 1:
+        work = functools.partial(_of_part, function=function, folder=path, start=start, stop=stop)
+        yield from executors.mapped(work, range(store.count_parts(path)), executors.scheduler())
+    else:
+        yield function(summary.restrict(load_trace(ref), start, stop))
+
+
+def _of_part(
+    part: int, function: Callable[[Trace], Out], folder: Path, start: int | None, stop: int | None
+) -> Out:
+    return function(summary.narrowed(store.read_part(folder, part), start, stop))
 
 
 def load_trace(ref: str) -> Trace:
