@@ -28,7 +28,8 @@ def window(p: Traces) -> Counts:
 
 def counts(seen: Counts) -> dict[str, str | int | float]:
     """Return the counts that the chapter records, by the names of its results."""
-    written, read, once = int(seen.written.sum()), int(seen.read.sum()), pl.col("blocks") == 1
+    written, read = int(seen.written.sum()), int(seen.read.sum())
+    once = whole(seen.slots.filter(pl.col("blocks") == 1)["slots"].sum())
     return {
         "chain": seen.stamp.chain,
         "blocks": seen.stamp.n_blocks,
@@ -39,7 +40,7 @@ def counts(seen: Counts) -> dict[str, str | int | float]:
         "read_only": read,
         "writes": int(seen.writes.sum()),
         "read_share": read / (written + read),
-        "once": whole(seen.slots.filter(once)["slots"].sum()) / seen.n_slots,
+        "once": once / seen.n_slots,
     }
 
 
