@@ -96,7 +96,9 @@ def test_spells_of_a_partitioned_trace_are_the_same_on_the_cluster(cluster, tmp_
 def test_a_profile_of_a_partitioned_trace_is_the_same_on_the_cluster(cluster, tmp_path):
     trace = datasets.load_trace("sample")
     store.write_trace(trace, tmp_path / "trace", parts=5)
-    there = profile.load(tmp_path / "trace", block_s=60.0, scheduler=cluster.scheduler_address)
+    # The workers open the address themselves.
+    address = f"file://{tmp_path}/trace"
+    there = profile.load(address, block_s=60.0, scheduler=cluster.scheduler_address)
     assert there.equals(profile.make(trace, block_s=60.0))
 
 

@@ -32,6 +32,7 @@ import requests
 from rollstate import executors
 from rollstate.errors import DataUnavailableError, InputError
 from rollstate.traces import block_access_list, importing, raw, store, summary, tables, thinning, zksp
+from rollstate.traces.formats import files
 from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
@@ -162,7 +163,8 @@ def locate(ref: str) -> Path:
     Parameters
     ----------
     ref : str
-        Name of a data set, ``"sample"``, or a path of the reader's own.
+        Name of a data set, ``"sample"``, or a path of the reader's own; one such as ``s3://bucket/trace`` is fsspec's
+        to read.
 
     Raises
     ------
@@ -173,6 +175,8 @@ def locate(ref: str) -> Path:
     """
     if ref == SAMPLE:
         return data_folder() / SAMPLE
+    if files.is_remote(ref):
+        return files.at_address(ref)
     if ref not in manifest() and Path(ref).exists():
         return Path(ref)
     entry = _entry(ref)
@@ -309,12 +313,15 @@ def fingerprint(ref: str) -> str:
         lines = [f"{file.name}\0{file.sha256}\n" for file in _entry(ref).files]
     else:
         path = locate(ref)
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        lines = [f"{file.relative_to(path.parent)}\0{_file_hash(file)}\n" for file in files]
+        found = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        lines = [f"{file.relative_to(path.parent)}\0{_file_hash(file)}\n" for file in found]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _file_hash(path: Path) -> str:
+    if not isinstance(path, Path):
+        # Not every store behind an address says when a file was changed.
+        return _hash.__wrapped__(path, 0, 0)
     status = path.stat()
     return _hash(path, status.st_mtime_ns, status.st_size)
 
@@ -402,7 +409,11 @@ def load_trace(ref: str) -> Trace:
             "continuous covariates need the trace it was made from; what treats slots apart takes the profile, "
             "through rollstate.profile.load"
         )
-    if path.suffix in tables.ENDINGS and importing.recognised_as(str(path)) == "table":
+    if (
+        not files.is_remote(ref)
+        and path.suffix in tables.ENDINGS
+        and importing.recognised_as(str(path)) == "table"
+    ):
         return tables.read_table(path)
     if (path / store.CAPABILITY_FILE).exists():
         trace = store.read_trace(path)
@@ -414,6 +425,6 @@ def load_trace(ref: str) -> Trace:
         if blocks := re.search(r"_blocks(\d+)_", peer.name):
             return zksp.read(peer, int(blocks[1]))
     try:
-        return importing.read([str(path)])
+        return importing.read([ref if files.is_remote(ref) else str(path)])
     except InputError as error:
         raise InputError(f"{ref!r} is not a trace: {error}") from error

@@ -126,7 +126,9 @@ def concentration(seen: Counts, p: Traces) -> pl.DataFrame:
     parts = []
     contracts = seen.contracts.with_columns(slots=pl.lit(1, pl.Int64))
     for unit, frame in (("slots", seen.slots), ("contracts", contracts)):
-        grid = np.unique(np.append(np.geomspace(max(begin, 1 / whole(frame["slots"].sum())), 1, 60), [TOP, 0.1]))
+        grid = np.unique(
+            np.append(np.geomspace(max(begin, 1 / whole(frame["slots"].sum())), 1, 60), [TOP, 0.1])
+        )
         table = coverage.concentration(
             frame["blocks"].to_numpy(),
             frame["contract_id"].to_numpy(),
