@@ -356,6 +356,11 @@ def with_gaps(trace: Trace, entry: DataSet) -> Trace:
     return thinning.unobserve(dataclasses.replace(trace, capability=stamp), entry.unobserved)
 
 
+def is_stored(ref: str) -> bool:
+    """Say whether `ref` is a trace folder of the reader's own, as `rollstate.traces.store` writes it."""
+    return ref not in manifest() and (locate(ref) / store.CAPABILITY_FILE).exists()
+
+
 def over_parts(
     function: Callable[[Trace], Out], ref: str, start: int | None = None, stop: int | None = None
 ) -> Iterator[Out]:
@@ -374,7 +379,7 @@ def over_parts(
         As in `rollstate.traces.summary.narrowed`.
     """
     path = locate(ref)
-    if ref not in manifest() and (path / store.CAPABILITY_FILE).exists() and store.count_parts(path) > 1:
+    if is_stored(ref) and store.count_parts(path) > 1:
         work = functools.partial(_of_part, function=function, folder=path, start=start, stop=stop)
         yield from executors.mapped(work, range(store.count_parts(path)), executors.scheduler())
     else:
