@@ -153,12 +153,8 @@ def _of_groups(spells: pl.DataFrame) -> pl.DataFrame:
 
 def window(p: Eda) -> Window:
     """Return the window, or the profile, that the parameters name."""
-    seen = load_window(p.trace, p.window_start, p.window_stop)
-    if isinstance(seen, Profile):
-        return Window.of_profile(seen)
-    # Under the same name, so that the keys are gone before the spells are built.
-    seen = seen.without_keys()
-    return Window.of(seen, p.strata)
+    seen = load_window(p.trace, p.window_start, p.window_stop, keys=False)
+    return Window.of_profile(seen) if isinstance(seen, Profile) else Window.of(seen, p.strata)
 
 
 def frequency(seen: Window, p: Eda) -> Answer:

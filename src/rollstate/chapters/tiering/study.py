@@ -68,7 +68,7 @@ class Study:
 
 def window(p: Tiering) -> Trace | Profile:
     """Return the window of the trace that the parameters name, or the profile."""
-    return load_window(p.trace, p.window_start, p.window_stop)
+    return load_window(p.trace, p.window_start, p.window_stop, keys=False)
 
 
 def study(trace: Trace | Profile, p: Tiering) -> Study:
