@@ -174,7 +174,7 @@ def coverage(
     Returns
     -------
     polars.DataFrame
-        ``bound``, ``stratum`` (`ALL` first), ``rows``, ``coverage``, ``low``, ``high`` (null for a single cluster).
+        ``stratum`` (`ALL` first), ``rows``, ``coverage``, ``low``, ``high`` (null for a single cluster), ``bound``.
     """
     wait, stratum, cluster = np.asarray(wait), np.asarray(stratum), np.asarray(cluster)
     parts = {ALL: np.ones(len(wait), bool), **{str(name): stratum == name for name in np.unique(stratum)}}
@@ -183,12 +183,12 @@ def coverage(
         held = {way: wait[rows] >= np.asarray(bound)[rows] for way, bound in bounds.items()}
         found[name] = resampling(cluster[rows], draws, seed).means_of(held)
     table = [
-        (way, name, int(rows.sum()), *found[name][way]) for way in bounds for name, rows in parts.items()
+        (name, int(rows.sum()), *found[name][way], way) for way in bounds for name, rows in parts.items()
     ]
     schema = {
-        "bound": pl.String,
         "stratum": pl.String,
         "rows": pl.Int64,
         **dict.fromkeys(("coverage", "low", "high"), pl.Float64),
+        "bound": pl.String,
     }
     return pl.DataFrame(table, schema=schema, orient="row")
