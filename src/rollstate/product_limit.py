@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from rollstate.compiled import compiled
 from rollstate.risk_table import ClusteredRiskTable, RiskTable
 from rollstate.risk_table import check_spells as check_spells
 
@@ -152,10 +153,20 @@ def survival_at(curve: pl.DataFrame, at: np.ndarray) -> np.ndarray:
 
 def survival_of(table: RiskTable, at: np.ndarray, *, min_at_risk: int = 1) -> np.ndarray:
     """Return the product-limit curve of counted spells at gap times `at`; `min_at_risk` as in `kaplan_meier`."""
-    n = table.at_risk
-    falls = (table.events > 0) & np.maximum.accumulate(n >= min_at_risk)
-    steps = np.cumprod(1 - np.divide(table.events, n, out=np.zeros_like(n), where=falls))
-    return np.r_[1.0, steps][np.searchsorted(table.time, np.asarray(at, float), "right")]
+    steps = _survival_steps(table.events, table.at_risk, min_at_risk)
+    return steps[np.searchsorted(table.time, np.asarray(at, float), "right")]
+
+
+@compiled
+def _survival_steps(events: np.ndarray, at_risk: np.ndarray, min_at_risk: int) -> np.ndarray:
+    """Return the curve before the first time and after each; it falls from where `min_at_risk` are first at risk on."""
+    steps, begun = np.ones(len(events) + 1), False
+    for at in range(len(events)):
+        begun = begun or at_risk[at] >= min_at_risk
+        steps[at + 1] = steps[at]
+        if begun and events[at] > 0:
+            steps[at + 1] *= 1 - events[at] / at_risk[at]
+    return steps
 
 
 def cumulative_hazard(table: RiskTable, at: np.ndarray) -> np.ndarray:
@@ -163,9 +174,19 @@ def cumulative_hazard(table: RiskTable, at: np.ndarray) -> np.ndarray:
 
     Source: Aalen (1978), https://doi.org/10.1214/aos/1176344247. lifelines has it for rows; this one is bootstrapped.
     """
-    n = table.at_risk
-    steps = np.cumsum(np.divide(table.events, n, out=np.zeros_like(n), where=table.events > 0))
-    return np.r_[0.0, steps][np.searchsorted(table.time, np.asarray(at, float), "right")]
+    steps = _hazard_steps(table.events, table.at_risk)
+    return steps[np.searchsorted(table.time, np.asarray(at, float), "right")]
+
+
+@compiled
+def _hazard_steps(events: np.ndarray, at_risk: np.ndarray) -> np.ndarray:
+    """Return the cumulative hazard before the first time and after each."""
+    steps = np.zeros(len(events) + 1)
+    for at in range(len(events)):
+        steps[at + 1] = steps[at]
+        if events[at] > 0:
+            steps[at + 1] += events[at] / at_risk[at]
+    return steps
 
 
 def cluster_band(

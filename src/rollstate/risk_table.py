@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from rollstate.bootstrap import cluster_weights
+from rollstate.compiled import compiled
 from rollstate.errors import InputError
 
 
@@ -62,13 +63,13 @@ class RiskTable:
     @property
     def at_risk(self) -> np.ndarray:
         """Spells at risk at each time: those with ``entry`` < time <= ``duration``."""
-        return _from_here_on(self.events + self.censored - self.entered)
+        return _at_risk(self.events, self.censored, self.entered)
 
     @property
     def beyond(self) -> np.ndarray:
         """Spells that last longer than each time, whether they have entered by then or not."""
         leaving = self.events + self.censored
-        return _from_here_on(leaving) - leaving
+        return np.cumsum(leaving[::-1])[::-1] - leaving
 
     @property
     def spells(self) -> float:
@@ -168,6 +169,11 @@ def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(present).astype(values.dtype), (np.cumsum(present) - 1)[whole]
 
 
-def _from_here_on(counts: np.ndarray) -> np.ndarray:
-    """Return the sums from each place to the end."""
-    return np.cumsum(counts[::-1])[::-1]
+@compiled
+def _at_risk(events: np.ndarray, censored: np.ndarray, entered: np.ndarray) -> np.ndarray:
+    """Return how many leave from each time on, less those that enter from there on, in one pass from the end."""
+    out, risk = np.empty(len(events)), 0.0
+    for at in range(len(events) - 1, -1, -1):
+        risk += events[at] + censored[at] - entered[at]
+        out[at] = risk
+    return out

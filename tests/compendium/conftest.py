@@ -13,7 +13,7 @@ SETUP = """from rollstate.compendium.chapter import Chapter
 chapter = Chapter("traces", globals())"""
 TAKE = "p = chapter.parameters()"
 RECORD = """from rollstate.chapters.traces.results import TracesResults
-from rollstate.compendium.provenance import Model
+from rollstate.compendium.stamps import Model
 
 chapter.source(Model("a toy of the tests"))
 chapter.record(slots=p.seed)

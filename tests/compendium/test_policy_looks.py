@@ -11,6 +11,7 @@ from rollstate.chapters.tiering import figures as tiering
 from rollstate.compendium import policy_looks
 from rollstate.compendium.policy_looks import COLOUR, LOOKS, MARKER, OTHER_NAMES
 from rollstate.horizons import rules
+from rollstate.tiering import names as tiering_names
 from rollstate.tiering import policies
 
 
@@ -48,7 +49,7 @@ def hits(names) -> pl.DataFrame:
 
 def test_a_policy_has_one_colour_in_the_figures_of_every_chapter():
     kept = pl.DataFrame(
-        {"policy": [policy_looks.FIXED, curves.LRU], "kept": 100.0, "hits": 0.5, "low": 0.4, "high": 0.6}
+        {"policy": [tiering_names.FIXED, curves.LRU], "kept": 100.0, "hits": 0.5, "low": 0.4, "high": 0.6}
     )
     costs = pl.DataFrame(
         {

@@ -261,6 +261,15 @@ def test_rows_that_share_a_key_are_counted_whether_or_not_it_fits_one_sort(rows,
     assert shared_counts(key, None, Counts.collect([key[counted]])).tolist() == expected
 
 
+@given(traces())
+def test_spells_do_not_depend_on_keys_or_on_slots_of_which_nothing_is_known(trace):
+    touched = trace.accesses["slot_id"].unique().implode()
+    told = trace.slots.filter(pl.col("slot_id").is_in(touched) | pl.col("created_block").is_not_null())
+    spells = intervals.build(trace)
+    assert spells.equals(intervals.build(trace.without_keys()))
+    assert spells.equals(intervals.build(dataclasses.replace(trace, slots=told)))
+
+
 def test_slot_with_unknown_past_is_not_taken_as_fresh():
     trace = make_trace([(110, 0, 1, 1, True)], [(1, 1, None), (1, 2, None), (1, 3, START - 5)])
     spells = intervals.build(trace)

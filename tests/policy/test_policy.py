@@ -27,6 +27,7 @@ from rollstate.tiering.replay import Gaps, after, clairvoyant, gaps
 from rollstate.tiering.replay import replay as replay_spells
 from rollstate.traces import datasets, synthetic
 from tests.needs import examples
+from tests.strategies import make_trace
 
 BORDER, PENALTY = 2_000, 100.0
 SHA = "0" * 64
@@ -292,6 +293,16 @@ def test_a_profile_gives_the_windows_of_its_trace(trace, tmp_path):
         assert (mine.high - mine.low) / (theirs.high - theirs.low) == pytest.approx(1, abs=0.5)
     with pytest.raises(InputError, match="fit it on the trace"):
         profiles.fit_profile(reduced, model="cox", penalty=10.0)
+
+
+def test_contracts_without_a_visit_are_resampled_too():
+    idle = make_trace(
+        [(105, 0, 2, 1, True), (118, 0, 2, 1, False)], [(1, 1, None), (2, 1, None), (3, 1, None)]
+    )
+    seen = replay.stream(idle)
+    assert seen.contract.tolist() == [0, 1, 2]
+    assert seen.slot.tolist() == [1, 1]
+    assert replay.by_table(seen, (0,), (5.0,), PENALTY).misses.tolist() == [0, 1, 0]
 
 
 @pytest.fixture

@@ -111,12 +111,13 @@ def test_scores_must_be_numbers(scores):
 
 def test_coverage_is_reported_by_stratum():
     table = conformal.coverage(
-        np.array([1, 1, 5, 5]),
+        {"own": np.array([1, 1, 5, 5]), "none": np.zeros(4)},
         np.array([1, 0, 5, np.inf]),
         np.array(["a", "a", "b", "b"]),
         np.arange(4),
         draws=50,
         seed=1,
     )
-    assert table["stratum"].to_list() == [conformal.ALL, "a", "b"]
-    assert table["coverage"].to_list() == [0.75, 0.5, 1.0]
+    assert table["bound"].to_list() == ["own"] * 3 + ["none"] * 3
+    assert table["stratum"].to_list() == [conformal.ALL, "a", "b"] * 2
+    assert table["coverage"].to_list() == [0.75, 0.5, 1.0, 1.0, 1.0, 1.0]

@@ -1,5 +1,7 @@
 """The index is right where there is one, and refused where the window holds none."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ from scipy import stats
 
 from rollstate import intervals, tails
 from rollstate.errors import InputError
+from rollstate.risk_table import ClusteredRiskTable
 from rollstate.tails import alternatives, assessment
 from rollstate.tails.alternatives import Alternative
+from rollstate.tails.estimators import TailSums
 from rollstate.traces import datasets, zksp
 
 XI = 1 / 0.7
@@ -316,3 +320,17 @@ def test_the_threshold_is_the_same_from_some_of_the_times(monkeypatch):
     chosen = tails.choose_threshold(z, d, e)
     monkeypatch.setattr(assessment, "COMPARED", 1_500)
     assert tails.choose_threshold(z, d, e) == pytest.approx(chosen, rel=0.3)
+
+
+def test_sums_of_a_sample_are_gone_with_it():
+    """Nothing that searched for an index keeps them: forty samples of a long window would not fit."""
+    duration = np.arange(1.0, 200.0)
+    sums = TailSums.of(ClusteredRiskTable.of(duration, duration % 2 == 0).whole)
+    kept = weakref.ref(sums)
+    gc.disable()
+    try:
+        assert sums.index(10.0) > 0
+        del sums
+        assert kept() is None
+    finally:
+        gc.enable()

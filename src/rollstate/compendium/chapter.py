@@ -21,7 +21,7 @@ from rollstate.errors import InputError
 
 
 class Stamp(Protocol):
-    """What results are computed from: a trace's `Capability`, or a `provenance.Model`."""
+    """What results are computed from: a trace's `Capability`, or a `stamps.Model`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stamp as plain JSON types."""

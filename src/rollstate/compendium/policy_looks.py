@@ -14,10 +14,6 @@ from rollstate.compendium.style import COLOURS, QUIET
 from rollstate.horizons import names as horizons
 from rollstate.tiering import names as tiering
 
-FIXED = "fixed window"
-"""One window for all slots, of whatever length."""
-PUBLISHED = "published policy"
-"""The published rule with its authors' search, which knows when each interval ends."""
 DARK = "#555555"
 _BLUE, _ORANGE, _GREEN, _PINK, _PURPLE, _OLIVE, _BLACK, _TAN = COLOURS
 
@@ -34,7 +30,7 @@ LOOKS: dict[str, Look] = {
     # When to demote. Simple rules are grey, black or purple; the proposed policy is blue.
     tiering.NEVER: Look(DARK, "v"),
     tiering.ALWAYS: Look(QUIET, "^"),
-    FIXED: Look(_BLACK, "s"),
+    tiering.FIXED: Look(_BLACK, "s"),
     tiering.TUNED: Look(_BLACK, "o"),
     tiering.SKI: Look(_PURPLE, "s"),
     tiering.RANDOM: Look(_PURPLE, "D"),
@@ -44,7 +40,7 @@ LOOKS: dict[str, Look] = {
     horizons.CLASSES: Look(_ORANGE, "P"),
     horizons.RETUNED: Look(_BLUE, "^"),
     horizons.SLOTS: Look(_OLIVE, "X"),
-    PUBLISHED: Look(_ORANGE, "X"),
+    tiering.PUBLISHED: Look(_ORANGE, "X"),
     tiering.THRESHOLD: Look(_PINK, "X"),
     tiering.EXPECTED_CURVE: Look(_GREEN, "o"),
     tiering.EXPECTED_COX: Look(_BLUE, "o"),

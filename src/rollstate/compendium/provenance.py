@@ -12,7 +12,6 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,21 +34,6 @@ DATA_READERS = {
     "traces/live/contracts": "rollstate.traces.live.workload",
 }
 """Folders of package data, and the module through which alone each is read: they count for those that import it."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """Stamp of results that come from no trace: a model, a simulation, or measurements named in words."""
-
-    description: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the stamp as plain JSON types."""
-        return {"source": "model", **asdict(self)}
-
-    def describe(self) -> str:
-        """Say in one line where the results come from."""
-        return self.description
 
 
 @functools.cache

@@ -271,9 +271,7 @@ def fit_parametric(of: Known, blocks: int, family: parametric.Family) -> Curves:
     are left: spells alike are counted, and a simplex search takes no time, where lifelines takes seconds for a class.
     """
     times = np.arange(blocks + 1)[1:]
-
-    def log_survival(z: np.ndarray) -> np.ndarray:
-        return parametric.FAMILIES[family](z)[0]
+    log_survival = parametric.FAMILIES[family].log_survival
 
     def curve(here: np.ndarray) -> np.ndarray:
         # Entry, last gap time known to be survived, end: each combination once.

@@ -64,9 +64,12 @@ def stream(trace: Trace, border: int | None = None) -> Stream:
         )
     seen = visits(trace, stamp.window_stop)
     order = np.argsort(seen.block, kind="stable")
-    contract = np.unique(seen.slots["contract_id"].to_numpy(), return_inverse=True)[1].astype(np.int32)
+    # Contracts without a visit count too: all are resampled.
+    slots = trace.slots.select("slot_id", "contract_id").sort("slot_id")
+    row = np.searchsorted(slots["slot_id"].to_numpy(), seen.slots["slot_id"].to_numpy())
+    contract = np.unique(slots["contract_id"].to_numpy(), return_inverse=True)[1].astype(np.int32)
     return Stream(
-        seen.index[order].astype(np.int32),
+        row[seen.index[order]].astype(np.int32),
         seen.block[order],
         seen.is_access[order],
         contract,

@@ -123,7 +123,9 @@ def load(ref: str | Path, *, block_s: float | None = None, scheduler: str | None
     return dataclasses.replace(made, trace_sha256=datasets.fingerprint(name))
 
 
-def load_window(ref: str, start: int | None = None, stop: int | None = None) -> Trace | Profile:
+def load_window(
+    ref: str, start: int | None = None, stop: int | None = None, *, keys: bool = True
+) -> Trace | Profile:
     """Return a window of a trace, or a profile as it is.
 
     Parameters
@@ -132,6 +134,8 @@ def load_window(ref: str, start: int | None = None, stop: int | None = None) -> 
         A profile's file, or what `rollstate.traces.datasets.load_trace` reads.
     start, stop : int, optional
         First block, and the one after the last; the trace's own if not given.
+    keys : bool
+        Whether slots keep their keys; `Trace.without_keys` says who needs none.
 
     Raises
     ------
@@ -143,7 +147,8 @@ def load_window(ref: str, start: int | None = None, stop: int | None = None) -> 
         if start is not None or stop is not None:
             raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
         return load_file(path)
-    return summary.restrict(datasets.load_trace(ref), start, stop)
+    trace = summary.restrict(datasets.load_trace(ref), start, stop)
+    return trace if keys else trace.without_keys()
 
 
 @functools.cache

@@ -103,9 +103,10 @@ def refit_isotonic(p: np.ndarray, y: np.ndarray, resampled: Resampling) -> Itera
     for drawn in resampled.counts:
         often = drawn.astype(float)
         total = rows @ often
-        kept = total > 0
-        mean = (ones @ often)[kept] / total[kept]
-        yield Isotonic(x[kept], optimize.isotonic_regression(mean, weights=total[kept]).x)
+        drawn_at = np.flatnonzero(total)
+        weight = total[drawn_at]
+        mean = (ones @ often)[drawn_at] / weight
+        yield Isotonic(x[drawn_at], optimize.isotonic_regression(mean, weights=weight).x)
 
 
 def fit_logistic(p: np.ndarray, y: np.ndarray) -> Logistic:
@@ -164,7 +165,7 @@ LINE_STEPS = 100
 """Newton steps of a logistic line at most."""
 
 
-@one_thread("statsmodels.api")
+@one_thread("statsmodels.discrete.discrete_model")
 def logistic_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Return intercept and slope of the logistic regression of answers on one covariate, by statsmodels.
 
@@ -182,7 +183,7 @@ def logistic_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         If no maximum of the likelihood exists: a value of `x` separates the answers (Albert and Anderson 1984,
         https://doi.org/10.1093/biomet/71.1.1), or the answers are all alike.
     """
-    import statsmodels.api as sm
+    from statsmodels.discrete.discrete_model import Logit
 
     x, y = np.asarray(x, float), np.asarray(y, float)
     ones, zeros = x[y > 0], x[y < 1]
@@ -197,7 +198,7 @@ def logistic_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         design = np.array([1.0, x[0]])
         intercept, slope = special.logit(y.mean()) * design / (design @ design)
         return float(intercept), float(slope)
-    model = sm.Logit(y, np.column_stack([np.ones(len(x)), x]))
+    model = Logit(y, np.column_stack([np.ones(len(x)), x]))
     fit = model.fit(disp=0, maxiter=LINE_STEPS, tol=1e-12, warn_convergence=False)
     if not fit.mle_retvals["converged"]:
         raise InputError(

@@ -22,7 +22,7 @@ and what it is worth is the coverage on later blocks, which `coverage` reports b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
@@ -150,14 +150,22 @@ def risk_controlled(p: np.ndarray, accessed: np.ndarray, alpha: float) -> float:
 
 
 def coverage(
-    bound: np.ndarray, wait: np.ndarray, stratum: np.ndarray, cluster: np.ndarray, *, draws: int, seed: int
+    bounds: Mapping[str, np.ndarray],
+    wait: np.ndarray,
+    stratum: np.ndarray,
+    cluster: np.ndarray,
+    *,
+    draws: int,
+    seed: int,
 ) -> pl.DataFrame:
     """Report how often waits are at least their bounds, overall and by stratum, with intervals over clusters.
 
     Parameters
     ----------
-    bound, wait : array, shape (n,)
-        Bounds, and waits (infinite where no access followed).
+    bounds : mapping of str to array, shape (n,)
+        Bounds by the way they were set; all ways see the same samples.
+    wait : array, shape (n,)
+        Waits, infinite where no access followed.
     stratum, cluster : array, shape (n,)
         Labels of the rows' strata and clusters.
     draws, seed : int
@@ -166,18 +174,21 @@ def coverage(
     Returns
     -------
     polars.DataFrame
-        ``stratum`` (`ALL` first), ``rows``, ``coverage``, ``low``, ``high`` (null for a single cluster).
+        ``stratum`` (`ALL` first), ``rows``, ``coverage``, ``low``, ``high`` (null for a single cluster), ``bound``.
     """
-    held = np.asarray(wait) >= np.asarray(bound)
-    stratum, cluster = np.asarray(stratum), np.asarray(cluster)
-    parts = {ALL: np.ones(len(held), bool), **{str(name): stratum == name for name in np.unique(stratum)}}
+    wait, stratum, cluster = np.asarray(wait), np.asarray(stratum), np.asarray(cluster)
+    parts = {ALL: np.ones(len(wait), bool), **{str(name): stratum == name for name in np.unique(stratum)}}
+    found = {}
+    for name, rows in parts.items():
+        held = {way: wait[rows] >= np.asarray(bound)[rows] for way, bound in bounds.items()}
+        found[name] = resampling(cluster[rows], draws, seed).means_of(held)
     table = [
-        (name, int(rows.sum()), *resampling(cluster[rows], draws, seed).mean(held[rows]))
-        for name, rows in parts.items()
+        (name, int(rows.sum()), *found[name][way], way) for way in bounds for name, rows in parts.items()
     ]
     schema = {
         "stratum": pl.String,
         "rows": pl.Int64,
         **dict.fromkeys(("coverage", "low", "high"), pl.Float64),
+        "bound": pl.String,
     }
     return pl.DataFrame(table, schema=schema, orient="row")

@@ -90,15 +90,18 @@ def fit(events: np.ndarray, exposure: np.ndarray, count: np.ndarray | None = Non
         raise InputError("frailty: no slot was accessed; there is no rate to shrink towards")
     count = np.ones(len(events)) if count is None else np.asarray(count, float)
     mean = (events @ count) / (exposure @ count)
+    # Numbers of accesses are few: a logarithm of the gamma function for each of them serves all slots.
+    numbers, number = np.unique(events, return_inverse=True)
+    log_factorial = special.gammaln(numbers + 1)[number]
 
     def poisson(rate: float) -> float:
-        terms = special.xlogy(events, rate * exposure) - rate * exposure - special.gammaln(events + 1)
+        terms = special.xlogy(events, rate * exposure) - rate * exposure - log_factorial
         return float((terms * count).sum())
 
     def negative(theta: np.ndarray) -> float:
         rate, k = np.exp(theta)
         mu = rate * exposure
-        terms = special.gammaln(events + k) - special.gammaln(k) - special.gammaln(events + 1)
+        terms = special.gammaln(numbers + k)[number] - special.gammaln(k) - log_factorial
         terms += special.xlogy(events, mu) - events * np.log(k + mu) - k * np.log1p(mu / k)
         return -float((terms * count).sum())
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -37,26 +37,21 @@ from rollstate.threads import one_thread
 Family = Literal["weibull", "lognormal", "loglogistic"]
 
 
-def _weibull(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    slope = -np.exp(np.minimum(z, 700))
-    return slope, slope
+class Standard(NamedTuple):
+    """A standard distribution: log survival at z, and the derivative of it from z and from its value there."""
+
+    log_survival: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def _lognormal(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    value = special.log_ndtr(-z)
-    return value, -np.exp(-(z**2) / 2 - np.log(2 * np.pi) / 2 - value)
-
-
-def _loglogistic(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return special.log_expit(-z), -special.expit(z)
-
-
-FAMILIES: dict[str, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]] = {
-    "weibull": _weibull,
-    "lognormal": _lognormal,
-    "loglogistic": _loglogistic,
+FAMILIES = {
+    "weibull": Standard(lambda z: -np.exp(np.minimum(z, 700)), lambda z, value: value),
+    "lognormal": Standard(
+        lambda z: special.log_ndtr(-z),
+        lambda z, value: -np.exp(-(z**2) / 2 - np.log(2 * np.pi) / 2 - value),
+    ),
+    "loglogistic": Standard(lambda z: special.log_expit(-z), lambda z, value: -special.expit(z)),
 }
-"""Logarithm of the standard survival function by family, and its derivative."""
 SOON = 1e-100
 """Blocks that stand for the instant of an access, whose logarithm is not finite."""
 OPTIMISER = {"maxiter": 2_000, "maxfun": 20_000, "ftol": 1e-13, "gtol": 1e-8, "maxcor": 40}
@@ -126,22 +121,36 @@ class ParametricModel:
 
         def hazard(times: np.ndarray) -> np.ndarray:
             z = (np.log(np.maximum(times, SOON)) - location) / scale
-            return -_log_survival(self.family, z, logit)[0]
+            return -_log_survival(self.family, z, logit).value
 
         return hazard
 
 
-def _log_survival(
-    family: str, z: np.ndarray, logit: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return log survival at standardised log times, and its derivatives by z and by the logit of the cured share."""
-    waiting, slope = FAMILIES[family](z)
+class _LogSurvival(NamedTuple):
+    """Log survival at standardised log times, that of the uncured alone, and the log share that waits uncured."""
+
+    value: np.ndarray
+    of_uncured: np.ndarray
+    waiting: np.ndarray
+
+
+def _log_survival(family: str, z: np.ndarray, logit: np.ndarray | None) -> _LogSurvival:
+    of_uncured = FAMILIES[family].log_survival(z)
     if logit is None:
-        return waiting, slope, None
-    waiting = special.log_expit(-logit) + waiting
-    value = np.logaddexp(special.log_expit(logit), waiting)
-    uncured = np.exp(waiting - value)
-    return value, uncured * slope, 1 - uncured - special.expit(logit)
+        return _LogSurvival(of_uncured, of_uncured, of_uncured)
+    waiting = special.log_expit(-logit) + of_uncured
+    return _LogSurvival(np.logaddexp(special.log_expit(logit), waiting), of_uncured, waiting)
+
+
+def _slopes(
+    family: str, z: np.ndarray, logit: np.ndarray | None, at: _LogSurvival
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the derivatives of log survival by z and by the logit of the cured share."""
+    slope = FAMILIES[family].slope(z, at.of_uncured)
+    if logit is None:
+        return slope, None
+    uncured = np.exp(at.waiting - at.value)
+    return uncured * slope, 1 - uncured - special.expit(logit)
 
 
 @one_thread()
@@ -262,7 +271,8 @@ class Cells:
         location, log_scale, cure = theta[:width], theta[width], theta[width + 1 :]
         z = (self.log_time - (self.design @ location)[rows]) / np.exp(log_scale)
         logit = (self.design @ cure)[rows] if len(cure) else None
-        value, by_z, by_logit = _log_survival(family, z, logit)
+        found = _log_survival(family, z, logit)
+        value, (by_z, by_logit) = found.value, _slopes(family, z, logit, found)
         ends = m + len(self.event)
         # Of two survival probabilities that rounding makes equal the difference is not zero but unknown.
         fall = np.minimum(value[m:ends] - value[self.event], -1e-300)

@@ -217,7 +217,7 @@ def scaled_schoenfeld(model: CoxModel, spells: Spells) -> pl.DataFrame:
     )
 
 
-@one_thread("statsmodels.api")
+@one_thread("statsmodels.regression.linear_model")
 def effect_over_time(
     model: CoxModel,
     spells: Spells,
@@ -250,7 +250,7 @@ def effect_over_time(
     polars.DataFrame
         ``covariate``, ``time``, ``effect`` (log hazard ratio), ``low``, ``high``, ``constant`` (the Cox coefficient).
     """
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
 
     residuals = scaled_schoenfeld(model, spells)
     time = np.log(residuals["time"].to_numpy())
@@ -259,7 +259,7 @@ def effect_over_time(
     robust = {"groups": np.unique(group, return_inverse=True)[1], "use_correction": False}
     grid, frames = basis(np.log(np.asarray(at, float))), []
     for name, constant in zip(model.names, model.coefficients, strict=True):
-        fit = sm.OLS(residuals[name].to_numpy(), basis(time)).fit(cov_type="cluster", cov_kwds=robust)
+        fit = OLS(residuals[name].to_numpy(), basis(time)).fit(cov_type="cluster", cov_kwds=robust)
         effect = fit.get_prediction(grid).summary_frame(alpha=1 - level)
         frames.append(
             pl.DataFrame(

@@ -214,38 +214,40 @@ class TailSums:
         if not threshold > 0:
             raise InputError(f"threshold {threshold:g} must be positive")
         first = int(np.searchsorted(self.time, threshold, "right"))
-        log_u = np.log(threshold)
         if not self.levels[0, first] > 0:
             raise InputError(
                 f"no event lies beyond the threshold {threshold:g}; lower it, or widen the window"
             )
         if self.broken > first:
             raise InputError("gap times must be whole blocks; use hill for continuous ones")
-        beyond = self.logs[:, first] - log_u * self.levels[:, first]
+        beyond = self.logs[:, first] - np.log(threshold) * self.levels[:, first]
         fixed = beyond[2] - beyond[1]
-
-        def score(alpha: float) -> float:
-            # A gap of one block has no step.
-            near = int(np.searchsorted(self.time, max(1.0, 1 + alpha / NEAR), "right"))
-            split = max(first, near)
-            short = _scores(self.time[first:split], threshold)(alpha)[0]
-            rest = (SERIES * alpha**DEGREE) @ self.steps[:, split]
-            rest -= self.before[split] - log_u * self.levels[0, split]
-            return float(self.events[first:split] @ short + rest + fixed)
-
+        # Handed over as arguments: the optimiser keeps the function until garbage is collected, and what it holds.
+        of = (self, first, threshold, fixed)
         # The continuous estimate is near, and the score falls: widen a bracket about it.
         start = self.levels[0, first] / (beyond[0] - fixed)
         low, high = max(1e-4, start / 2), min(1e3, start * 2)
-        while score(low) < 0 and low > 1e-4:
+        while _score(low, *of) < 0 and low > 1e-4:
             low = max(1e-4, low / 4)
-        while score(high) > 0 and high < 1e3:
+        while _score(high, *of) > 0 and high < 1e3:
             high = min(1e3, high * 4)
         try:
-            return float(optimize.brentq(score, low, high, xtol=1e-12, rtol=1e-12))
+            return float(optimize.brentq(_score, low, high, args=of, xtol=1e-12, rtol=1e-12))
         except ValueError as error:
             raise InputError(
                 f"threshold {threshold:g}: the likelihood has no maximum (the gaps beyond it are all alike)"
             ) from error
+
+
+def _score(alpha: float, sums: TailSums, first: int, threshold: float, fixed: float) -> float:
+    """Return the score at an index: `first` is the first time beyond the threshold, `fixed` what no index changes."""
+    # A gap of one block has no step.
+    near = int(np.searchsorted(sums.time, max(1.0, 1 + alpha / NEAR), "right"))
+    split = max(first, near)
+    short = _scores(sums.time[first:split], threshold)(alpha)[0]
+    rest = (SERIES * alpha**DEGREE) @ sums.steps[:, split]
+    rest -= sums.before[split] - np.log(threshold) * sums.levels[0, split]
+    return float(sums.events[first:split] @ short + rest + fixed)
 
 
 def _from_each_on(values: np.ndarray) -> np.ndarray:

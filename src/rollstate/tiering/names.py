@@ -1,5 +1,9 @@
 """Names of the policies that `rollstate.tiering.policies` makes, for who shows them and needs nothing else of them."""
 
+FIXED = "fixed window"
+"""One window for all slots, of whatever length."""
+PUBLISHED = "published policy"
+"""The published rule with its authors' search, which knows when each interval ends."""
 NEVER, ALWAYS, TUNED, SKI = "never demote", "always demote", "tuned window", "ski rental"
 SIMPLE = (TUNED, NEVER, ALWAYS, SKI)
 """The simple rules. The cheapest of them at a penalty is what every other policy is compared with there."""

@@ -77,7 +77,7 @@ def tuned_by_activity(trial: Trial, costs: Costs) -> Window:
 
 def threshold(trial: Trial, costs: Costs) -> Window:
     """Demote when an access within the horizon is less likely than the published threshold."""
-    return windows.cutoff(trial.cox, trial.grid, costs, trial.tau)[trial.row]
+    return windows.unlikely(trial.within_tau, trial.grid, costs, trial.tau)[trial.row]
 
 
 def expected_curve(trial: Trial, costs: Costs) -> Window:

@@ -109,6 +109,11 @@ class Trial:
         return {int(number): windows.profile(part) for number, part in classes if len(part) >= FEWEST}
 
     @functools.cached_property
+    def within_tau(self) -> np.ndarray:
+        """Probability of an access within `tau` by the Cox model at each idle time, shape (k, g), for all penalties."""
+        return windows.access_within(self.cox, self.grid, self.tau)
+
+    @functools.cached_property
     def activity(self) -> np.ndarray:
         """Class of activity of each spell behind the border, as its place in `ACTIVITY`, shape (n,)."""
         return _activity(self.future)

@@ -19,6 +19,7 @@ All are online: a window is set at an access, from what is known then, and runs 
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -68,6 +69,26 @@ class Profile:
     end_sums: np.ndarray
     begin_sums: np.ndarray
 
+    def held(self, windows: np.ndarray) -> np.ndarray:
+        """Return the slot-blocks in RAM under each of many windows, shape (m,)."""
+        return _clipped_sum(self.ends, self.end_sums, windows) - _clipped_sum(
+            self.begins, self.begin_sums, windows
+        )
+
+    def missed(self, windows: np.ndarray) -> np.ndarray:
+        """Return the accesses that come after each of many windows, shape (m,)."""
+        return len(self.accessed) - np.searchsorted(self.accessed, windows, "right")
+
+    @functools.cached_property
+    def of_candidates(self) -> tuple[np.ndarray, np.ndarray]:
+        """What `held` and `missed` say of the candidates: no penalty changes it."""
+        return self.held(self.candidates), self.missed(self.candidates)
+
+    def costs(self, held: np.ndarray, missed: np.ndarray, costs: Costs) -> np.ndarray:
+        """Return the total two-tier cost of slot-blocks in RAM and misses, shape (m,)."""
+        exposure = self.end_sums[-1] - self.begin_sums[-1]
+        return costs.ram * held + costs.cold * (exposure - held) + costs.penalty * missed
+
 
 def profile(seen: Gaps) -> Profile:
     """Sort spells for `window_costs`; a sweep over penalties needs it once."""
@@ -81,11 +102,7 @@ def window_costs(seen: Gaps | Profile, windows: np.ndarray, costs: Costs) -> np.
     """Return the total two-tier cost of each of many windows at once, shape (m,); moves are not counted."""
     known = seen if isinstance(seen, Profile) else profile(seen)
     windows = np.asarray(windows, float)
-    held = _clipped_sum(known.ends, known.end_sums, windows)
-    held -= _clipped_sum(known.begins, known.begin_sums, windows)
-    missed = len(known.accessed) - np.searchsorted(known.accessed, windows, "right")
-    exposure = known.end_sums[-1] - known.begin_sums[-1]
-    return costs.ram * held + costs.cold * (exposure - held) + costs.penalty * missed
+    return known.costs(known.held(windows), known.missed(windows), costs)
 
 
 def _clipped_sum(values: np.ndarray, sums: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -113,7 +130,7 @@ def tuned(seen: Gaps | Profile, costs: Costs, *, open_end: bool = False) -> tupl
     """
     known = seen if isinstance(seen, Profile) else profile(seen)
     candidates = known.candidates
-    cost = window_costs(known, candidates, costs)
+    cost = known.costs(*known.of_candidates, costs)
     best = int(np.flatnonzero(cost <= cost.min() * (1 + 1e-12))[-1])
     if open_end and cost[-1] - cost[best] <= costs.penalty:
         best = -1
@@ -208,8 +225,13 @@ def cutoff(survival: np.ndarray, grid: np.ndarray, costs: Costs, tau: float) -> 
     tau : float
         Horizon in blocks.
     """
-    limit = min(1.0, (costs.ram - costs.cold) * check_horizon(tau) / costs.penalty) if costs.penalty else 1.0
-    return _first(access_within(survival, grid, tau) < limit, grid)
+    return unlikely(access_within(survival, grid, check_horizon(tau)), grid, costs, tau)
+
+
+def unlikely(within: np.ndarray, grid: np.ndarray, costs: Costs, tau: float) -> np.ndarray:
+    """Return `cutoff` from the probabilities that `access_within` gives, which are the same at all penalties."""
+    limit = min(1.0, (costs.ram - costs.cold) * tau / costs.penalty) if costs.penalty else 1.0
+    return _first(within < limit, grid)
 
 
 def literal_three(

@@ -29,8 +29,8 @@ from scipy import stats
 
 from rollstate.compiled import compiled
 from rollstate.errors import InputError
-from rollstate.traces.schema import Trace
-from rollstate.traces.visits import events
+from rollstate.traces.schema import Capability, Trace
+from rollstate.traces.visits import events, run_starts
 
 FIRST_SHUFFLES = 100
 """Shuffles of every series; only those that few of them reach are shuffled further."""
@@ -43,7 +43,7 @@ FEW = 8
 """Shuffles that reach the observed value, above which a series is told from noise no more."""
 
 
-def co_access(trace: Trace, *, min_active: int = 2) -> pl.DataFrame:
+def co_access(trace: Trace, *, min_active: int = 2, rows: pl.DataFrame | None = None) -> pl.DataFrame:
     """Compare, by contract, how often two slots share a block with what independence given its calls expects.
 
     Parameters
@@ -52,6 +52,8 @@ def co_access(trace: Trace, *, min_active: int = 2) -> pl.DataFrame:
         The trace.
     min_active : int
         Fewest blocks in which a contract must be active; a single one says nothing.
+    rows : polars.DataFrame, optional
+        The trace's `rollstate.traces.visits.events`, where they are known.
 
     Returns
     -------
@@ -61,20 +63,21 @@ def co_access(trace: Trace, *, min_active: int = 2) -> pl.DataFrame:
     """
     if min_active < 2:
         raise InputError(f"min_active={min_active} must be at least 2: one active block says nothing")
-    touched = events(trace)
-    together = pl.col("n").cast(pl.Int64)
+    touched = events(trace) if rows is None else rows
+    together = pl.col("n")
     contracts = (
-        touched.group_by("contract_id", "block_number")
-        .len("n")
+        _calls(touched, trace.capability)
         .group_by("contract_id")
         .agg(active=pl.len().cast(pl.Int64), observed=(together * (together - 1)).sum() // 2)
         .filter(pl.col("active") >= min_active)
         .sort("contract_id")
     )
+    # Events are in the order of slots, each of which has one contract.
+    of_slot = np.flatnonzero(run_starts(touched["slot_id"].to_numpy()))
     slots = (
-        touched.join(contracts.select("contract_id", "active"), on="contract_id")
-        .group_by("contract_id", "slot_id", "active")
-        .len("n")
+        touched.select("contract_id", "slot_id")[of_slot]
+        .with_columns(n=np.diff(of_slot, append=touched.height))
+        .join(contracts.select("contract_id", "active"), on="contract_id")
         .sort("contract_id", "slot_id")
     )
     code = np.searchsorted(contracts["contract_id"].to_numpy(), slots["contract_id"].to_numpy())
@@ -93,6 +96,15 @@ def co_access(trace: Trace, *, min_active: int = 2) -> pl.DataFrame:
         "expected",
         lift=pl.col("observed") / pl.col("expected"),
     )
+
+
+def _calls(touched: pl.DataFrame, stamp: Capability) -> pl.DataFrame:
+    """Return ``contract_id`` and ``n``, the slots touched, of each contract and block, by one sort of a column."""
+    block = touched["block_number"].to_numpy() - stamp.window_start
+    call = np.sort(touched["contract_id"].to_numpy().astype(np.int64) * stamp.n_blocks + block)
+    at = np.flatnonzero(run_starts(call))
+    contract = (call[at] // stamp.n_blocks).astype(np.uint32)
+    return pl.DataFrame({"contract_id": contract, "n": np.diff(at, append=call.size)})
 
 
 def _seen(code: np.ndarray, share: np.ndarray, contracts: int) -> np.ndarray:
@@ -116,10 +128,13 @@ def _seen(code: np.ndarray, share: np.ndarray, contracts: int) -> np.ndarray:
     return (low + high) / 2
 
 
-def activity(trace: Trace, min_visits: int = 30, width: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def activity(
+    trace: Trace, min_visits: int = 30, width: int = 1, *, rows: pl.DataFrame | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the contracts with at least `min_visits` visits, and their visits in each run of `width` blocks.
 
-    Blocks at the end that do not fill a run are left out.
+    Blocks at the end that do not fill a run are left out. `rows` are the trace's `rollstate.traces.visits.events`,
+    where they are known.
 
     Returns
     -------
@@ -129,7 +144,7 @@ def activity(trace: Trace, min_visits: int = 30, width: int = 1) -> tuple[np.nda
     runs = trace.capability.n_blocks // width
     run = ((pl.col("block_number").cast(pl.Int64) - trace.capability.window_start) // width).alias("run")
     visits = (
-        events(trace)
+        (events(trace) if rows is None else rows)
         .select("contract_id", run)
         .filter(pl.col("run") < runs)
         .group_by("contract_id", "run")

@@ -267,3 +267,11 @@ class Trace:
     blocks: pl.DataFrame
     capability: Capability
     accounts: pl.DataFrame = dataclasses.field(default_factory=ACCOUNTS_SCHEMA.to_frame)
+
+    def without_keys(self) -> Trace:
+        """Return the trace with slots that have numbers and no keys.
+
+        ``address`` and ``slot`` are most of a slot's memory. What counts touches does not look at them; files, narrower
+        windows (`rollstate.traces.summary.restrict`) and kinds of contracts do.
+        """
+        return dataclasses.replace(self, slots=self.slots.drop("address", "slot"))

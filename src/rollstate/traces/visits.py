@@ -50,8 +50,8 @@ class Visits:
     Attributes
     ----------
     slots : polars.DataFrame
-        The trace's slots without their keys, sorted, with ``born``: creation, or the first access known if that is
-        earlier or alone.
+        Those slots of the trace of which an access or their creation is known, sorted, without their keys and with
+        ``born``: creation, or the first access known if that is earlier or alone.
     index : array of int64, shape (n,)
         Row in `slots` of each visit.
     block : array of int64, shape (n,)
@@ -107,8 +107,6 @@ def visits(trace: Trace, stop: int, history: pl.DataFrame | None = None) -> Visi
         not one, or if the trace is too wide for its accesses to be named by 63 bits.
     """
     stamp, accesses = trace.capability, trace.accesses
-    # Without the keys, which are most of a slot's bytes.
-    slots = trace.slots.drop("address", "slot").sort("slot_id")
     outside = accesses.filter(~pl.col("block_number").is_between(stamp.window_start, stamp.window_stop - 1))
     if outside.height:
         raise InputError(
@@ -117,11 +115,14 @@ def visits(trace: Trace, stop: int, history: pl.DataFrame | None = None) -> Visi
         )
     if stop < stamp.window_stop:
         accesses = accesses.filter(pl.col("block_number") < stop)
+    known_last = _last_accesses(history, trace.slots, stamp.window_start)
+    slots = _slots_with_a_past(trace.slots, accesses, known_last)
     index = _index(slots, accesses["slot_id"])
     blocks = accesses["block_number"].to_numpy()
     first = np.full(slots.height, NEVER)
     np.minimum.at(first, index, blocks)
-    last = _last_accesses(history, slots, stamp.window_start)
+    last = np.full(slots.height, NEVER)
+    last[_index(slots, known_last["slot_id"])] = known_last["last_access"].to_numpy()
     created = slots["created_block"].fill_null(NEVER).to_numpy()
     bare = (created >= stamp.window_start) & (created < np.minimum(first, stop)) & (last == NEVER)
     born = np.minimum(np.minimum(first, created), last)
@@ -314,11 +315,20 @@ def _index(slots: pl.DataFrame, wanted: pl.Series) -> np.ndarray:
     return index
 
 
-def _last_accesses(history: pl.DataFrame | None, slots: pl.DataFrame, seen_from: int) -> np.ndarray:
-    """Return the last access before the trace of each slot, NEVER if unknown."""
-    last = np.full(slots.height, NEVER)
+def _slots_with_a_past(slots: pl.DataFrame, accesses: pl.DataFrame, known_last: pl.DataFrame) -> pl.DataFrame:
+    """Return the slots of which an access or their creation is known, sorted; the others say nothing of any visit."""
+    accessed = pl.concat([accesses["slot_id"], known_last["slot_id"]]).unique()
+    return (
+        slots.select("slot_id", "contract_id", "created_block", "contract_type", "slot_type")
+        .filter(pl.col("created_block").is_not_null() | pl.col("slot_id").is_in(accessed.implode()))
+        .sort("slot_id")
+    )
+
+
+def _last_accesses(history: pl.DataFrame | None, slots: pl.DataFrame, seen_from: int) -> pl.DataFrame:
+    """Return ``slot_id`` and ``last_access``, before the trace, of the slots where it is known."""
     if history is None:
-        return last
+        return pl.DataFrame(schema={"slot_id": pl.UInt32, "last_access": pl.Int64})
     missing = {"slot_id", "last_access"} - set(history.columns)
     if missing:
         raise InputError(f"history: columns {sorted(missing)} are missing")
@@ -333,5 +343,4 @@ def _last_accesses(history: pl.DataFrame | None, slots: pl.DataFrame, seen_from:
             f"history: a last access in block {latest} does not lie before the trace, "
             f"which starts at {seen_from}"
         )
-    last[_index(slots, known["slot_id"])] = known["last_access"].to_numpy()
-    return last
+    return known

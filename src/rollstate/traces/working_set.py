@@ -14,6 +14,7 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
+from rollstate.traces.visits import events, run_starts
 
 SHARES_SCHEMA = pl.Schema(
     {"lag": pl.Int64, "share": pl.Float64, "low": pl.Float64, "high": pl.Float64, "blocks": pl.Int64}
@@ -31,7 +32,9 @@ def usable_lags(trace: Trace, lags: Sequence[int]) -> list[int]:
     return [lag for lag in lags if 1 <= lag <= longest]
 
 
-def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl.DataFrame:
+def reuse(
+    trace: Trace, lags: Sequence[int], *, writes_only: bool = False, rows: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Count, by block, the slots that were touched in the last blocks before it.
 
     Parameters
@@ -42,6 +45,8 @@ def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl
         How many blocks back, each at least 1 and below the length of the window.
     writes_only : bool
         Count written slots alone, and touches that write.
+    rows : polars.DataFrame, optional
+        The trace's `rollstate.traces.visits.events`, where they are known.
 
     Returns
     -------
@@ -63,13 +68,11 @@ def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl
             raise InputError(
                 f"lag {lag} must lie between 1 and {n_blocks - 1}, one less than the window's blocks"
             )
-    accesses = trace.accesses.filter("is_write") if writes_only else trace.accesses
-    # Slot and block in one number: one sort of a plain column orders the touches.
-    block = accesses["block_number"].to_numpy().astype(np.int64) - trace.capability.window_start
-    touched = np.unique(accesses["slot_id"].to_numpy().astype(np.int64) * n_blocks + block)
-    slot, block = np.divmod(touched, n_blocks)
-    again = np.r_[False, slot[1:] == slot[:-1]] if len(slot) else np.zeros(0, bool)
-    gap = np.where(again, np.diff(touched, prepend=0), n_blocks)
+    rows = events(trace) if rows is None else rows
+    touched = rows.filter("written") if writes_only else rows
+    block = touched["block_number"].to_numpy() - trace.capability.window_start
+    first = run_starts(touched["slot_id"].to_numpy())
+    gap = np.where(first, n_blocks, np.diff(block, prepend=0))
     slots = np.bincount(block, minlength=n_blocks)
     observed = np.append(0, np.cumsum(trace.blocks["observed"].to_numpy()))
     parts = []
@@ -82,8 +85,8 @@ def reuse(trace: Trace, lags: Sequence[int], *, writes_only: bool = False) -> pl
         inside = np.flatnonzero((slots[lag:] > 0) & whole) + lag
         counts = {
             "block_number": inside + trace.capability.window_start,
-            "slots": slots[inside],
-            "seen": seen[inside],
+            "slots": slots[inside].astype(np.uint32),
+            "seen": seen[inside].astype(np.uint32),
         }
         parts.append(pl.DataFrame(counts).select(pl.lit(lag, pl.Int64).alias("lag"), pl.all()))
     return pl.concat(parts)
@@ -106,7 +109,8 @@ def reuse_share(
     """
     rng = np.random.default_rng(seed)
     rows = []
-    for (lag,), part in counts.group_by("lag", maintain_order=True):
+    for lag in counts["lag"].unique(maintain_order=True):
+        part = counts.filter(pl.col("lag") == lag)
         slots, seen = part["slots"].to_numpy(), part["seen"].to_numpy()
         n = len(slots)
         length = min(block_length or max(5, round(n ** (1 / 3))), n)

@@ -10,7 +10,7 @@ import polars as pl
 
 from rollstate.caching import curves, sampling, streams
 from rollstate.chapters.caching.parameters import Caching
-from rollstate.compendium.provenance import Model
+from rollstate.compendium.stamps import Model
 from rollstate.traces import datasets
 from rollstate.traces.schema import Trace
 

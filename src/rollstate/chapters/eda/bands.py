@@ -43,10 +43,17 @@ class Spells:
 
     @property
     def rows(self) -> dict[str, np.ndarray]:
-        """The arguments of lifelines' fitters."""
-        return {
-            "durations": self.duration, "event_observed": self.event, "entry": self.entry, "weights": self.count,
-        }  # fmt: skip
+        """The arguments of lifelines' fitters: spells alike in all but their contract are one row."""
+        rows = pl.DataFrame(
+            {
+                "durations": self.duration,
+                "event_observed": self.event,
+                "entry": self.entry,
+                "weights": self.count,
+            }
+        )
+        alike = rows.group_by("durations", "event_observed", "entry", maintain_order=True)
+        return {column.name: column.to_numpy() for column in alike.agg(pl.col("weights").sum())}
 
 
 def ends(

@@ -22,8 +22,9 @@ from rollstate.profile import Profile, load_window
 from rollstate.profile import counts as profile_counts
 from rollstate.profile.rows import whole_spells
 from rollstate.risk_table import RiskTable
-from rollstate.traces import dependence, summary, working_set
+from rollstate.traces import dependence, working_set
 from rollstate.traces.schema import Capability, Trace
+from rollstate.traces.visits import events, run_starts
 
 ALL, COMPLETED = "all spells", "completed gaps alone"
 MERGED = "merged"
@@ -129,6 +130,13 @@ class Window:
         """All spells."""
         return Spells.of(self.spells)
 
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """`rollstate.traces.visits.events` of a trace."""
+        if isinstance(self.data, Profile):
+            raise InputError(COUNTS_ALONE.format(what="which slots a block touches"))
+        return events(self.data)
+
 
 def _of_groups(spells: pl.DataFrame) -> pl.DataFrame:
     """Return the spells of a profile in the columns of `Window`."""
@@ -145,7 +153,7 @@ def _of_groups(spells: pl.DataFrame) -> pl.DataFrame:
 
 def window(p: Eda) -> Window:
     """Return the window, or the profile, that the parameters name."""
-    seen = load_window(p.trace, p.window_start, p.window_stop)
+    seen = load_window(p.trace, p.window_start, p.window_stop, keys=False)
     return Window.of_profile(seen) if isinstance(seen, Profile) else Window.of(seen, p.strata)
 
 
@@ -154,8 +162,9 @@ def frequency(seen: Window, p: Eda) -> Answer:
     if isinstance(seen.data, Profile):
         visits, contract = profile_counts.touches(seen.data)
     else:
-        touched = summary.visits(seen.data).filter(pl.col("visits") > 0)
-        visits, contract = touched["visits"].to_numpy(), touched["contract_id"].to_numpy()
+        of_slot = np.flatnonzero(run_starts(seen.events["slot_id"].to_numpy()))
+        visits = np.diff(of_slot, append=seen.events.height)
+        contract = seen.events["contract_id"].to_numpy()[of_slot]
     levels = np.unique(np.append(np.geomspace(1, visits.max(), 30).astype(int), 2))
     # Slots of each contract by their highest level, then at each level or a higher one.
     _, code = np.unique(contract, return_inverse=True)
@@ -389,7 +398,9 @@ def reuse(seen: Window, p: Eda) -> Answer:
     shares = pl.concat(
         [
             working_set.reuse_share(
-                working_set.reuse(seen.data, lags, writes_only=only), seed=p.seed, draws=p.draws
+                working_set.reuse(seen.data, lags, writes_only=only, rows=seen.events),
+                seed=p.seed,
+                draws=p.draws,
             ).with_columns(touches=pl.lit(name))
             for name, only in (("all touches", False), ("writes alone", True))
         ]
@@ -420,7 +431,7 @@ def co_access(seen: Window, p: Eda) -> Answer:
     if isinstance(seen.data, Profile):
         names = ("co_access_contracts", "co_access_lift", "co_access_upper")
         return Answer(missing=names, why=COUNTS_ALONE.format(what="which slots are touched together"))
-    pairs = dependence.co_access(seen.data, min_active=p.min_active)
+    pairs = dependence.co_access(seen.data, min_active=p.min_active, rows=seen.events)
     numbers: dict[str, Any] = {"co_access_contracts": pairs.height}
     if pairs.height < 2:
         return Answer(
@@ -468,7 +479,7 @@ def autocorrelation(seen: Window, p: Eda) -> Answer:
         why = "Blocks that were not observed would count as blocks without a visit, which makes a rhythm of its own."
         return Answer(missing=names, why=why)
     width = -(-seen.capability.n_blocks // 1_000)
-    _, series = dependence.activity(seen.data, p.min_visits, width)
+    _, series = dependence.activity(seen.data, p.min_visits, width, rows=seen.events)
     max_lag = min(p.max_lag, series.shape[1] // 3)
     numbers: dict[str, Any] = {"periodic_contracts": len(series)}
     if not len(series) or max_lag < 1:

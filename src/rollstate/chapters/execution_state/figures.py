@@ -9,9 +9,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from rollstate.caching.curves import LRU
 from rollstate.compendium import style
-from rollstate.compendium.policy_looks import COLOUR, FIXED
+from rollstate.compendium.policy_looks import COLOUR
 from rollstate.compendium.style import Drawing
 from rollstate.scalars import real, whole
+from rollstate.tiering.names import FIXED
 
 
 def _lines(ax: Axes, frame: pl.DataFrame, group: str, x: str, y: str, *, legend: bool = True) -> None:

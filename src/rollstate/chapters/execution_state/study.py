@@ -12,7 +12,6 @@ from rollstate import coverage
 from rollstate.bootstrap import percentile_interval
 from rollstate.caching.curves import LRU
 from rollstate.chapters.execution_state.parameters import ExecutionState
-from rollstate.compendium.policy_looks import FIXED
 from rollstate.dispute import trie_shape
 from rollstate.estimate import Estimate
 from rollstate.execution import (
@@ -28,6 +27,7 @@ from rollstate.execution import (
     state_trees,
     throughput,
 )
+from rollstate.tiering.names import FIXED
 from rollstate.traces import block_access_list, datasets
 from rollstate.traces.datasets import SAMPLE
 from rollstate.traces.schema import Trace

@@ -10,7 +10,7 @@ import polars as pl
 
 from rollstate import scalars
 from rollstate.chapters.fraud_proof.parameters import FraudProof
-from rollstate.compendium.provenance import Model
+from rollstate.compendium.stamps import Model
 from rollstate.dispute import adversaries, chain, crowds, economics, matches, scenarios, schedules, zoo
 from rollstate.dispute.agents import Challenger, Sequencer
 from rollstate.dispute.commitment import SparseMerkleTree

@@ -12,7 +12,7 @@ import polars as pl
 
 from rollstate import __version__, intervals, observability
 from rollstate.chapters.observability.parameters import Observability
-from rollstate.compendium.provenance import Model
+from rollstate.compendium.stamps import Model
 from rollstate.estimate import Estimate
 from rollstate.product_limit import kaplan_meier
 from rollstate.traces import datasets, prestate, store, transfer_logs

@@ -12,7 +12,7 @@ import pandas as pd
 
 from rollstate.bootstrap import percentile_interval
 from rollstate.chapters.proving.parameters import Proving
-from rollstate.compendium.provenance import Model
+from rollstate.compendium.stamps import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.proving import closed_form as cf

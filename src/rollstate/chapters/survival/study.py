@@ -651,7 +651,7 @@ class Bounds:
     Attributes
     ----------
     coverage : polars.DataFrame
-        ``bound`` (`MARGINAL`, `BY_STRATUM`) and the columns of `rollstate.survival.conformal.coverage`.
+        Of `rollstate.survival.conformal.coverage`, with the bounds `MARGINAL` and `BY_STRATUM`.
     median : float
         Median bound in blocks, one level for all.
     """
@@ -671,13 +671,15 @@ def bounds(found: Study, compared: Compared) -> Bounds:
     own = np.array([level.get(name, 0.0) for name in labels])
     by_stratum = conformal.lower_bounds(judged, own, n, found.horizon)
     contract = found.judge["contract_id"].to_numpy()
-    tables = [
-        conformal.coverage(
-            one, waits(found.judge), labels, contract, draws=p.draws, seed=p.seed
-        ).with_columns(bound=pl.lit(name))
-        for name, one in ((MARGINAL, bound), (BY_STRATUM, by_stratum))
-    ]
-    return Bounds(pl.concat(tables), float(np.median(bound)))
+    table = conformal.coverage(
+        {MARGINAL: bound, BY_STRATUM: by_stratum},
+        waits(found.judge),
+        labels,
+        contract,
+        draws=p.draws,
+        seed=p.seed,
+    )
+    return Bounds(table, float(np.median(bound)))
 
 
 def overall(found: Bounds) -> Estimate:

@@ -8,7 +8,7 @@ import polars as pl
 
 from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.chapters.tiering.study import Study
-from rollstate.compendium.provenance import Model
+from rollstate.compendium.stamps import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.policy import fit, transfer

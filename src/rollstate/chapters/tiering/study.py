@@ -14,8 +14,7 @@ from rollstate.bootstrap import Resampling, resampling
 from rollstate.caching import curves, streams
 from rollstate.chapters.tiering import profiles
 from rollstate.chapters.tiering.parameters import Tiering
-from rollstate.compendium.policy_looks import PUBLISHED
-from rollstate.compendium.provenance import Model
+from rollstate.compendium.stamps import Model
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.horizons.rules import HINDSIGHT
@@ -23,6 +22,7 @@ from rollstate.profile import Profile, load_window
 from rollstate.scalars import real
 from rollstate.survival import landmarks, peer
 from rollstate.tiering import costs, evaluation, policies, published, replay, trial, windows
+from rollstate.tiering.names import PUBLISHED
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
 from rollstate.traces import datasets
 from rollstate.traces.schema import Trace
@@ -68,7 +68,7 @@ class Study:
 
 def window(p: Tiering) -> Trace | Profile:
     """Return the window of the trace that the parameters name, or the profile."""
-    return load_window(p.trace, p.window_start, p.window_stop)
+    return load_window(p.trace, p.window_start, p.window_stop, keys=False)
 
 
 def study(trace: Trace | Profile, p: Tiering) -> Study:
