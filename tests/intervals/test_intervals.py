@@ -371,7 +371,7 @@ def test_peer_rule_is_that_of_a_walk_slot_by_slot(touches, extra, window):
             duration = (b if end is None else end) - start
             seen = sum(block <= start for block in inside)
             expected.append((slot, start, 0, duration, end is not None, seen, start - born, born < a))
-    columns = "slot_id start entry duration event n_accesses slot_age left_truncated".split()
+    columns = ["slot_id", "start", "entry", "duration", "event", "n_accesses", "slot_age", "left_truncated"]
     assert intervals.build_peer(trace, window=window).select(columns).rows() == expected
 
 

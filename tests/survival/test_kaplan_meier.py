@@ -279,7 +279,7 @@ def test_the_restricted_mean_is_the_area_under_the_curve_with_delayed_entry():
     spells = simulate(8, n=150, strata=1, rounding=5.0)
     horizon = 9.0
     time, n, d = by_hand(spells.duration, spells.event, spells.entry)
-    survival = {t: s for t, s in zip(time, np.cumprod(1 - d / n), strict=True)}
+    survival = dict(zip(time, np.cumprod(1 - d / n), strict=True))
     height = [min((s for t, s in survival.items() if t <= block), default=1.0) for block in range(9)]
     variance = 0.0
     for t, at_risk, died in zip(time, n, d, strict=True):
