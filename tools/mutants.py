@@ -37,7 +37,7 @@ TARGETS = {
     "dispute/schedules": ["tests/dispute/test_schedules.py"],
     "dispute/stores": ["tests/dispute/test_flat_kv.py"],
     "dispute/transition": ["tests/dispute/test_transition.py", "tests/dispute/test_flat_kv.py"],
-    "dispute/trie_shape": ["tests/dispute/test_flat_kv.py"],
+    "dispute/trie_shape": ["tests/dispute/test_trie_shape.py", "tests/dispute/test_flat_kv.py"],
     "execution/expiry": ["tests/execution/test_expiry.py"],
     "proving/closed_form": ["tests/proving/test_closed_form.py"],
     "survival/conformal": ["tests/survival/test_conformal.py"],
