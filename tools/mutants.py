@@ -34,7 +34,7 @@ TARGETS = {
     "dispute/collapsed_tree": ["tests/dispute/test_collapsed_tree.py"],
     "dispute/economics": ["tests/dispute/test_economics.py"],
     "dispute/patricia": ["tests/dispute/test_flat_kv.py"],
-    "dispute/schedules": ["tests/dispute/test_schedules.py"],
+    "dispute/schedules": ["tests/dispute/test_schedule_moves.py", "tests/dispute/test_schedules.py"],
     "dispute/stores": ["tests/dispute/test_flat_kv.py"],
     "dispute/transition": ["tests/dispute/test_transition.py", "tests/dispute/test_flat_kv.py"],
     "dispute/trie_shape": ["tests/dispute/test_trie_shape.py", "tests/dispute/test_flat_kv.py"],
