@@ -490,3 +490,26 @@ def test_the_summary_is_printed(capsys):
     cox.fit(GOOD).print_summary()
     said = capsys.readouterr().out
     assert f"efron ties: 60 spells, {int(GOOD.event.sum())} events, 1 strata" in said
+
+
+def test_an_offset_shifts_the_likelihood_and_only_its_differences_matter():
+    """The likelihood of covariates and offset together is maximal, and the offset's level is no matter."""
+    spells = simulate(3, n=100, rounding=5.0)
+    offset = np.random.default_rng(1).normal(2, 1, 100)
+    model = cox.fit(spells, offset=offset)
+    wide = dataclasses.replace(spells, x=np.c_[spells.x, offset], names=("a", "b", "known"))
+    best = slow_likelihood(wide, np.r_[model.coefficients, 1], "efron")
+    assert model.log_likelihood == pytest.approx(best, rel=1e-10)
+    for step in np.eye(3)[:2] * 1e-3:
+        for sign in (1, -1):
+            assert slow_likelihood(wide, np.r_[model.coefficients, 1] + sign * step, "efron") < best
+    again = cox.fit(spells, offset=offset + 7)
+    assert_allclose(again.coefficients, model.coefficients, rtol=1e-8)
+    assert_allclose(again.baseline[0].value, model.baseline[0].value, rtol=1e-8)
+    # The information is the curvature at the offset.
+    step = 1e-3
+    bend = [
+        slow_likelihood(wide, np.r_[model.coefficients, 1] + [sign * step, 0, 0], "efron") for sign in (1, -1)
+    ]
+    information = np.linalg.inv(model.covariance)
+    assert information[0, 0] == pytest.approx((2 * best - sum(bend)) / step**2, rel=1e-3)

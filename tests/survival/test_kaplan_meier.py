@@ -287,6 +287,10 @@ def test_the_restricted_mean_is_the_area_under_the_curve_with_delayed_entry():
             variance += sum(height[int(t) :]) ** 2 * died / (at_risk * (at_risk - died))
     row = km.restricted_mean(spells, horizon).row(0, named=True)
     assert row == {"stratum": "0", "mean": pytest.approx(sum(height)), "se": pytest.approx(np.sqrt(variance))}
+    # An event at the horizon itself cuts nothing off the area.
+    at = float(time[3])
+    cut = km.restricted_mean(spells, at)
+    assert cut["mean"][0] == pytest.approx(sum(height[: int(at)]))
     # The longest follow-up itself is a horizon.
     assert km.restricted_mean(spells, spells.duration.max())["mean"][0] > sum(height)
 
