@@ -323,3 +323,10 @@ def test_the_robust_log_rank_test_is_that_of_martingale_sums_by_cluster(groups):
 def test_a_comparison_needs_an_event():
     with pytest.raises(InputError, match="no events"):
         km.log_rank(make_spells(np.array([1, 2]), np.zeros(2, bool)), np.array([0, 1]))
+
+
+def test_the_restricted_mean_up_to_the_last_of_gaps_that_all_ended_is_their_mean():
+    """Nothing is left of the curve behind its last step, nor of the variance."""
+    gaps = np.array([1.0, 2, 2, 5])
+    row = km.restricted_mean(make_spells(gaps, np.ones(4, bool)), 5).row(0, named=True)
+    assert (row["mean"], row["se"]) == pytest.approx((gaps.mean(), gaps.std() / 2))

@@ -388,3 +388,9 @@ def test_a_sample_counts_events_ends_and_entries_by_the_survival_beyond_the_thre
     # What cannot happen costs nothing where it did not: no event in the second row of times.
     never = np.array([[0, -np.inf], [0, 0], [0, 0]])
     assert alternatives.Sample(3.0, sample.time, *np.diag([1.0, 1.0])[[0, 1, 1]]).total(never) == 0
+
+
+def test_gaps_that_are_all_alike_have_no_index():
+    """The likelihood rises for ever with the index; the search for its maximum ends all the same."""
+    with pytest.raises(InputError, match="the likelihood has no maximum"):
+        tails.discrete(np.full(40, 3.0), np.ones(40, bool), 2.0)
