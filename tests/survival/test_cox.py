@@ -361,7 +361,7 @@ def test_concordance_is_that_of_lifelines():
 
 
 @pytest.mark.parametrize("ridge", [0.0, 0.5])
-@pytest.mark.parametrize("seed", [6, 14, 20, 28])
+@pytest.mark.parametrize("seed", [6, 9, 14, 20])
 def test_newton_finds_the_maximum_where_its_full_steps_overshoot(seed, ridge):
     """A skewed covariate: its first steps go down the other side, and must be cut until the likelihood rises."""
     rng = np.random.default_rng(seed)

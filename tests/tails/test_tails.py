@@ -358,6 +358,8 @@ def test_a_plot_goes_from_ten_exceedances_to_all_spells_but_one():
     row = plot.row(30, named=True)
     fit = tails.discrete(z, np.ones(20_000, bool), row["threshold"])
     assert (row["alpha"], row["low"], row["high"]) == pytest.approx((fit.alpha, *fit.interval()))
+    counted = estimators.ClusteredRiskTable.of(z, np.ones(20_000, bool), None, None)
+    assert estimators.hill_plot_of(counted).equals(plot)
     few = tails.hill_plot(z, np.ones(20_000, bool), points=3)
     assert few["k"].to_list() == [10, 447, 19_999]
 
