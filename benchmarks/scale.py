@@ -42,13 +42,13 @@ def traces(folder: str) -> None:
     from rollstate import coverage
     from rollstate.chapters.traces import study
     from rollstate.chapters.traces.parameters import Traces
-    from rollstate.traces import summary
 
     p = Traces(trace=folder)
     seen = study.window(p)
-    study.counts(seen), summary.quality(seen.trace, seen.by_block), study.write_shares(seen, p)
+    study.counts(seen), seen.quality(), study.blocks(seen), study.per_block(seen), study.write_shares(seen, p)
     study.concentrations(study.concentration(seen, p))
-    study.unseen_late(seen, coverage.discovery(seen.trace, seen.events, orders=p.draws, seed=p.seed))
+    study.unseen_late(seen, coverage.discovery(seen))
+    coverage.unseen_share(seen, replicates=p.draws, seed=p.seed)
 
 
 def eda(folder: str) -> None:

@@ -1,16 +1,23 @@
 """Work gives the same results here, on a Dask cluster of separate processes, and when one of them is killed."""
 
+import dataclasses
+import functools
 import os
 import signal
 import time
 
 import polars as pl
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
-from rollstate import executors, intervals, profile
+from rollstate import coverage, executors, intervals, profile
+from rollstate.bootstrap import resampling
+from rollstate.chapters.traces import study
+from rollstate.chapters.traces.parameters import Traces
 from rollstate.compendium import sweeps
 from rollstate.errors import InputError
+from rollstate.survival import forecasts
+from rollstate.tiering import evaluation, replay
 from rollstate.traces import datasets, store
 
 
@@ -89,8 +96,68 @@ def test_spells_of_a_partitioned_trace_are_the_same_on_the_cluster(cluster, tmp_
 def test_a_profile_of_a_partitioned_trace_is_the_same_on_the_cluster(cluster, tmp_path):
     trace = datasets.load_trace("sample")
     store.write_trace(trace, tmp_path / "trace", parts=5)
-    there = profile.load(tmp_path / "trace", block_s=60.0, scheduler=cluster.scheduler_address)
+    # The workers open the address themselves.
+    address = f"file://{tmp_path}/trace"
+    there = profile.load(address, block_s=60.0, scheduler=cluster.scheduler_address)
     assert there.equals(profile.make(trace, block_s=60.0))
+
+
+def test_the_chapter_on_the_trace_counts_the_same_on_the_cluster(cluster, tmp_path, monkeypatch):
+    store.write_trace(datasets.load_trace("sample"), tmp_path / "trace", parts=5)
+    p = Traces(trace=str(tmp_path / "trace"), window_start=1_100, draws=20)
+    here = study.window(p)
+    monkeypatch.setenv(executors.SCHEDULER, cluster.scheduler_address)
+    there = study.window(p)
+    assert there.by_block.equals(here.by_block)
+    assert there.slots.equals(here.slots)
+    assert there.quality().equals(here.quality())
+    assert coverage.discovery(there).equals(coverage.discovery(here))
+    assert study.counts(here) == study.counts(study.window(dataclasses.replace(p, trace="sample")))
+
+
+def built(part, folder):
+    """Build the spells of a part."""
+    return intervals.build(store.read_part(folder, part), shared=intervals.context(store.partitions(folder)))
+
+
+def counted(part, folder):
+    """Reduce a part to what a profile adds up."""
+    return profile.make(store.read_part(folder, part), block_s=60.0)
+
+
+def fitted(seed, folder):
+    """Fit a proportional hazards model on a sample of slots."""
+    sample = forecasts.sample_slots(pl.concat(intervals.build_partitioned(folder)), seed, most=2_000)
+    return forecasts.fit_cox(sample, ["n_accesses", "co_contract"]).model.summary
+
+
+def replayed(miss, folder):
+    """Replay fixed windows at a miss cost."""
+    seen = replay.gaps(pl.concat(intervals.build_partitioned(folder)))
+    return evaluation.sweep(seen, {"fixed": lambda costs: 16.0}, [float(miss)])
+
+
+def resampled(seed, folder):
+    """Draw contracts, and return the mean gaps of their slots."""
+    spells = pl.concat(intervals.build_partitioned(folder))
+    drawn = resampling(spells["contract_id"].to_numpy(), 40, seed)
+    return pl.DataFrame({"mean": drawn.means(spells["duration"].to_numpy())})
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("work", [built, counted, fitted, replayed, resampled])
+def test_a_worker_killed_in_the_middle_of_real_work_costs_its_part_alone(work, cluster, tmp_path):
+    store.write_trace(datasets.load_trace("sample"), tmp_path / "trace", parts=5)
+    work = functools.partial(work, folder=tmp_path / "trace")
+    expected = list(map(work, range(1, 5)))
+    with Client(cluster) as client:
+        found = []
+        for one in executors.mapped(work, range(1, 5), cluster.scheduler_address):
+            if not found:
+                # What the worker has done and what it is doing is lost; its nanny starts it again.
+                os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+            found.append(one)
+    assert all(a.equals(b) for a, b in zip(found, expected, strict=True))
 
 
 def test_work_that_ends_just_after_the_wait_is_not_lost():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -17,8 +18,17 @@ PATIENCE = 20.0
 """Seconds that a scheduler may take to answer, or be without a single worker while work waits."""
 
 
+SCHEDULER = "ROLLSTATE_SCHEDULER"
+"""Environment variable that says to a notebook where a Dask scheduler answers; results do not depend on it."""
+
+
 class SchedulerError(RollstateError):
     """The scheduler cannot be reached, or its workers could not do the work."""
+
+
+def scheduler() -> str | None:
+    """Return the address of the Dask scheduler that the environment names, if it does."""
+    return os.environ.get(SCHEDULER) or None
 
 
 def mapped(

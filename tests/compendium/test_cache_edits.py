@@ -155,7 +155,7 @@ EDITS = [
         {"reuse", "survival", "tiering"},
     ),
     ("function", f"{SRC}/proving/closed_form.py", returned, {"proving"}),
-    ("function", f"{SRC}/coverage.py", returned, {"execution_state", "traces"}),
+    ("function", f"{SRC}/coverage/counts.py", returned, {"execution_state", "traces"}),
     ("function", f"{SRC}/worlddiff/world_diff.py", returned, DIFF),
     ("function", f"{SRC}/compendium/bundles.py", returned, ALL),
     ("function", f"{SRC}/profile/counts.py", returned, {"eda", "reuse"}),

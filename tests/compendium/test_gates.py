@@ -105,7 +105,8 @@ def test_every_chapter_of_the_book_is_gated(root):
 # fmt: off
 MUTATIONS = {
     "an estimator": (
-        "coverage.py", "2.0 * np.trapezoid(share, units) - 1.0", "2.0 * np.trapezoid(share, units) - 0.999",
+        "coverage/concentration.py", "2.0 * np.trapezoid(share, units) - 1.0",
+        "2.0 * np.trapezoid(share, units) - 0.999",
         "traces.gini_slots",
     ),
     "a default parameter": (

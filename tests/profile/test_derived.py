@@ -168,7 +168,7 @@ def test_clairvoyant(trace, profile):
 
 
 def test_tails_and_shares(trace, profile):
-    per_slot = coverage.per_slot(trace)
+    per_slot = coverage.per_slot(coverage.events(trace))
     mine, group = counts.touches(profile)
     exact = np.sort(per_slot["blocks"].to_numpy())[::-1]
     assert mine.tolist() == exact.tolist()

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import fsspec
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.strategies import TOUCHES, capability, make_trace
 
+from rollstate import profile
 from rollstate.errors import InputError
-from rollstate.traces import store
+from rollstate.traces import datasets, store
 from rollstate.traces.schema import Capability, Trace
 
 
@@ -154,3 +156,39 @@ def test_damaged_folder_is_a_named_error(tmp_path):
         store.read_trace(tmp_path / "t")
     with pytest.raises(InputError, match="not a trace folder"):
         store.read_trace(tmp_path / "nothing")
+
+
+@pytest.fixture
+def remote(tmp_path):
+    """A stored trace of three parts, here and at an address that fsspec reads."""
+    store.write_trace(datasets.load_trace("sample"), tmp_path / "trace", parts=3)
+    system = fsspec.filesystem("memory")
+    system.put(str(tmp_path / "trace"), "/bucket/trace", recursive=True)
+    yield tmp_path / "trace", "memory://bucket/trace"
+    system.rm("/bucket", recursive=True)
+
+
+def test_a_trace_at_an_address_is_read_as_one_in_a_folder(remote):
+    folder, address = remote
+    here, there = (datasets.load_trace(str(ref)) for ref in remote)
+    assert store.content_digest(there) == store.content_digest(here)
+    assert datasets.fingerprint(address) == datasets.fingerprint(str(folder))
+    heights = list(datasets.over_parts(lambda part: part.accesses.height, address))
+    assert len(heights) == 3
+    assert sum(heights) == here.accesses.height
+    assert profile.load(address, block_s=60.0).equals(profile.load(folder, block_s=60.0))
+
+
+def test_a_change_at_an_address_changes_its_fingerprint(remote):
+    before = datasets.fingerprint(remote[1])
+    fsspec.filesystem("memory").pipe("/bucket/trace/blocks.parquet", b"other bytes")
+    assert datasets.fingerprint(remote[1]) != before
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("memory://bucket/nothing", "nothing is there"), ("nowhere://bucket/trace", "fsspec plug-in installed")],
+)
+def test_an_address_without_a_trace_is_named(address, said):
+    with pytest.raises(InputError, match=said):
+        datasets.load_trace(address)

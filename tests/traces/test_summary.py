@@ -17,16 +17,6 @@ from rollstate.errors import InputError
 from rollstate.traces import datasets, dependence, store, summary, working_set
 
 
-@given(TOUCHES)
-def test_counts_by_block_add_up_to_the_visits(touches):
-    trace = make_trace(touches)
-    counts = summary.by_block(trace)
-    assert counts.height == trace.capability.n_blocks
-    total = trace.accesses.select("slot_id", "block_number").unique().height
-    assert (counts["written"] + counts["read"]).sum() == total == summary.visits(trace)["visits"].sum()
-    assert counts["writes"].sum() == trace.accesses["is_write"].sum()
-
-
 @given(TOUCHES, st.integers(100, 129), st.integers(1, 30))
 def test_restricted_trace_holds_the_touches_of_its_window(touches, start, length):
     trace = make_trace(touches)
@@ -39,18 +29,6 @@ def test_restricted_trace_holds_the_touches_of_its_window(touches, start, length
     assert summary.restrict(trace) is trace
     with pytest.raises(InputError, match="window"):
         summary.restrict(trace, 90, 110)
-
-
-def test_quality_finds_what_is_missing():
-    trace = make_trace([(100, None, 1, 1, True), (101, 2, 1, 1, False)], [(1, 1, None)])
-    found = dict(summary.quality(trace).select("check", "found").rows())
-    assert found == {
-        "blocks without any touch": 28,
-        "blocks without a timestamp": 30,
-        "slots of unknown age": 1,
-        "writes without a transaction": 1,
-        "reads without a transaction": 0,
-    }
 
 
 @given(TOUCHES, st.integers(1, 29))

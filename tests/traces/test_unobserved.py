@@ -85,7 +85,7 @@ def test_table_of_blocks_of_ones_own(tmp_path):
 
 def test_discovery_counts_observed_blocks_alone():
     dark = unobserve(make_trace(TOUCHES), [101, 104])
-    curve = coverage.discovery(dark, orders=5, seed=1)
+    curve = coverage.discovery(coverage.Counts.of(dark, orders=5, seed=1))
     assert curve["blocks"].to_list() == list(range(1, 29))
     assert curve["seen"].to_list() == [1, 1, 1] + [2] * 25
 

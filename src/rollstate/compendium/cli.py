@@ -55,6 +55,7 @@ def main() -> None:
 @options.out("Folder of the run (one notebook).")
 @click.option("--force", is_flag=True, help="Run even what is fresh.")
 @click.option("--quiet", is_flag=True, help="Do not say each step of a notebook.")
+@options.SCHEDULER
 def run(
     notebooks: tuple[str, ...],
     pairs: Any,
@@ -63,10 +64,18 @@ def run(
     out: Path | None,
     force: bool,
     quiet: bool,
+    scheduler: str | None,
 ) -> None:
-    """Run NOTEBOOKS (all by default), only those whose inputs changed."""
+    """Run NOTEBOOKS (all by default), only those whose inputs changed.
+
+    With --scheduler the chapter on the trace lets the workers of a Dask cluster count the parts of a trace folder,
+    which they must see. Results are the same.
+    """
+    from rollstate import executors
     from rollstate.compendium import runner
 
+    if scheduler:
+        os.environ[executors.SCHEDULER] = scheduler
     root, given = options.root(), options.parameters(pairs, file)
     names = list(notebooks) or runner.chapters(root)
     if (given or out) and len(names) != 1:

@@ -14,7 +14,8 @@ from rollstate.compendium import releases, runner
 from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.runner import NotebookError, Plan
 from rollstate.errors import InputError, RollstateError
-from rollstate.traces import datasets
+from rollstate.traces import datasets, store
+from rollstate.traces.formats.files import is_remote
 from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Capability
 
@@ -117,7 +118,10 @@ def run(book: OwnBook, root: Path, *, jobs: int, say: Callable[[str], None]) -> 
 def stamp_of(trace: str) -> Capability:
     """Return the stamp of a trace or of a profile."""
     path = datasets.locate(trace)
-    return profile.load_file(path).capability if is_profile(path) else datasets.load_trace(trace).capability
+    if is_profile(path):
+        return profile.load_file(path).capability
+    # What was stored was checked then, and may be more than memory holds.
+    return store.read_capability(path) if datasets.is_stored(trace) else datasets.load_trace(trace).capability
 
 
 def banner(trace: str, stamp: Capability) -> str:
@@ -126,4 +130,5 @@ def banner(trace: str, stamp: Capability) -> str:
 
 
 def _absolute(trace: str) -> str:
-    return trace if trace in {datasets.SAMPLE, *datasets.names()} else str(Path(trace).resolve())
+    named = trace in {datasets.SAMPLE, *datasets.names()} or is_remote(trace)
+    return trace if named else str(Path(trace).resolve())

@@ -116,8 +116,7 @@ def load(ref: str | Path, *, block_s: float | None = None, scheduler: str | None
     path = Path(ref)
     if is_profile(path) or path.suffix == ".profile":
         return load_file(path)
-    located = datasets.locate(name)
-    if located.is_dir() and (located / store.CAPABILITY_FILE).exists() and store.count_parts(located) > 1:
+    if datasets.is_stored(name) and store.count_parts(located := datasets.locate(name)) > 1:
         made = make_stored(located, block_s=block_s, scheduler=scheduler)
     else:
         made = make(datasets.load_trace(name), block_s=block_s)

@@ -53,10 +53,7 @@ def make_stored(folder: Path, *, block_s: float | None = None, scheduler: str | 
     added up here in the order of the parts.
     """
     first = store.read_part(folder, 0)
-    contracts = (
-        pl.scan_parquet(folder / "slots.parquet").select(pl.col("contract_id").n_unique()).collect().item()
-    )
-    cut = plan(first.capability, first.blocks, contracts, block_s)
+    cut = plan(first.capability, first.blocks, store.count_contracts(folder), block_s)
     del first
     work = functools.partial(_of_part, folder=folder, cut=cut)
     return _joined(mapped(work, range(store.count_parts(folder)), scheduler)).profile()

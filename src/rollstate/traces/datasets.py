@@ -21,17 +21,22 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 import requests
 
+from rollstate import executors
 from rollstate.errors import DataUnavailableError, InputError
-from rollstate.traces import block_access_list, importing, raw, store, tables, thinning, zksp
+from rollstate.traces import block_access_list, importing, raw, store, summary, tables, thinning, zksp
+from rollstate.traces.formats import files
 from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
+
+Out = TypeVar("Out")
 
 _HERE = Path(__file__).resolve()
 SAMPLE = "sample"
@@ -158,7 +163,8 @@ def locate(ref: str) -> Path:
     Parameters
     ----------
     ref : str
-        Name of a data set, ``"sample"``, or a path of the reader's own.
+        Name of a data set, ``"sample"``, or a path of the reader's own; one such as ``s3://bucket/trace`` is fsspec's
+        to read.
 
     Raises
     ------
@@ -169,6 +175,8 @@ def locate(ref: str) -> Path:
     """
     if ref == SAMPLE:
         return data_folder() / SAMPLE
+    if files.is_remote(ref):
+        return files.at_address(ref)
     if ref not in manifest() and Path(ref).exists():
         return Path(ref)
     entry = _entry(ref)
@@ -305,12 +313,15 @@ def fingerprint(ref: str) -> str:
         lines = [f"{file.name}\0{file.sha256}\n" for file in _entry(ref).files]
     else:
         path = locate(ref)
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        lines = [f"{file.relative_to(path.parent)}\0{_file_hash(file)}\n" for file in files]
+        found = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        lines = [f"{file.relative_to(path.parent)}\0{_file_hash(file)}\n" for file in found]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _file_hash(path: Path) -> str:
+    if not isinstance(path, Path):
+        # Not every store behind an address says when a file was changed.
+        return _hash.__wrapped__(path, 0, 0)
     status = path.stat()
     return _hash(path, status.st_mtime_ns, status.st_size)
 
@@ -345,6 +356,42 @@ def with_gaps(trace: Trace, entry: DataSet) -> Trace:
     return thinning.unobserve(dataclasses.replace(trace, capability=stamp), entry.unobserved)
 
 
+def is_stored(ref: str) -> bool:
+    """Say whether `ref` is a trace folder of the reader's own, as `rollstate.traces.store` writes it."""
+    return ref not in manifest() and (locate(ref) / store.CAPABILITY_FILE).exists()
+
+
+def over_parts(
+    function: Callable[[Trace], Out], ref: str, start: int | None = None, stop: int | None = None
+) -> Iterator[Out]:
+    """Yield ``function(part)`` for each part of what a trace shows in ``[start, stop)``.
+
+    A trace folder of several parts is read part by part, by the workers of the Dask cluster that the environment
+    variable ``ROLLSTATE_SCHEDULER`` names, if it does; they must see the folder. Any other trace is its own only part.
+
+    Parameters
+    ----------
+    function : callable
+        Of a part: some slots, all of their rows, and all blocks. It can be pickled.
+    ref : str
+        As in `load_trace`.
+    start, stop : int, optional
+        As in `rollstate.traces.summary.narrowed`.
+    """
+    path = locate(ref)
+    if is_stored(ref) and store.count_parts(path) > 1:
+        work = functools.partial(_of_part, function=function, folder=path, start=start, stop=stop)
+        yield from executors.mapped(work, range(store.count_parts(path)), executors.scheduler())
+    else:
+        yield function(summary.restrict(load_trace(ref), start, stop))
+
+
+def _of_part(
+    part: int, function: Callable[[Trace], Out], folder: Path, start: int | None, stop: int | None
+) -> Out:
+    return function(summary.narrowed(store.read_part(folder, part), start, stop))
+
+
 def load_trace(ref: str) -> Trace:
     """Return the access trace that `ref` names.
 
@@ -367,7 +414,11 @@ def load_trace(ref: str) -> Trace:
             "continuous covariates need the trace it was made from; what treats slots apart takes the profile, "
             "through rollstate.profile.load"
         )
-    if path.suffix in tables.ENDINGS and importing.recognised_as(str(path)) == "table":
+    if (
+        not files.is_remote(ref)
+        and path.suffix in tables.ENDINGS
+        and importing.recognised_as(str(path)) == "table"
+    ):
         return tables.read_table(path)
     if (path / store.CAPABILITY_FILE).exists():
         trace = store.read_trace(path)
@@ -379,6 +430,6 @@ def load_trace(ref: str) -> Trace:
         if blocks := re.search(r"_blocks(\d+)_", peer.name):
             return zksp.read(peer, int(blocks[1]))
     try:
-        return importing.read([str(path)])
+        return importing.read([ref if files.is_remote(ref) else str(path)])
     except InputError as error:
         raise InputError(f"{ref!r} is not a trace: {error}") from error

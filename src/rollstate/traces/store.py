@@ -3,7 +3,8 @@
 ``<trace>/accesses/part-NNNNN.parquet`` holds the slots whose id is congruent to the part's number modulo the
 number of parts, so that intervals are built part by part, without a shuffle and in bounded memory.
 ``slots.parquet``, ``blocks.parquet`` and ``capability.json`` lie beside it, and ``accounts.parquet`` where the source
-sees changes of balances, nonces and code.
+sees changes of balances, nonces and code. What is read here may also lie at an address, as a path of fsspec's
+(`rollstate.traces.formats.files.at_address`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -313,6 +314,11 @@ def count_parts(folder: Path) -> int:
     return len(_parts(folder))
 
 
+def count_contracts(folder: Path) -> int:
+    """Return how many contracts a stored trace has."""
+    return _read(folder / "slots.parquet", columns=["contract_id"])["contract_id"].n_unique()
+
+
 def read_part(folder: Path, part: int) -> Trace:
     """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)
@@ -336,11 +342,12 @@ def _read_blocks(folder: Path) -> pl.DataFrame:
     return blocks if "observed" in blocks.columns else blocks.with_columns(observed=pl.lit(True))
 
 
-def _read(path: Path, chosen: pl.Expr | None = None) -> pl.DataFrame:
+def _read(path: Path, chosen: pl.Expr | None = None, *, columns: list[str] | None = None) -> pl.DataFrame:
     """Read a file, or those of its rows that are chosen, in their order and without holding the others."""
     try:
-        if chosen is None:
-            return pl.read_parquet(path)
-        return pl.scan_parquet(path).filter(chosen).collect(engine="streaming")
+        with nullcontext(path) if isinstance(path, Path) else path.open("rb") as source:
+            if chosen is None:
+                return pl.read_parquet(source, columns=columns)
+            return pl.scan_parquet(source).filter(chosen).collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error

@@ -9,6 +9,7 @@ from rollstate.chapters.traces import figures, study
 from rollstate.chapters.traces.parameters import Traces
 from rollstate.compendium import bundles
 from rollstate.estimate import Estimate
+from rollstate.traces.thinning import unobserve
 
 P = Traces(draws=40)
 # (block, transaction, contract, slot, write): slots 0 and 1 of contract 1, slots 0 and 1 of contract 2.
@@ -23,7 +24,7 @@ TOUCHES = [
 
 
 def window(touches=TOUCHES, stop=105):
-    return study.Window(make_trace(touches, stop=stop))
+    return coverage.count([coverage.Counts.of(make_trace(touches, stop=stop), orders=5, seed=1)])
 
 
 def test_counts_are_those_made_by_hand():
@@ -44,12 +45,12 @@ def test_counts_are_those_made_by_hand():
 def test_late_discoveries_are_counted_by_hand():
     seen = window()
     # The last fifth is block 104: two events, of which one is the first sighting of a slot.
-    assert study.unseen_late(seen, coverage.discovery(seen.trace, orders=5, seed=1)) == 0.5
+    assert study.unseen_late(seen, coverage.discovery(seen)) == 0.5
 
 
 def test_late_discoveries_of_blocks_without_events_are_none():
     seen = window(stop=130)
-    assert study.unseen_late(seen, coverage.discovery(seen.trace, orders=5, seed=1)) == 0.0
+    assert study.unseen_late(seen, coverage.discovery(seen)) == 0.0
 
 
 def test_write_shares_by_class_and_what_a_window_without_a_class_lacks():
@@ -78,13 +79,13 @@ def test_one_contract_or_one_block_has_no_interval_and_every_figure_is_drawn():
     assert all(
         isinstance(one, Estimate) and one.interval is None for one in study.concentrations(curves).values()
     )
-    assert coverage.unseen_share(seen.trace, replicates=20, seed=1) == Estimate(1.0)
+    assert coverage.unseen_share(seen, replicates=20, seed=1) == Estimate(1.0)
     shares = study.write_shares(seen, P)
     assert set(shares) == {"write_share_once"}
     assert shares["write_share_once"].interval is None
-    found = coverage.discovery(seen.trace, orders=5, seed=1)
+    found = coverage.discovery(seen)
     for draw, frame, facts in (
-        (figures.blocks, seen.by_block, {}),
+        (figures.blocks, study.blocks(seen), study.per_block(seen)),
         (figures.write_share, coverage.write_share(seen.slots, replicates=20, seed=1), {}),
         (figures.concentration, curves, {}),
         (figures.discovery, found, {"orders": 5}),
@@ -95,6 +96,34 @@ def test_one_contract_or_one_block_has_no_interval_and_every_figure_is_drawn():
         assert drawing.alt
 
 
+def test_a_very_long_window_is_drawn_as_means_of_runs_of_blocks():
+    # Block 100 + n touches n % 3 + 1 slots of one contract, every second block one more of another.
+    many = [(100 + n, 0, 1, s, s == 0) for n in range(2_502) for s in range(n % 3 + 1)]
+    many += [(100 + n, 0, 2, 0, False) for n in range(0, 2_502, 2)]
+    seen = window(many, stop=2_602)
+    frame, facts = study.blocks(seen), study.per_block(seen)
+    assert frame.height == 834
+    assert frame["block_number"].to_list()[:3] == [100, 103, 106]
+    first = frame.row(0, named=True)
+    assert (first["written"], first["read"], first["contracts"]) == pytest.approx((1, 5 / 3, 5 / 3))
+    total = 2_502 * 2 + 1_251
+    assert facts == {
+        "blocks": 2_502, "run": 3, "median": 2.5, "least": 1, "most": 4, "contracts": 1.5,
+        "read": pytest.approx((total - 2_502) / total),
+    }  # fmt: skip
+    drawing = figures.blocks(bundles.from_csv(bundles.to_csv(frame)), **facts)
+    assert "Each point is the mean of 3 blocks." in drawing.caption
+
+
+def test_blocks_that_were_not_observed_are_not_drawn():
+    seen = coverage.count(
+        [coverage.Counts.of(unobserve(make_trace(TOUCHES, stop=105), [102]), orders=5, seed=1)]
+    )
+    assert study.blocks(seen)["block_number"].to_list() == [100, 101, 103, 104]
+    assert study.per_block(seen)["least"] == 1
+
+
 def test_long_windows_are_drawn_as_lines():
     many = [(100 + n % 300, 0, n % 4, n, True) for n in range(900)]
-    assert figures.blocks(window(many, stop=400).by_block).figure.axes[0].lines
+    seen = window(many, stop=400)
+    assert figures.blocks(study.blocks(seen), **study.per_block(seen)).figure.axes[0].lines

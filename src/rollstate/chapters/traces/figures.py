@@ -9,14 +9,23 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
-from rollstate.scalars import real, whole
 
 _BARS_UP_TO = 120
 _KINDS = ("written", "read only")
 
 
-def blocks(frame: pl.DataFrame) -> Drawing:
-    """Draw what each block touches: ``block_number``, ``written``, ``read``, ``contracts``.
+def blocks(
+    frame: pl.DataFrame,
+    *,
+    blocks: int,
+    run: int,
+    median: float,
+    least: int,
+    most: int,
+    contracts: float,
+    read: float,
+) -> Drawing:
+    """Draw what blocks touch: ``block_number``, ``written``, ``read``, ``contracts``, and what is said of single blocks.
 
     Long windows are drawn as lines; bars of thousands of blocks would be a grey surface.
     """
@@ -51,19 +60,18 @@ def blocks(frame: pl.DataFrame) -> Drawing:
         _thousands(ax, "y")
         ax.grid(axis="x", visible=False)
         ax.margins(x=0.01)
-    n = wide.select(pl.col("written") + pl.col("read only"))["written"]
-    median, least, most = f"{real(n.median()):,.0f}", f"{whole(n.min()):,}", f"{whole(n.max()):,}"
-    read = real(wide["read only"].sum()) / real(n.sum())
     style.title(
-        figure, f"A block touches {median} slots in the median and only reads {style.share(read)} of them"
+        figure,
+        f"A block touches {median:,.0f} slots in the median and only reads {style.share(read)} of them",
     )
+    each = f" Each point is the mean of {run:,} blocks." if run > 1 else ""
     return Drawing(
         figure,
         caption="Slots that each block writes or only reads, and contracts whose storage it touches. Blocks differ "
-        f"widely: from {least} to {most} slots, median {median}.",
-        alt=f"Counts per block over {len(n)} blocks: slots written and slots only read, between {least} and {most} in "
-        f"total, {style.share(read)} of them only read; below, contracts per block, median "
-        f"{real(frame['contracts'].median()):,.0f}.",
+        f"widely: from {least:,} to {most:,} slots, median {median:,.0f}.{each}",
+        alt=f"Counts per block over {blocks:,} blocks: slots written and slots only read, between {least:,} and "
+        f"{most:,} in total, {style.share(read)} of them only read; below, contracts per block, median "
+        f"{contracts:,.0f}.{each}",
     )
 
 

@@ -8,7 +8,7 @@ _CONTRACTS = "95 % percentile bootstrap over contracts, {draws} draws"
 _BLOCKS = "95 % percentile bootstrap over blocks, {draws} draws"
 _STAMP = "tests/traces/test_store.py::test_a_stamp_names_its_chain"
 _EVENTS = "tests/test_coverage.py::test_published_counts_follow_from_the_event_rule"
-_ADD_UP = "tests/traces/test_summary.py::test_counts_by_block_add_up_to_the_visits"
+_ADD_UP = "tests/test_coverage.py::test_counts_by_block_add_up_to_the_visits"
 _CLASSES = "tests/test_coverage.py::test_write_share_is_the_ratio_of_sums_in_each_class"
 _WHOLE = (
     "tests/test_coverage.py::test_intervals_that_resample_whole_contracts_cover_the_truth_and_others_do_not"

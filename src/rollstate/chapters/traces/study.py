@@ -2,82 +2,97 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+import functools
 
 import numpy as np
 import polars as pl
 
 from rollstate import coverage
 from rollstate.chapters.traces.parameters import Traces
+from rollstate.coverage import Counts
 from rollstate.estimate import Estimate
-from rollstate.traces import datasets, summary
-from rollstate.traces.schema import Trace
+from rollstate.scalars import real, whole
+from rollstate.traces import datasets
 
 TOP = 0.01
 """Share of the units that counts as the busiest ones."""
+POINTS = 1_000
+"""Most points that a figure of blocks shows, about as many as a page has dots in a row."""
 
 
-@dataclass(frozen=True)
-class Window:
-    """The window of a trace, with the frames that several sections need.
-
-    Attributes
-    ----------
-    trace : Trace
-        The accesses inside the window.
-    by_block : polars.DataFrame
-        As `rollstate.traces.summary.by_block` counts them.
-    events, slots : polars.DataFrame
-        As `rollstate.traces.visits.events` and `rollstate.coverage.per_slot` have them.
-    """
-
-    trace: Trace
-
-    @cached_property
-    def by_block(self) -> pl.DataFrame:
-        """Return reads and writes of each block."""
-        return summary.by_block(self.trace, self.events)
-
-    @cached_property
-    def events(self) -> pl.DataFrame:
-        """Pairs of block and slot."""
-        return coverage.events(self.trace)
-
-    @cached_property
-    def slots(self) -> pl.DataFrame:
-        """Counts by touched slot."""
-        return coverage.per_slot(self.trace, self.events)
-
-    @cached_property
-    def contracts(self) -> pl.DataFrame:
-        """``contract_id`` and ``blocks``, the events on its slots."""
-        return self.slots.group_by("contract_id").agg(pl.col("blocks").sum()).sort("contract_id")
+def window(p: Traces) -> Counts:
+    """Count the window of the trace that the parameters name, part by part, on a Dask cluster if one is at hand."""
+    of_part = functools.partial(Counts.of, orders=p.draws, seed=p.seed)
+    return coverage.count(datasets.over_parts(of_part, p.trace, p.window_start, p.window_stop))
 
 
-def window(p: Traces) -> Window:
-    """Return the window of the trace that the parameters name."""
-    return Window(summary.restrict(datasets.load_trace(p.trace), p.window_start, p.window_stop))
-
-
-def counts(seen: Window) -> dict[str, str | int | float]:
+def counts(seen: Counts) -> dict[str, str | int | float]:
     """Return the counts that the chapter records, by the names of its results."""
-    events, read = int(seen.slots["blocks"].sum()), int(seen.by_block["read"].sum())
+    written, read = int(seen.written.sum()), int(seen.read.sum())
+    once = whole(seen.slots.filter(pl.col("blocks") == 1)["slots"].sum())
     return {
-        "chain": seen.trace.capability.chain,
-        "blocks": seen.trace.capability.n_blocks,
-        "events": events,
-        "slots": seen.slots.height,
+        "chain": seen.stamp.chain,
+        "blocks": seen.stamp.n_blocks,
+        "events": written + read,
+        "slots": seen.n_slots,
         "contracts": seen.contracts.height,
-        "written": int(seen.by_block["written"].sum()),
+        "written": written,
         "read_only": read,
-        "writes": int(seen.by_block["writes"].sum()),
-        "read_share": read / events,
-        "once": float((seen.slots["blocks"] == 1).mean()),  # type: ignore[arg-type]
+        "writes": int(seen.writes.sum()),
+        "read_share": read / (written + read),
+        "once": once / seen.n_slots,
     }
 
 
-def write_shares(seen: Window, p: Traces) -> dict[str, Estimate | str]:
+def blocks(seen: Counts) -> pl.DataFrame:
+    """Return what each observed block touches, or the means of runs of blocks where there are more than `POINTS`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of `rollstate.coverage.Counts.by_block`; ``block_number`` is that of the first block of a run.
+    """
+    shown = _observed(seen)
+    if (run := _run(shown)) == 1:
+        return shown
+    return (
+        shown.group_by(run=pl.int_range(pl.len()) // run, maintain_order=True)
+        .agg(pl.col("block_number").first(), pl.exclude("block_number").mean())
+        .drop("run")
+    )
+
+
+def per_block(seen: Counts) -> dict[str, int | float]:
+    """Return what the figure of `blocks` says of single blocks.
+
+    Returns
+    -------
+    dict
+        ``blocks`` that were observed and the ``run`` of them that a point stands for; ``median``, ``least`` and ``most``
+        slots of a block, the median of its ``contracts``, and the share of slots that are only ``read``.
+    """
+    shown = _observed(seen)
+    slots = shown["written"] + shown["read"]
+    return {
+        "blocks": shown.height,
+        "run": _run(shown),
+        "median": real(slots.median()),
+        "least": whole(slots.min()),
+        "most": whole(slots.max()),
+        "contracts": real(shown["contracts"].median()),
+        "read": whole(shown["read"].sum()) / whole(slots.sum()),
+    }
+
+
+def _observed(seen: Counts) -> pl.DataFrame:
+    return seen.by_block.filter(seen.blocks["observed"])
+
+
+def _run(shown: pl.DataFrame) -> int:
+    return -(-shown.height // POINTS)
+
+
+def write_shares(seen: Counts, p: Traces) -> dict[str, Estimate | str]:
     """Return how often events write on slots touched once, and on others, and whether the two intervals overlap.
 
     Returns
@@ -98,7 +113,7 @@ def write_shares(seen: Window, p: Traces) -> dict[str, Estimate | str]:
     return {**found, "write_share_verdict": "do not overlap" if b < c or d < a else "overlap"}
 
 
-def concentration(seen: Window, p: Traces) -> pl.DataFrame:
+def concentration(seen: Counts, p: Traces) -> pl.DataFrame:
     """Return the concentration of events on slots and on contracts.
 
     Returns
@@ -107,14 +122,18 @@ def concentration(seen: Window, p: Traces) -> pl.DataFrame:
         ``unit``, ``top`` (share of the units, busiest first; null for the Gini coefficient), ``value``, ``low``,
         ``high``. Curves begin at ten slots: below, single slots would be drawn.
     """
-    begin = min(TOP, 10 / seen.slots.height)
+    begin = min(TOP, 10 / seen.n_slots)
     parts = []
-    for unit, frame in (("slots", seen.slots), ("contracts", seen.contracts)):
-        grid = np.unique(np.append(np.geomspace(max(begin, 1 / frame.height), 1, 60), [TOP, 0.1]))
+    contracts = seen.contracts.with_columns(slots=pl.lit(1, pl.Int64))
+    for unit, frame in (("slots", seen.slots), ("contracts", contracts)):
+        grid = np.unique(
+            np.append(np.geomspace(max(begin, 1 / whole(frame["slots"].sum())), 1, 60), [TOP, 0.1])
+        )
         table = coverage.concentration(
             frame["blocks"].to_numpy(),
             frame["contract_id"].to_numpy(),
             tuple(grid.tolist()),
+            units=frame["slots"].to_numpy(),
             replicates=p.draws,
             seed=p.seed,
         )
@@ -132,20 +151,20 @@ def concentrations(table: pl.DataFrame) -> dict[str, Estimate]:
     return found
 
 
-def unseen_late(seen: Window, discovery: pl.DataFrame) -> float:
+def unseen_late(seen: Counts, discovery: pl.DataFrame) -> float:
     """Return the share of the events in the last fifth of the blocks, at least one, that are first sightings.
 
     Parameters
     ----------
-    seen : Window
-        The window.
+    seen : Counts
+        Of the window.
     discovery : polars.DataFrame
         As `rollstate.coverage.discovery` returns it.
     """
     blocks = discovery["blocks"][-1]
     late = max(1, blocks // 5)
     shown = dict(discovery.select("blocks", "seen").iter_rows()) | {0: 0}
-    events = seen.by_block.tail(late).select(pl.col("written") + pl.col("read")).sum().item()
+    events = seen.events[-late:].sum()
     return (shown[blocks] - shown[blocks - late]) / events if events else 0.0
 
 

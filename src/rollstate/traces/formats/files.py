@@ -11,10 +11,11 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pyarrow as pa
@@ -90,13 +91,38 @@ def _local(source: str) -> list[str]:
 def _remote(source: str) -> list[str]:
     import fsspec
 
-    try:
+    with _listing(source):
         system, root = fsspec.core.url_to_fs(source)
         if "*" in root or system.isdir(root):
             found = system.glob(root) if "*" in root else system.find(root)
         else:
             found = [root]
         return [system.unstrip_protocol(path) for path in sorted(found)]
+
+
+def at_address(address: str) -> Path:
+    """Return what lies at an address as a path, which behaves like one on this machine.
+
+    Raises
+    ------
+    InputError
+        If nothing is there, or it cannot be reached.
+    """
+    from upath import UPath
+
+    with _listing(address):
+        # A UPath has the methods of a path, though for the type checker it is none.
+        path = cast("Path", UPath(address))
+        found = path.exists()
+    if not found:
+        raise InputError(f"{address}: nothing is there; check the address")
+    return path
+
+
+@contextmanager
+def _listing(source: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # Each plug-in has errors of its own.
         raise InputError(
             f"{source} cannot be listed ({type(error).__name__}: {error}); is its fsspec plug-in "

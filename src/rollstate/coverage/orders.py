@@ -1,0 +1,95 @@
+"""Random orders of blocks, which are the same wherever they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+POINTS = 2_000
+"""Numbers of blocks at which curves are given, where there are more blocks."""
+ORDERED, GROUPS = 50_000, 8_192
+"""Most blocks that are put into a random order one by one, and the groups (a power of two) that more of them make."""
+
+
+class FirstSeen(NamedTuple):
+    """Of each group of blocks, in their order: how many blocks have come at its end, and slots that it first shows."""
+
+    until: np.ndarray
+    slots: np.ndarray
+
+    def __add__(self, other: FirstSeen) -> FirstSeen:  # type: ignore[override]
+        """Add the slots of another part of the trace, whose blocks came in the same order."""
+        return FirstSeen(self.until, self.slots + other.slots)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The order in which blocks came, and `orders` random ones.
+
+    Blocks that come after each other fall into one group; slots are counted by the group that first shows them. These
+    counts add up over parts of a trace that share no slot, since each part draws the same orders.
+
+    Attributes
+    ----------
+    n_blocks : int
+        Observed blocks.
+    orders, seed : int
+        How many random orders, and the seed of them.
+    """
+
+    n_blocks: int
+    orders: int
+    seed: int
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """Numbers of blocks at which curves are given: all, or about `POINTS`, with the half and the last fifth."""
+        n = self.n_blocks
+        shown = np.unique(np.linspace(1, n, min(n, POINTS)).astype(int))
+        return np.union1d(shown, [max(1, n // 2), max(1, n - max(1, n // 5))])
+
+    def as_they_came(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the group of each block, and how many blocks have come at the end of each group."""
+        return np.searchsorted(self.shown, np.arange(1, self.n_blocks + 1)), self.shown
+
+    def at_random(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the same of each random order.
+
+        Of more than `ORDERED` blocks each falls into a group by itself, which is faster than to order all: the first
+        groups together are as many blocks as they happen to be, in random order, and the curve lies between their ends.
+        """
+        rng = np.random.default_rng(self.seed)
+        for _ in range(self.orders):
+            if self.n_blocks <= ORDERED:
+                come = np.searchsorted(self.shown, rng.permutation(self.n_blocks) + 1)
+                yield come.astype(np.uint16), self.shown
+            else:
+                # Two random bytes a block, of which as many bits as name a group: half the time of `rng.integers`.
+                come = np.frombuffer(rng.bytes(2 * self.n_blocks), "<u2") & (GROUPS - 1)
+                yield come, np.cumsum(np.bincount(come, minlength=GROUPS))
+
+    def _every(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield self.as_they_came()
+        yield from self.at_random()
+
+    def first_seen(self, block: np.ndarray, begins: np.ndarray) -> Iterator[FirstSeen]:
+        """Yield how many slots are first seen in each group of blocks: as they came, then in each random order.
+
+        Parameters
+        ----------
+        block : int array, shape (n,)
+            Which of the observed blocks touches a slot, sorted by slot.
+        begins : int array, shape (slots,)
+            First row of each slot.
+        """
+        for come, until in self._every():
+            first = np.minimum.reduceat(come[block], begins) if begins.size else come[:0]
+            yield FirstSeen(until, np.bincount(first, minlength=len(until)))
+
+    def curve(self, seen: FirstSeen) -> np.ndarray:
+        """Return the slots seen in the first blocks, at the numbers `shown`."""
+        return np.interp(self.shown, np.append(0, seen.until), np.append(0, np.cumsum(seen.slots)))
