@@ -270,6 +270,23 @@ def test_spells_do_not_depend_on_keys_or_on_slots_of_which_nothing_is_known(trac
     assert spells.equals(intervals.build(dataclasses.replace(trace, slots=told)))
 
 
+def test_classes_and_rates_count_the_accesses_so_far():
+    # Created in block 100, the trace's first one, then accessed in five blocks: the creation is no access.
+    blocks = [103, 104, 109, 119, 124]
+    trace = make_trace([(block, 0, 1, 1, True) for block in blocks], [(1, 1, START)])
+    spells = intervals.build(trace)
+    assert spells.select("start", "n_accesses", "activity").rows() == [
+        (100, 0, "first"),
+        (103, 1, "first"),
+        (104, 2, "few"),
+        (109, 3, "few"),
+        (119, 4, "few"),
+        (124, 5, "many"),
+    ]
+    # Blocks since the slot was first seen count both ends.
+    assert spells["rate"].to_list() == [0 / 1, 1 / 4, 2 / 5, 3 / 10, 4 / 20, 5 / 25]
+
+
 def test_slot_with_unknown_past_is_not_taken_as_fresh():
     trace = make_trace([(110, 0, 1, 1, True)], [(1, 1, None), (1, 2, None), (1, 3, START - 5)])
     spells = intervals.build(trace)
@@ -339,6 +356,32 @@ def test_delayed_entry_changes_the_peers_picture(peer):
     # The true gap is longer than the restarted one for every slot that waited before the window.
     both = late.sort("start").unique("slot_id", keep="first").join(restarted, on="slot_id", suffix="_peer")
     assert (both["duration"] > both["duration_peer"]).mean() > 0.95
+
+
+BORN = st.integers(START - 20, STOP - 1)
+
+
+@given(TOUCHES, st.dictionaries(st.tuples(st.integers(1, 3), st.integers(0, 7)), BORN), WINDOWS)
+def test_peer_rule_is_that_of_a_walk_slot_by_slot(touches, extra, window):
+    a, b = window
+    names = {(contract, slot): START for _, _, contract, slot, _ in touches} | extra
+    trace = make_trace(touches, [(*name, born) for name, born in sorted(names.items())])
+    visited = defaultdict(set)
+    for block, _, slot, _ in trace.accesses.rows():
+        visited[slot].add(block)
+    expected = []
+    for slot, born in trace.slots.select("slot_id", "created_block").rows():
+        if born >= b:
+            continue
+        origin = max(a, born)
+        inside = sorted(block for block in visited[slot] if origin <= block < b)
+        starts = sorted({origin, *inside})
+        for start, end in zip(starts, [*starts[1:], None], strict=True):
+            duration = (b if end is None else end) - start
+            seen = sum(block <= start for block in inside)
+            expected.append((slot, start, 0, duration, end is not None, seen, start - born, born < a))
+    columns = ["slot_id", "start", "entry", "duration", "event", "n_accesses", "slot_age", "left_truncated"]
+    assert intervals.build_peer(trace, window=window).select(columns).rows() == expected
 
 
 def test_peer_rule_needs_creations():

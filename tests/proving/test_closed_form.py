@@ -209,3 +209,16 @@ def test_kimuras_wait_is_that_of_a_simulated_queue(rho, servers, ca2, cs2):
 @pytest.mark.parametrize("cs2", [0.0, 0.3, 1.0])
 def test_thousands_of_idle_servers_mean_no_wait(cs2):
     assert cf.wait_ggc(0.1, 120, 10_000, 1.0, cs2) == 0
+
+
+@pytest.mark.parametrize("rho", [1e-5, 5e-4, 0.3])
+@pytest.mark.parametrize("cs2", [0.25, 1.0])
+def test_a_server_with_poisson_arrivals_waits_as_pollaczek_and_khinchine_say_however_idle(rho, cs2):
+    assert cf.wait_ggc(rho, 1.0, 1, 1.0, cs2) == pytest.approx(rho / (1 - rho) * (1 + cs2) / 2)
+
+
+def test_arrivals_that_are_not_quite_random_hardly_wait_in_an_idle_queue():
+    """A wait of regular arrivals below the smallest float is none."""
+    waits = [cf.wait_ggc(rho, 1.0, 1, 0.5, 1.0) for rho in (1e-5, 5e-4, 2e-3, 0.1)]
+    assert waits[:2] == [0, 0]
+    assert 0 < waits[2] < waits[3]

@@ -121,3 +121,37 @@ def test_coverage_is_reported_by_stratum():
     assert table["bound"].to_list() == ["own"] * 3 + ["none"] * 3
     assert table["stratum"].to_list() == [conformal.ALL, "a", "b"] * 2
     assert table["coverage"].to_list() == [0.75, 0.5, 1.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("alpha", "wanted"), [(0.1, 0.0), (0.2, 0.1), (0.39, 0.1), (0.4, 0.2), (0.85, 0.4)])
+def test_the_threshold_is_the_next_access_that_may_not_be_missed(alpha, wanted):
+    """Of four rows, all accessed, m may be missed where (m + 1) / 5 is at most alpha."""
+    p = np.array([0.3, 0.1, 0.4, 0.2])
+    assert conformal.risk_controlled(p, np.ones(4, bool), alpha) == wanted
+    # Where fewer were accessed than may be missed, everything is demoted.
+    assert conformal.risk_controlled(p, p > 0.35, 0.4) == np.inf
+
+
+def test_rows_to_control_the_risk_on_must_fit_their_answers():
+    for p, accessed in (
+        (np.ones(2), np.ones(3)),
+        (np.ones((2, 1)), np.ones((2, 1))),
+        (np.ones(0), np.ones(0)),
+    ):
+        with pytest.raises(InputError, match="of one length, not empty"):
+            conformal.risk_controlled(p, accessed, 0.1)
+
+
+def test_bounds_of_rows_are_found_side_by_side():
+    q = np.array([0.0, 0.3, 0.35, 1.5])
+    bound = conformal.lower_bounds(lambda w: w / 10, q, 4, 8)
+    # A quantile that is reached exactly is reached; one that never is gives the longest wait seen.
+    assert bound.tolist() == [1, 3, 4, 8]
+
+
+def test_a_spell_that_ends_at_an_idle_time_does_not_count_there():
+    def within(idle, wait):
+        return wait / (100 + 1000 * idle)
+
+    found = conformal.simultaneous_scores(within, np.array([0.0, 5.0]), np.array([5.0, 6.0]))
+    assert found.tolist() == [5 / 100, 1 / 5100]

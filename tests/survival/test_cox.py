@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy import stats
+from scipy import optimize, stats
 
 from rollstate.errors import InputError
 from rollstate.survival import cox
@@ -358,3 +358,158 @@ def test_concordance_is_that_of_lifelines():
     risk = model.predict_log_partial_hazard(spells.x)
     theirs = concordance_index(spells.duration, -risk, spells.event)
     assert cox.concordance(model, spells) == pytest.approx(theirs, abs=5e-3)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.5])
+@pytest.mark.parametrize("seed", [6, 9, 14, 20])
+def test_newton_finds_the_maximum_where_its_full_steps_overshoot(seed, ridge):
+    """A skewed covariate: its first steps go down the other side, and must be cut until the likelihood rises."""
+    rng = np.random.default_rng(seed)
+    x = rng.lognormal(0, 2, 12)
+    time = np.ceil(rng.exponential(1 / x**3) * 1_000) + 1
+    spells = make_spells(time, np.ones(12, bool), x[:, None])
+    model = cox.fit(spells, ridge=ridge)
+
+    def penalised(b):
+        return slow_likelihood(spells, np.array([b]), "efron") - ridge / 2 * (b * x.std()) ** 2
+
+    found = model.coefficients[0]
+    wanted = optimize.minimize_scalar(
+        lambda b: -penalised(b), bounds=(0, min(5, 600 / x.max())), method="bounded", options={"xatol": 1e-9}
+    )
+    assert found == pytest.approx(wanted.x, rel=1e-4, abs=1e-6)
+    # The likelihoods are those without the penalty.
+    assert model.log_likelihood == pytest.approx(slow_likelihood(spells, model.coefficients, "efron"))
+    assert model.null_log_likelihood == pytest.approx(slow_likelihood(spells, np.zeros(1), "efron"))
+    step = 1e-3 * found
+    bend = (penalised(found + step) - 2 * penalised(found) + penalised(found - step)) / step**2
+    assert model.covariance[0, 0] == pytest.approx(-1 / bend, rel=1e-3)
+
+
+@pytest.mark.parametrize("ties", TIES)
+def test_robust_errors_are_a_sandwich_of_scores_summed_by_cluster(ties):
+    """Lin and Wei (1989), by loops over the event times."""
+    spells = simulate(12, n=90, rounding=10.0)
+    cluster = np.random.default_rng(1).integers(0, 25, 90)
+    spells = dataclasses.replace(spells, x=spells.x * [1, 1e3], cluster=cluster)
+    model = cox.fit(spells, ties=ties)
+    risk, scores = np.exp((spells.x - model.center) @ model.coefficients), np.zeros((90, 2))
+    for code in range(2):
+        same = spells.stratum == code
+        for t in np.unique(spells.duration[same & spells.event]):
+            at_risk = same & (spells.entry < t) & (spells.duration >= t)
+            died = same & spells.event & (spells.duration == t)
+            d = died.sum()
+            for share in np.arange(d) / d if ties == "efron" else np.zeros(d):
+                weight = risk * (at_risk - share * died)
+                mean = np.average(spells.x, axis=0, weights=weight)
+                scores += (died / d - weight / weight.sum())[:, None] * (spells.x - mean)
+    sums = np.array([scores[cluster == one].sum(axis=0) for one in range(25)])
+    wanted = model.covariance @ sums.T @ sums @ model.covariance
+    assert_allclose(model.robust_covariance, wanted, rtol=1e-6)
+    names = np.array([f"c{one:02}" for one in cluster])
+    assert_allclose(cox.robust_covariance(model, spells, names), wanted, rtol=1e-6)
+    assert cox.fit(dataclasses.replace(spells, cluster=None)).robust_covariance is None
+
+
+def test_martingale_residuals_are_events_less_what_the_hazard_expects():
+    spells = simulate(5, n=150)
+    model = cox.fit(spells)
+    label = spells.stratum.astype(str)
+    spent = (
+        model.predict_cumulative_hazard(times, spells.x, label, beyond="flat")
+        for times in (spells.duration, spells.entry)
+    )
+    upto, before = spent
+    found = cox.martingale_residuals(model, spells)
+    assert_allclose(found, spells.event - (upto - before), atol=1e-9)
+    for code in range(2):
+        assert found[spells.stratum == code].sum() == pytest.approx(0, abs=1e-8)
+
+
+def test_curves_are_those_of_the_baseline_at_the_centre_and_the_hazard_ratio():
+    spells = simulate(4, n=200, strata=2, rounding=5.0)
+    model = cox.fit(spells, ties="breslow")
+    at, stratum = np.array([0.0, 2, 6]), np.array(["1", "0"])
+    x = spells.x[:2]
+    ratio = np.exp((x - spells.x.mean(axis=0)) @ model.coefficients)
+    own = np.exp((spells.x - spells.x.mean(axis=0)) @ model.coefficients)
+    hazard = np.zeros((2, 3))
+    for code in range(2):
+        same = spells.stratum == code
+        for t in np.unique(spells.duration[same & spells.event]):
+            at_risk = same & (spells.entry < t) & (spells.duration >= t)
+            died = (same & spells.event & (spells.duration == t)).sum()
+            hazard[code] += (at >= t) * died / own[at_risk].sum()
+    wanted = np.exp(-ratio[:, None] * hazard[[1, 0]])
+    assert_allclose(model.predict_survival_function(at, x, stratum), wanted)
+    assert_allclose(model.predict_survival_function(6.0, x, stratum), wanted[:, 2:])
+    curves, row = model.profiles(at, x, stratum)
+    assert_allclose(curves[row], wanted, atol=cox.RATIO_STEP)
+    # Each row at a time of its own.
+    found = model.predict_cumulative_hazard(at[1:], x, stratum)
+    assert_allclose(np.exp(-found), [wanted[0, 1], wanted[1, 2]])
+    assert_allclose(model.predict_log_partial_hazard(x), np.log(ratio))
+
+
+def test_rows_share_a_curve_where_their_ratios_agree_and_in_their_stratum_alone():
+    spells = simulate(4, n=200, strata=2)
+    model = cox.fit(spells)
+    step = np.array([cox.RATIO_STEP / model.coefficients[0], 0])
+    x = spells.x[0] + np.array([0, 0, 0.3, 50, 0])[:, None] * step
+    curves, row = model.profiles(np.array([10.0]), x, np.array(["0", "1", "0", "0", "0"]), "tail")
+    assert row[0] == row[4]
+    assert len({row[0], row[1], row[3]}) == 3
+    own = model.predict_survival_function([10.0], x, np.array(["0", "1", "0", "0", "0"]), "tail")
+    assert_allclose(curves[row], own, atol=cox.RATIO_STEP)
+    assert model.profiles(np.array([10.0]), x[:0], np.array([], str))[0].shape == (0, 1)
+
+
+@pytest.mark.parametrize(("events", "enough"), [(2, False), (3, True)])
+def test_a_fit_needs_more_events_than_covariates_or_a_ridge(events, enough):
+    rng = np.random.default_rng(2)
+    spells = make_spells(np.arange(1, 41), np.arange(40) % 13 == 0, rng.normal(size=(40, 2)))
+    spells = dataclasses.replace(spells, event=np.isin(np.arange(40), [5, 15, 25][:events]))
+    if enough:
+        assert cox.fit(spells).n_events == events
+    else:
+        with pytest.raises(InputError, match="2 events cannot determine 2 coefficients"):
+            cox.fit(spells)
+    assert np.isfinite(cox.fit(spells, ridge=0.1).coefficients).all()
+    for ridge in (-0.1, np.inf):
+        with pytest.raises(InputError, match="must be at least 0"):
+            cox.fit(spells, ridge=ridge)
+
+
+def test_ties_must_be_treated_in_a_known_way():
+    with pytest.raises(InputError, match="'efron' or 'breslow'"):
+        cox.fit(GOOD, ties="exact")
+
+
+def test_the_summary_is_printed(capsys):
+    cox.fit(GOOD).print_summary()
+    said = capsys.readouterr().out
+    assert f"efron ties: 60 spells, {int(GOOD.event.sum())} events, 1 strata" in said
+
+
+def test_an_offset_shifts_the_likelihood_and_only_its_differences_matter():
+    """The likelihood of covariates and offset together is maximal, and the offset's level is no matter."""
+    spells = simulate(3, n=100, rounding=5.0)
+    offset = np.random.default_rng(1).normal(2, 1, 100)
+    model = cox.fit(spells, offset=offset)
+    wide = dataclasses.replace(spells, x=np.c_[spells.x, offset], names=("a", "b", "known"))
+    best = slow_likelihood(wide, np.r_[model.coefficients, 1], "efron")
+    assert model.log_likelihood == pytest.approx(best, rel=1e-10)
+    for step in np.eye(3)[:2] * 1e-3:
+        for sign in (1, -1):
+            assert slow_likelihood(wide, np.r_[model.coefficients, 1] + sign * step, "efron") < best
+    again = cox.fit(spells, offset=offset + 7)
+    assert_allclose(again.coefficients, model.coefficients, rtol=1e-8)
+    assert_allclose(again.baseline[0].value, model.baseline[0].value, rtol=1e-8)
+    # The information is the curvature at the offset.
+    step = 1e-3
+    bend = [
+        slow_likelihood(wide, np.r_[model.coefficients, 1] + [sign * step, 0, 0], "efron") for sign in (1, -1)
+    ]
+    information = np.linalg.inv(model.covariance)
+    assert information[0, 0] == pytest.approx((2 * best - sum(bend)) / step**2, rel=1e-3)

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy import optimize, special
 
 from rollstate import intervals
 from rollstate.errors import InputError
@@ -160,3 +161,34 @@ def test_a_stratum_that_training_has_not_seen_takes_the_curve_of_the_commonest()
     assert p[2] == p[0] != p[1]
     curves, row = model.curves(rows, np.arange(5.0))
     assert np.array_equal(curves[row[2]], curves[row[0]])
+
+
+def test_of_slots_with_many_spells_each_at_least_one_is_sampled():
+    spells = pl.DataFrame({"slot_id": np.repeat([7, 8, 9], 40), "start": np.tile(np.arange(40), 3)})
+    for most, slots in ((1, 1), (40, 1), (60, 2), (80, 2), (119, 3)):
+        part = forecasts.sample_slots(spells, 3, most=most)
+        assert part["slot_id"].n_unique() == slots
+        assert part.height == 40 * slots
+    assert forecasts.sample_slots(spells, 3, most=120) is spells
+
+
+def test_the_landmark_model_is_the_ridge_estimate_of_standardised_covariates():
+    """Half the squared coefficients per standard deviation is taken off the log-likelihood."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(5, [1, 40], (60, 2))
+    accessed = rng.random(60) < special.expit(x[:, 0] - 5 + (x[:, 1] - 5) / 40)
+    rows = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "same": np.ones(60), "accessed": accessed})
+    found = forecasts.fit_landmark_logistic(rows, ["a", "same", "b"], 50)
+    assert found.names == ("a", "b")
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+
+    def loss(b):
+        logit = b[0] + z @ b[1:]
+        return np.logaddexp(0, -np.where(accessed, logit, -logit)).sum() + b[1:] @ b[1:] / 2
+
+    best = optimize.minimize(loss, np.zeros(3), method="BFGS", options={"gtol": 1e-8}).x
+    assert found.coefficients == pytest.approx(best[1:] / x.std(axis=0), rel=1e-3)
+    wanted = special.expit(best[0] + z @ best[1:])
+    assert found.within(rows)(50) == pytest.approx(wanted, rel=1e-3)
+    with pytest.raises(InputError, match="all alike"):
+        forecasts.fit_landmark_logistic(rows.filter("accessed"), ["a"], 50)

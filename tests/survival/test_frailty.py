@@ -100,3 +100,19 @@ def test_a_slot_that_was_created_but_never_accessed_has_the_prior():
 def test_bad_input_is_named(events, exposure, match):
     with pytest.raises(InputError, match=match):
         frailty.fit(np.array(events), np.array(exposure))
+
+
+@pytest.mark.parametrize("count", [None, np.array([3, 1, 2, 5])])
+def test_the_likelihood_of_one_rate_is_that_of_poisson_counts(count):
+    events, exposure = np.array([0, 4, 1, 2]), np.array([30.0, 20, 50, 10])
+    weight = np.ones(4) if count is None else count
+    rate = (events @ weight) / (exposure @ weight)
+    wanted = weight @ stats.poisson.logpmf(events, rate * exposure)
+    assert frailty.fit(events, exposure, count).poisson_log_likelihood == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_single_access_says_how_long_it_took():
+    """One access in four blocks: nothing in between, four blocks seen."""
+    spells = pl.DataFrame({"n_accesses": [1], "rate": [0.25]})
+    added = frailty.add_frailty(spells, frailty.GammaFrailty(0.1, 2.0, 0, 0))["log_frailty"].to_numpy()
+    assert np.exp(added) * 0.1 == pytest.approx(2 / (4 + 20))

@@ -188,3 +188,145 @@ def test_the_log_rank_test_is_that_of_statsmodels(seed, late):
     wanted = survdiff(duration, event.astype(int), group, **more)
     assert [found.statistic, found.p] == pytest.approx(wanted, rel=1e-8)
     assert found.df == 2
+
+
+def by_hand(duration, event, entry):
+    """Times, at risk and events of a curve, by counting."""
+    times = sorted(set(duration[event]))
+    at_risk = np.array([((entry < t) & (duration >= t)).sum() for t in times])
+    died = np.array([(event & (duration == t)).sum() for t in times])
+    return np.array(times, float), at_risk, died
+
+
+def test_curves_by_stratum_are_counted_with_greenwoods_errors_and_nairs_bands():
+    spells = simulate(7, n=160, strata=2, rounding=5.0)
+    curves = km.survival_curves(spells)
+    assert curves["stratum"].unique(maintain_order=True).to_list() == list(spells.strata)
+    for code, label in enumerate(spells.strata):
+        part = spells.take(spells.stratum == code)
+        time, n, d = by_hand(part.duration, part.event, part.entry)
+        survival = np.cumprod(1 - d / n)
+        variance = np.cumsum(d / (n * (n - d)))
+        found = curves.filter(curves["stratum"] == label)
+        for name, values in (("time", time), ("at_risk", n), ("events", d), ("survival", survival)):
+            assert_allclose(found[name].to_numpy(), values, err_msg=name)
+        assert_allclose(found["se"].to_numpy(), survival * np.sqrt(variance))
+        # The band of Klein and Moeschberger (2003), 4.4, on the log-log scale, where a_L <= n v / (1 + n v) <= a_U.
+        a = len(part) * variance / (1 + len(part) * variance)
+        kept = (a >= 0.05) & (a <= 0.95)
+        c = km.equal_precision_value(a[kept].min(), a[kept].max())
+        theta = np.exp(c * np.sqrt(variance) / np.log(survival))
+        for name, power in (("band_low", 1 / theta), ("band_high", theta)):
+            band = found[name].to_numpy()
+            assert_allclose(band[kept], (survival**power)[kept])
+            assert np.isnan(band[~kept]).all()
+
+
+def test_a_curve_that_ends_at_zero_has_no_error_there():
+    curve = km.survival_curves(make_spells(np.array([1, 2, 2, 3]), np.ones(4, bool)))
+    assert curve["survival"].to_list() == [0.75, 0.25, 0]
+    assert_allclose(curve["se"].to_numpy()[:2], [0.75 * np.sqrt(1 / 12), 0.25 * np.sqrt(1 / 12 + 2 / 3)])
+    assert np.isnan(curve["se"].to_numpy()[2])
+
+
+def test_no_band_is_given_where_the_curve_is_too_sure_or_too_unsure():
+    for variance in (1e-6, 100.0):
+        low, high = km.equal_precision_band(np.array([0.9]), np.array([variance]), 100)
+        assert np.isnan(low).all()
+        assert np.isnan(high).all()
+    # Its ends count: 1 / (1 + 1) is a half.
+    for trim, given in ((0.5, True), (0.500001, False)):
+        low, high = km.equal_precision_band(np.array([0.5]), np.array([0.25]), 4, trim=trim)
+        assert np.isfinite([low[0], high[0]]).all() == given
+    # And it is not narrower than the pointwise interval.
+    z = stats.norm.ppf(0.975)
+    low, high = km.equal_precision_band(np.array([0.5]), np.array([0.25]), 4)
+    assert low[0] < 0.5 ** np.exp(z * 0.5 / np.log(2)) < 0.5 ** np.exp(-z * 0.5 / np.log(2)) < high[0]
+
+
+def test_the_cluster_band_is_that_of_samples_of_copied_spells():
+    spells = dataclasses.replace(simulate(3, n=120, strata=1, rounding=5.0), cluster=np.arange(120) % 30)
+    at = np.array([0.0, 1, 3, 8])
+    found = km.cluster_simultaneous_band(spells, at, seed=4, draws=60, level=0.9)
+    curve = kaplan_meier(spells.duration, spells.event, spells.entry)
+    assert_allclose(found["survival"].to_numpy(), survival_at(curve, at))
+    transformed = []
+    for rows in cluster_samples(spells.cluster, 60, 4):
+        one = kaplan_meier(spells.duration[rows], spells.event[rows], spells.entry[rows])
+        transformed.append(np.log(-np.log(survival_at(one, at[1:]))))
+    center, transformed = np.log(-np.log(survival_at(curve, at[1:]))), np.array(transformed)
+    se = transformed.std(axis=0, ddof=1)
+    largest = np.quantile((np.abs(transformed - center) / se).max(axis=1), 0.9)
+    for prefix, value in (("", stats.norm.ppf(0.95)), ("band_", largest)):
+        for side, sign in (("low", 1), ("high", -1)):
+            wanted = np.exp(-np.exp(center + sign * value * se))
+            assert_allclose(found[prefix + side].to_numpy()[1:], wanted, rtol=1e-9)
+            # Before the first event survival is one in every sample, and has no band.
+            assert np.isnan(found[prefix + side].to_numpy()[0])
+
+
+def test_the_cluster_band_needs_two_clusters_and_a_time_with_a_curve():
+    spells = dataclasses.replace(simulate(5, n=200, strata=1), cluster=np.arange(200) % 2)
+    assert km.cluster_simultaneous_band(spells, np.array([30.0]), seed=1, draws=20)["low"][0] > 0
+    given = km.cluster_simultaneous_band(spells, np.array([30.0]), seed=1, draws=400, level=0.95)
+    assert km.cluster_simultaneous_band(spells, np.array([30.0]), seed=1).equals(given)
+    with pytest.raises(InputError, match="survival is 0 or 1"):
+        km.cluster_simultaneous_band(spells, np.array([0.0]), seed=1, draws=20)
+
+
+def test_the_restricted_mean_is_the_area_under_the_curve_with_delayed_entry():
+    """The area by a sum over blocks, its variance by the delta method over the curve's steps."""
+    spells = simulate(8, n=150, strata=1, rounding=5.0)
+    horizon = 9.0
+    time, n, d = by_hand(spells.duration, spells.event, spells.entry)
+    survival = dict(zip(time, np.cumprod(1 - d / n), strict=True))
+    height = [min((s for t, s in survival.items() if t <= block), default=1.0) for block in range(9)]
+    variance = 0.0
+    for t, at_risk, died in zip(time, n, d, strict=True):
+        if t <= horizon:
+            variance += sum(height[int(t) :]) ** 2 * died / (at_risk * (at_risk - died))
+    row = km.restricted_mean(spells, horizon).row(0, named=True)
+    assert row == {"stratum": "0", "mean": pytest.approx(sum(height)), "se": pytest.approx(np.sqrt(variance))}
+    # An event at the horizon itself cuts nothing off the area.
+    at = float(time[3])
+    cut = km.restricted_mean(spells, at)
+    assert cut["mean"][0] == pytest.approx(sum(height[: int(at)]))
+    # The longest follow-up itself is a horizon.
+    assert km.restricted_mean(spells, spells.duration.max())["mean"][0] > sum(height)
+
+
+@pytest.mark.parametrize("groups", [2, 3])
+def test_the_robust_log_rank_test_is_that_of_martingale_sums_by_cluster(groups):
+    """Lin and Wei (1989) at no effect, written as loops over spells and event times."""
+    rng = np.random.default_rng(groups)
+    spells = simulate(9, n=90, strata=2, rounding=8.0)
+    spells = dataclasses.replace(spells, cluster=rng.integers(0, 40, 90))
+    group = rng.integers(0, groups, 90)
+    member = group[:, None] == np.arange(groups - 1)
+    sums = np.zeros((40, groups - 1))
+    for i in range(90):
+        same = spells.stratum == spells.stratum[i]
+        for t in np.unique(spells.duration[same & spells.event]):
+            if not spells.entry[i] < t <= spells.duration[i]:
+                continue
+            at_risk = same & (spells.entry < t) & (spells.duration >= t)
+            died = same & spells.event & (spells.duration == t)
+            martingale = float(died[i]) - died.sum() / at_risk.sum()
+            sums[spells.cluster[i]] += (member[i] - member[at_risk].mean(axis=0)) * martingale
+    score = sums.sum(axis=0)
+    wanted = score @ np.linalg.solve(sums.T @ sums, score)
+    found = km.log_rank(spells, group, robust=True)
+    assert_allclose([found.statistic, found.p], [wanted, stats.chi2.sf(wanted, groups - 1)], rtol=1e-8)
+    assert found.df == groups - 1
+
+
+def test_a_comparison_needs_an_event():
+    with pytest.raises(InputError, match="no events"):
+        km.log_rank(make_spells(np.array([1, 2]), np.zeros(2, bool)), np.array([0, 1]))
+
+
+def test_the_restricted_mean_up_to_the_last_of_gaps_that_all_ended_is_their_mean():
+    """Nothing is left of the curve behind its last step, nor of the variance."""
+    gaps = np.array([1.0, 2, 2, 5])
+    row = km.restricted_mean(make_spells(gaps, np.ones(4, bool)), 5).row(0, named=True)
+    assert (row["mean"], row["se"]) == pytest.approx((gaps.mean(), gaps.std() / 2))

@@ -79,3 +79,25 @@ def test_recent_counts_look_back_only(trace, spells):
 def test_questions_without_an_answer_are_refused(spells, block, horizon, match):
     with pytest.raises(InputError, match=match):
         landmarks.landmark(spells, block, horizon, 2799)
+
+
+def test_a_spell_counts_from_the_block_in_which_it_came_into_view_to_the_last_one_seen():
+    """The first slot is seen from block 105 on, accessed in 113; the second is seen up to block 108."""
+    frame = pl.DataFrame(
+        {
+            "slot_id": [1, 2],
+            "start": [100, 101],
+            "entry": [4, 0],
+            "duration": [13, 7],
+            "event": [True, False],
+        }
+    )
+    for block, slots in ((103, [2]), (104, [1, 2]), (108, [1, 2]), (109, [1]), (112, [1])):
+        assert landmarks.landmark(frame, block, 1, 200)["slot_id"].to_list() == slots
+    rows = landmarks.landmark(frame, 108, 5, 200)
+    assert rows["accessed"].to_list() == [True, False]
+    assert rows["wait"].to_list() == [5, None]
+    assert rows["idle"].to_list() == [8, 7]
+    assert landmarks.landmark(frame, 108, 4, 200)["accessed"].to_list() == [False, False]
+    with pytest.raises(InputError, match="no slot had been seen"):
+        landmarks.landmark(frame, 113, 1, 200)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special
+from scipy import special, stats
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
@@ -216,3 +216,67 @@ def test_refits_of_samples_are_the_fits_of_their_rows_one_by_one():
     for one, drawn in zip(calibration.refit_isotonic(p, y, samples), samples.counts, strict=True):
         weight = drawn[samples.code].astype(float)
         assert np.array_equal(one.predict(at), calibration.fit_isotonic(p, y, weight).predict(at))
+
+
+def test_a_certain_forecast_that_fails_costs_the_floor_and_no_more():
+    found = scores.log_score(np.array([1.0, 0.0, 1.0, 0.0]), np.array([0, 1, 1, 0]))
+    assert found == pytest.approx([-np.log(calibration.FLOOR)] * 2 + [calibration.FLOOR] * 2, rel=1e-6)
+
+
+def test_weights_are_one_over_the_share_still_observed():
+    """Two spells of three blocks, one accessed, one cut off there; half of those observed longer stay observed."""
+    spells = make_spells(np.array([2, 3, 3, 5]), np.array([True, False, True, False]))
+    # At three blocks all answers are known, the spell that is cut off there was idle in its third block too.
+    for horizon, weights in ((3, [1, 1, 1, 1]), (3.5, [1, 0, 1, 2]), (4, [1, 0, 1, 2]), (5, [1, 0, 1, 2])):
+        assert scores.censoring_weights(spells, horizon).tolist() == weights
+    assert scores.ipcw_brier(np.full(4, 0.25), spells, 4) == pytest.approx((2 * 0.75**2 + 2 * 0.25**2) / 4)
+    with pytest.raises(InputError, match="no spell is observed for 6 blocks"):
+        scores.censoring_weights(spells, 6)
+
+
+def test_spells_are_spread_over_the_bins_that_their_survival_leaves_open():
+    # Events at v = 0.05 and 0.15; one censored at 0.2 is as likely in the first bin as in the second.
+    survival, entry = np.array([0.05, 0.075, 0.1]), np.array([1, 0.5, 0.5])
+    found = scores.d_calibration(survival, np.array([True, True, False]), entry)
+    counts = np.r_[1.5, 1.5, np.zeros(8)]
+    assert found["share"].to_numpy() == pytest.approx(counts / 3)
+    assert found["p"].to_numpy() == pytest.approx(stats.chisquare(counts).pvalue)
+    assert found["low"].to_numpy() == pytest.approx(np.arange(10) / 10)
+    assert found["high"].to_numpy() == pytest.approx(np.arange(1, 11) / 10)
+    two = scores.d_calibration(survival, np.array([True, True, False]), entry, bins=2)
+    assert two["p"][0] == pytest.approx(stats.chisquare([3, 0]).pvalue)
+    # Of one censored at zero nothing is left to spread; it counts in no bin.
+    none = scores.d_calibration(np.array([0.3, 0.0]), np.array([True, False]), np.ones(2), bins=2)
+    assert none["share"].to_list() == [0.5, 0]
+
+
+def test_bands_and_intervals_are_of_95_per_cent_unless_another_level_is_asked_for():
+    p, y = draw(6, n=200)
+    samples, at = resampling(np.arange(200) % 40, 100, 1), np.array([0.1, 0.5])
+    given = scores.reliability(p, y, samples, at=at, level=0.95)
+    assert scores.reliability(p, y, samples, at=at).equals(given)
+    models = {"truth": p, "half": np.full(200, 0.5)}
+    given = scores.compare(models, y, samples, reference="truth", level=0.95)
+    assert scores.compare(models, y, samples, reference="truth").equals(given)
+    assert not scores.compare(models, y, samples, reference="truth", level=0.8).equals(given)
+
+
+def test_the_verdict_is_that_of_the_interval_of_the_difference():
+    p, y = draw(4)
+    rng = np.random.default_rng(4)
+    noisy = np.clip(p + rng.normal(0, 0.3, len(p)), 0, 1)
+    samples = resampling(np.arange(len(p)), 200, 1)
+    row = scores.compare({"noisy": noisy, "truth": p}, y, samples, reference="noisy").row(1, named=True)
+    gap = (p - y) ** 2 - (noisy - y) ** 2
+    assert row["verdict"] == "better"
+    assert row["difference"] == pytest.approx(gap.mean())
+    means = [np.average(gap, weights=counts) for counts in samples.counts]
+    assert [row["difference_low"], row["difference_high"]] == pytest.approx(
+        np.quantile(means, [0.025, 0.975])
+    )
+
+
+def test_the_area_under_the_curve_of_answers_that_are_all_alike_is_not_defined():
+    for answers in ([0, 0], [1, 1]):
+        assert np.isnan(scores.auc(np.array([0.2, 0.4]), np.array(answers)))
+    assert scores.auc(np.array([0.2, 0.4]), np.array([0, 1])) == 1

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, optimize, special, stats
 
 from rollstate import intervals, tails
 from rollstate.errors import InputError
 from rollstate.risk_table import ClusteredRiskTable
-from rollstate.tails import alternatives, assessment
+from rollstate.tails import alternatives, assessment, estimators
 from rollstate.tails.alternatives import Alternative
 from rollstate.tails.estimators import TailSums
 from rollstate.traces import datasets, zksp
@@ -334,3 +334,83 @@ def test_sums_of_a_sample_are_gone_with_it():
         assert kept() is None
     finally:
         gc.enable()
+
+
+def test_the_series_of_the_score_is_that_of_the_bernoulli_numbers():
+    """x / (e^x - 1) is the sum of B_k x^k / k!, and is used for the score over the index."""
+    powers = np.array([0, 1, 2, 4, 6, 8])
+    wanted = special.bernoulli(8)[powers] / special.factorial(powers)
+    np.testing.assert_allclose(estimators.SERIES, wanted, rtol=1e-10)
+    np.testing.assert_array_equal(estimators.DEGREE, powers - 1)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.4, 1.3, 6.0])
+@pytest.mark.parametrize("u", [2.0, 40.0])
+def test_the_index_is_the_root_of_the_score_summed_gap_by_gap(alpha, u):
+    rng = np.random.default_rng(8)
+    z = np.ceil(np.minimum(u * rng.random(400) ** (-1 / alpha), 1e7))
+    d = (z < 1e7) & (rng.random(400) < 0.8)
+    e = np.where(rng.random(400) < 0.3, np.floor(z / 2), 0)
+    z, d, e = (part[z > u] for part in (z, d, e))
+    step = -np.log1p(-1 / z[d])
+    fixed = -np.log(z[~d] / u).sum() + np.log(np.maximum(e, u) / u).sum() - np.log((z[d] - 1) / u).sum()
+    wanted = optimize.brentq(lambda a: (step / np.expm1(a * step)).sum() + fixed, 1e-6, 1e3, xtol=1e-14)
+    fit = tails.discrete(z, d, u, entry=e)
+    assert fit.alpha == pytest.approx(wanted, rel=1e-9)
+    # The information is what the score falls by: the sum of r^2 e^(a r) / (e^(a r) - 1)^2.
+    information = (step**2 * np.exp(wanted * step) / np.expm1(wanted * step) ** 2).sum()
+    assert fit.se == pytest.approx(information**-0.5, rel=1e-4)
+    assert (fit.exceedances, fit.events) == (len(z), d.sum())
+
+
+def test_a_plot_goes_from_ten_exceedances_to_all_spells_but_one():
+    # Quantiles of a power law, all different.
+    longest_first = np.ceil(1e5 * (20_000 / np.arange(1, 20_001)) ** 2)
+    z = np.random.default_rng(1).permutation(longest_first)
+    plot = tails.hill_plot(z, np.ones(20_000, bool))
+    assert (len(plot), plot["k"][0], plot["k"][-1]) == (60, 10, 19_999)
+    # The threshold leaves k beyond it; steps are even in the logarithm.
+    assert plot["threshold"].to_list() == longest_first[plot["k"].to_numpy()].tolist()
+    assert np.diff(np.log(plot["k"].to_numpy()[20:])) == pytest.approx(np.log(1999.9) / 59, rel=0.04)
+    np.testing.assert_allclose(plot["theta"], np.log(plot["k"]) / np.log(20_000))
+    row = plot.row(30, named=True)
+    fit = tails.discrete(z, np.ones(20_000, bool), row["threshold"])
+    assert (row["alpha"], row["low"], row["high"]) == pytest.approx((fit.alpha, *fit.interval()))
+    counted = estimators.ClusteredRiskTable.of(z, np.ones(20_000, bool), None, None)
+    assert estimators.hill_plot_of(counted).equals(plot)
+    few = tails.hill_plot(z, np.ones(20_000, bool), points=3)
+    assert few["k"].to_list() == [10, 447, 19_999]
+
+
+def test_rivals_have_the_survival_that_their_names_say():
+    t = np.array([1.5, 20.0, 3e3])
+    survival = {one.name: one.log_survival for one in tails.ALTERNATIVES}
+    found = survival["lognormal"](t, np.array([2.0, np.log(1.7)]))
+    np.testing.assert_allclose(found, stats.lognorm.logsf(t, 1.7, scale=np.exp(2)))
+    found = survival["Weibull"](t, np.array([3.0, np.log(0.6)]))
+    np.testing.assert_allclose(found, stats.weibull_min.logsf(t, 0.6, scale=np.exp(3)))
+    # The hazard of a truncated power law is the index over t plus the rate of its cut.
+    found = survival["truncated power law"](np.array([4.0, 9.0]), np.log([0.7, 0.01]))
+    integral = integrate.quad(lambda x: 0.7 / x + 0.01, 4, 9)[0]
+    assert found[0] - found[1] == pytest.approx(integral)
+
+
+def test_a_sample_counts_events_ends_and_entries_by_the_survival_beyond_the_threshold():
+    """Gaps of 4 and 9 blocks beyond 3: an event in a block is the survival up to it, less that to its end."""
+    sample = alternatives.Sample(3.0, np.array([4.0, 9.0]), *np.array([[2.0, 1], [0, 3], [1, 0]]))
+    found = sample.log_likelihood(lambda t: -0.1 * t)
+    first, long = 1 - np.exp(-0.1), np.exp(-0.5) - np.exp(-0.6)
+    np.testing.assert_allclose(found, [np.log([first, long]), [-0.1, -0.6], [0.1, 0.6]])
+    assert sample.total(found) == pytest.approx(2 * np.log(first) + np.log(long) - 3 * 0.6 + 0.1)
+    assert (sample.count.tolist(), sample.mean) == ([2, 4], 44 / 6)
+    logs = np.repeat(np.log([4, 9]), [2, 4])
+    assert (sample.log_mean, sample.log_spread) == pytest.approx((logs.mean(), logs.std()))
+    # What cannot happen costs nothing where it did not: no event in the second row of times.
+    never = np.array([[0, -np.inf], [0, 0], [0, 0]])
+    assert alternatives.Sample(3.0, sample.time, *np.diag([1.0, 1.0])[[0, 1, 1]]).total(never) == 0
+
+
+def test_gaps_that_are_all_alike_have_no_index():
+    """The likelihood rises for ever with the index; the search for its maximum ends all the same."""
+    with pytest.raises(InputError, match="the likelihood has no maximum"):
+        tails.discrete(np.full(40, 3.0), np.ones(40, bool), 2.0)

@@ -105,6 +105,34 @@ def test_a_robust_window_hedges_between_curves():
     assert w.robust([busy], grid, costs)[0] == own[0]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_robust_window_of_each_profile_has_the_least_regret_in_the_worst_case(seed):
+    rng = np.random.default_rng(seed)
+    grid = np.r_[0.0, np.cumsum(rng.integers(1, 6, 8))]
+    curves = [np.c_[np.ones(3), np.sort(rng.random((3, 8)))[:, ::-1]] for _ in range(2)]
+    costs = c.Costs(2.0, 1.0, 0.5, 15.0, 15.0, 1.0)
+    found = w.robust(curves, grid, costs)
+    for row in range(3):
+        worst = np.zeros(9)
+        for curve in curves:
+            # Holding costs a block more in RAM by 1.5; a miss costs the penalty and the way down.
+            cost = [1.5 * (curve[row][:i] * np.diff(grid)[:i]).sum() + 16 * curve[row][i] for i in range(9)]
+            worst = np.maximum(worst, np.array(cost) - min(cost))
+        at = int(worst.argmin())
+        assert found[row] == (np.inf if at == 8 else grid[at])
+
+
+def test_the_cutoff_counts_what_ram_costs_beyond_cold_storage():
+    """An access within a horizon of 10 pays at 0.5 a block for a miss of 50 from a probability of a tenth on."""
+    grid, survival = np.arange(0.0, 50.0), 0.5 + 0.5 * np.exp(-np.arange(0.0, 50.0) / 4)
+    costs = c.Costs(1.0, 0.75, 0.5, 50.0, 50.0)
+    assert w.cutoff(survival[None, :], grid, costs, 10.0) == w.cutoff(
+        survival[None, :], grid, c.two_tiers(100.0), 10.0
+    )
+    # With free misses nothing is worth holding.
+    assert w.cutoff(survival[None, :], grid, c.two_tiers(0.0), 10.0) == 0
+
+
 def test_the_cutoff_leaves_when_an_access_is_unlikely_enough():
     grid = np.arange(0.0, 50.0)
     survival = 0.5 + 0.5 * np.exp(-grid / 4)

@@ -244,6 +244,9 @@ def wait_ggc(
             return 0.0
         regular_service = wait_mdc(rate_per_s, service_s, servers)
         regular_arrivals = _wait_dmc(rho, servers, exponential)
+        # In a queue that is nearly always empty regular arrivals do not wait at all, nor then do mixed ones.
+        if inside[0] < 1 and regular_arrivals < _NO_WAIT_S:
+            return 0.0
         terms = (1 - inside[0]) / regular_arrivals if inside[0] < 1 else 0.0
         terms += (1 - inside[1]) / regular_service + 2 * (sum(inside) - 1) / exponential
         return sum(inside) / terms * (ca2 + cs2) / sum(inside)
