@@ -92,7 +92,7 @@ def same(one, other):
         assert (a.slots == b.slots).all()
 
 
-@given(TOUCHES, st.integers(1, 6), st.integers(0, 28), st.integers(1, 30))
+@given(TOUCHES, st.integers(2, 6), st.integers(0, 28), st.integers(1, 30))
 @settings(max_examples=examples(40), deadline=None)
 def test_parts_of_a_window_add_up_to_the_whole(tmp_path_factory, touches, parts, start, length):
     folder = tmp_path_factory.mktemp("traces") / "trace"
