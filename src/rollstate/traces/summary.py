@@ -1,4 +1,4 @@
-"""Parts of a trace's window, and how often its slots are touched."""
+"""A part of a trace's window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.traces.schema import Trace
-from rollstate.traces.visits import events
 
 
 def narrowed(trace: Trace, start: int | None = None, stop: int | None = None) -> Trace:
@@ -69,14 +68,4 @@ def restrict(trace: Trace, start: int | None = None, stop: int | None = None) ->
         slots=part.slots.with_columns(
             slot_id=new[old], contract_id=(pl.col("contract_id").rank("dense") - 1).cast(pl.UInt32)
         ),
-    )
-
-
-def visits(trace: Trace) -> pl.DataFrame:
-    """Return how many blocks touch each slot: ``slot_id``, ``contract_id``, ``visits`` (0 for an idle slot)."""
-    counts = events(trace).group_by("slot_id").len("visits")
-    return (
-        trace.slots.select("slot_id", "contract_id")
-        .join(counts, on="slot_id", how="left", maintain_order="left")
-        .with_columns(pl.col("visits").fill_null(0).cast(pl.Int64))
     )
