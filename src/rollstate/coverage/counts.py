@@ -244,13 +244,12 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
 
 def _missing(part: Trace) -> pl.DataFrame:
     """Count what accesses and slots of a part lack."""
-    write, unknown = pl.col("is_write"), pl.col("tx_index").is_null()
-    no_index, writes = part.accesses.select((write & unknown).sum(), write.sum().alias("writes")).row(0)
-    reads_no_index = part.accesses.select((~write & unknown).sum()).item()
+    unknown = part.accesses.filter(pl.col("tx_index").is_null())["is_write"]
+    writes, unknown_writes = (int(flags.sum()) for flags in (part.accesses["is_write"], unknown))
     rows = [
         ("slots of unknown age", part.slots["created_block"].null_count(), part.slots.height),
-        ("writes without a transaction", no_index, writes),
-        ("reads without a transaction", reads_no_index, part.accesses.height - writes),
+        ("writes without a transaction", unknown_writes, writes),
+        ("reads without a transaction", len(unknown) - unknown_writes, part.accesses.height - writes),
     ]
     return pl.DataFrame(rows, schema={"check": pl.String, "found": pl.Int64, "of": pl.Int64}, orient="row")
 

@@ -21,7 +21,7 @@ POINTS = 1_000
 
 
 def window(p: Traces) -> Counts:
-    """Count the window of the trace that the parameters name, part by part, on a Dask cluster if one is at hand."""
+    """Count the window of the trace that the parameters name, part by part (`rollstate.traces.datasets.over_parts`)."""
     of_part = functools.partial(Counts.of, orders=p.draws, seed=p.seed)
     return coverage.count(datasets.over_parts(of_part, p.trace, p.window_start, p.window_stop))
 
