@@ -258,6 +258,12 @@ def test_public_rlp_vectors(data_dir):
         assert rlp.encode(from_json(vector["in"])).hex() == vector["out"][2:]
 
 
+def test_an_absent_account_holds_nothing():
+    """No transaction, no balance, an empty trie and no code, whose hashes every client knows."""
+    empty_trie, no_code = keccak256(rlp.encode(b"")), keccak256(b"")
+    assert patricia.ABSENT.encode() == rlp.encode([b"", b"", empty_trie, no_code])
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", ["test_21", "test_22"])
 def test_real_account_proofs_hold_and_break_with_any_node(data_dir, name):

@@ -68,3 +68,7 @@ def test_an_unknown_rule_and_too_large_a_model_are_refused():
         search(SMALL, "luck")
     with pytest.raises(InputError, match="more than 10 states"):
         search(SMALL, most=10)
+    states = search(SMALL).states
+    assert search(SMALL, most=states).states == states
+    with pytest.raises(InputError, match=f"more than {states - 1} states"):
+        search(SMALL, most=states - 1)

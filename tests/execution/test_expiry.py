@@ -68,6 +68,7 @@ def test_power_law_of_published_windows_misses_the_month(data_dir):
         (lambda: expiry.worth_keeping(2, 0, 1), "hazard_per_block=2"),
         (lambda: expiry.power_extrapolation([1], [1], 2), "power law"),
         (lambda: expiry.window_curve(pl.DataFrame(), [20], 100, 120), "windows="),
+        (lambda: expiry.window_curve(pl.DataFrame(), [], 100, 120), "windows="),
     ],
 )
 def test_bad_input_is_named(call, said):

@@ -158,6 +158,7 @@ def test_cost_parts_fall_with_the_group_where_they_are_shared():
     assert one["verify"] == pytest.approx(350e3 * 6e-5 / 200)
     assert one["verify"] == pytest.approx(10 * ten["verify"])
     assert one["prove"] == ten["prove"] == pytest.approx(6e-4)
+    assert one["post"] == ten["post"] == pytest.approx(20e3 * 6e-5 / 200)
 
 
 @pytest.mark.parametrize(
