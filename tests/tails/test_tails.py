@@ -414,3 +414,15 @@ def test_gaps_that_are_all_alike_have_no_index():
     """The likelihood rises for ever with the index; the search for its maximum ends all the same."""
     with pytest.raises(InputError, match="the likelihood has no maximum"):
         tails.discrete(np.full(40, 3.0), np.ones(40, bool), 2.0)
+
+
+def test_an_interval_is_even_on_the_log_scale():
+    low, high = estimators.Fit(2.0, 0.5, 1.0, 60, 50).interval()
+    assert np.log([low, high]) == pytest.approx(np.log(2.0) + 1.959964 * 0.25 * np.array([-1, 1]), rel=1e-6)
+
+
+def test_the_peers_rule_takes_the_upper_half():
+    # Of the gaps 1 to 10 the upper five, over the least of them: 5 / log(7/6 * 8/6 * 9/6 * 10/6).
+    gaps = np.random.default_rng(3).permutation(np.arange(1.0, 11.0))
+    assert tails.peer_hill(gaps) == pytest.approx(5 / np.log(7 * 8 * 9 * 10 / 6**4))
+    assert tails.peer_hill(np.append(gaps, 11)) == pytest.approx(6 / np.log(7 * 8 * 9 * 10 * 11 / 6**5))
