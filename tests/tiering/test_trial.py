@@ -63,6 +63,18 @@ def samples(tried, draws=20):
     return {"contract": resampling(tried.future["contract_id"].to_numpy(), draws, 1)}
 
 
+def test_the_earlier_border_counts_from_the_first_block_that_was_seen(spells):
+    """Every second slot's spells began 400 blocks before anybody looked at them."""
+    before = 400 * (pl.col("slot_id") % 2).cast(pl.Int64)
+    late = spells.with_columns(
+        pl.col("start") - before, *(pl.col(name) + before for name in ("entry", "duration"))
+    )
+    first = (spells["start"] + spells["entry"]).min()
+    assert late["start"].min() < first
+    earlier = trial.prepare(late, BORDER, seed=1).earlier
+    assert earlier.border == first + round(trial.EARLIER * (BORDER - first))
+
+
 def test_judging_is_replaying_each_policy(tried):
     table = trial.judge(tried, PENALTIES, samples(tried))
     assert set(table["miss"]) == set(PENALTIES)

@@ -271,3 +271,9 @@ def test_a_batch_is_two_arrays_of_the_same_length_inside_its_data(
     topics = [TRANSFER_BATCH, topic(ALICE), topic(ALICE), topic(BOB)]
     assert transfer_logs.classify(parsed(entry(topics, body))[0]) == standard
     assert transfer_logs.classify(parsed(entry(topics, body + b"\0"))[0]) == "irregular"
+
+
+def test_the_last_storage_slot_is_one_and_the_next_is_none():
+    assert transfer_logs.TokenLayout(balances=0, owners=2**256 - 1).owners == 2**256 - 1
+    with pytest.raises(InputError, match="owners must be a storage slot"):
+        transfer_logs.TokenLayout(balances=0, owners=2**256)
