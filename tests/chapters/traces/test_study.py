@@ -108,11 +108,23 @@ def test_a_very_long_window_is_drawn_as_means_of_runs_of_blocks():
     assert (first["written"], first["read"], first["contracts"]) == pytest.approx((1, 5 / 3, 5 / 3))
     total = 2_502 * 2 + 1_251
     assert facts == {
-        "blocks": 2_502, "run": 3, "median": 2.5, "least": 1, "most": 4, "contracts": 1.5,
+        "blocks": 2_502, "run": 3, "median": 2.5, "mean": total / 2_502, "least": 1, "most": 4, "contracts": 1.5,
         "read": pytest.approx((total - 2_502) / total),
     }  # fmt: skip
     drawing = figures.blocks(bundles.from_csv(bundles.to_csv(frame)), **facts)
     assert "Each point is the mean of 3 blocks." in drawing.caption
+
+
+def test_blocks_that_mostly_touch_nothing_are_told_by_their_mean():
+    seen = window([(100 + n, 0, 1, 1, n % 3 == 0) for n in range(0, 6_000, 3)], stop=6_100)
+    figure = figures.blocks(study.blocks(seen), **study.per_block(seen)).figure
+    assert "touches 0.33 slots on average" in figure.get_suptitle() + "".join(
+        t.get_text() for t in figure.texts
+    )
+    figure.canvas.draw()
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert len(set(labels)) == len(labels)
+    assert "2,000" in [tick.get_text() for tick in figure.axes[1].get_xticklabels()]
 
 
 def test_blocks_that_were_not_observed_are_not_drawn():

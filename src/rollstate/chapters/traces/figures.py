@@ -20,6 +20,7 @@ def blocks(
     blocks: int,
     run: int,
     median: float,
+    mean: float,
     least: int,
     most: int,
     contracts: float,
@@ -57,12 +58,14 @@ def blocks(
     low.set(ylabel="contracts\nper block", xlabel=f"blocks after {first:,}")
     low.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     for ax in (top, low):
-        _thousands(ax, "y")
+        _thousands(ax, "x", "y")
         ax.grid(axis="x", visible=False)
         ax.margins(x=0.01)
+    # Where most blocks touch nothing their median says nothing.
+    usual = f"{median:,.0f} slots in the median" if median >= 1 else f"{mean:.2g} slots on average"
     style.title(
         figure,
-        f"A block touches {median:,.0f} slots in the median and only reads {style.share(read)} of them",
+        f"A block touches {usual} and only reads {style.share(read)} of them",
     )
     each = f" Each point is the mean of {run:,} blocks." if run > 1 else ""
     return Drawing(
@@ -200,4 +203,4 @@ def _at(curves: pl.DataFrame, unit: str, top: float) -> float:
 
 def _thousands(ax: Axes, *axes: str) -> None:
     for name in axes:
-        getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))

@@ -68,8 +68,8 @@ def per_block(seen: Counts) -> dict[str, int | float]:
     Returns
     -------
     dict
-        ``blocks`` that were observed and the ``run`` of them that a point stands for; ``median``, ``least`` and ``most``
-        slots of a block, the median of its ``contracts``, and the share of slots that are only ``read``.
+        ``blocks`` that were observed and the ``run`` of them that a point stands for; ``median``, ``mean``, ``least`` and
+        ``most`` slots of a block, the median of its ``contracts``, and the share of slots that are only ``read``.
     """
     shown = _observed(seen)
     slots = shown["written"] + shown["read"]
@@ -77,6 +77,7 @@ def per_block(seen: Counts) -> dict[str, int | float]:
         "blocks": shown.height,
         "run": _run(shown),
         "median": real(slots.median()),
+        "mean": real(slots.mean()),
         "least": whole(slots.min()),
         "most": whole(slots.max()),
         "contracts": real(shown["contracts"].median()),
