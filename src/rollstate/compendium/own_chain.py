@@ -121,7 +121,8 @@ def stamp_of(trace: str) -> Capability:
     if is_profile(path):
         return profile.load_file(path).capability
     # What was stored was checked then, and may be more than memory holds.
-    return store.read_capability(path) if datasets.is_stored(trace) else datasets.load_trace(trace).capability
+    folder = datasets.stored(trace)
+    return store.read_capability(folder) if folder else datasets.load_trace(trace).capability
 
 
 def banner(trace: str, stamp: Capability) -> str:

@@ -10,8 +10,9 @@ are still to be seen.
 """
 
 from rollstate.coverage.concentration import concentration, concentration_curve, gini, write_share
-from rollstate.coverage.counts import Counts, count, events, per_slot
+from rollstate.coverage.counts import Counts, count, events
 from rollstate.coverage.discovery import discovery, unseen_share
+from rollstate.traces.visits import per_slot
 
 __all__ = [
     "Counts",

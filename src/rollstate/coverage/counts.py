@@ -14,7 +14,7 @@ from rollstate.coverage.orders import FirstSeen, Orders
 from rollstate.errors import InputError
 from rollstate.traces import visits
 from rollstate.traces.schema import Capability, Trace
-from rollstate.traces.visits import run_starts
+from rollstate.traces.visits import per_slot
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,13 @@ class Counts:
             If an access lies outside of the window or names a slot that ``slots`` lacks.
         """
         stamp, rows = part.capability, visits.events(part)
+        visits.check_inside(stamp, rows["block_number"].to_numpy())
         block = rows["block_number"].to_numpy() - stamp.window_start
-        outside = (block < 0) | (block >= stamp.n_blocks)
-        if outside.any():
-            raise InputError(
-                f"trace: an access lies in block {stamp.window_start + block[outside][0]}, outside of the stamp's "
-                f"window [{stamp.window_start}, {stamp.window_stop}); correct the stamp or drop the row"
-            )
         contract = rows["contract_id"].to_numpy()
         written, writes = (rows[name].to_numpy() for name in ("written", "writes"))
-        begins = np.flatnonzero(run_starts(rows["slot_id"].to_numpy()))
-        touched = np.diff(begins, append=len(block))
+        slots = per_slot(rows)
+        touched = slots["blocks"].to_numpy()
+        begins = np.cumsum(touched) - touched
 
         def of_blocks(at: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
             return np.bincount(at, weights, stamp.n_blocks).astype(np.int64)
@@ -90,8 +86,8 @@ class Counts:
             read=of_blocks(block[~written]),
             writes=of_blocks(block, writes),
             alone=of_blocks(block[begins[touched == 1]]),
-            pairs=_distinct(block * CONTRACTS + contract),
-            slots=_alike(per_slot(rows).with_columns(slots=pl.lit(1, pl.Int64))),
+            pairs=visits.Counts.collect([block * CONTRACTS + contract]).key,
+            slots=_alike(slots.with_columns(slots=pl.lit(1, pl.Int64))),
             missing=_missing(part),
             orders=order,
             first_seen=tuple(order.first_seen(came, begins)),
@@ -99,7 +95,7 @@ class Counts:
 
     def join(self, other: Counts) -> Counts:
         """Add the counts of another part of the same trace."""
-        added = self.missing.join(other.missing, on="check", maintain_order="left", suffix="_other")
+        missing = pl.concat([self.missing, other.missing]).group_by("check", maintain_order=True)
         return Counts(
             stamp=self.stamp,
             blocks=self.blocks,
@@ -107,11 +103,9 @@ class Counts:
             read=self.read + other.read,
             writes=self.writes + other.writes,
             alone=self.alone + other.alone,
-            pairs=_distinct(np.concatenate([self.pairs, other.pairs])),
+            pairs=visits.Counts.collect([self.pairs, other.pairs]).key,
             slots=_alike(pl.concat([self.slots, other.slots])),
-            missing=added.select(
-                "check", *(pl.col(name) + pl.col(f"{name}_other") for name in ("found", "of"))
-            ),
+            missing=missing.agg(pl.col("found", "of").sum()),
             orders=self.orders,
             first_seen=tuple(a + b for a, b in zip(self.first_seen, other.first_seen, strict=True)),
         )
@@ -209,37 +203,10 @@ def events(trace: Trace) -> pl.DataFrame:
     return visits.events(trace)
 
 
-def per_slot(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per touched slot, from `events`.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``slot_id``, ``contract_id``, and int64 ``blocks`` (in which it is touched) and ``written`` (of these, in
-        which it is written); sorted by slot.
-    """
-    begins = np.flatnonzero(run_starts(rows["slot_id"].to_numpy()))
-    written = rows["written"].to_numpy().astype(np.int64)
-    return pl.DataFrame(
-        {
-            "slot_id": rows["slot_id"].to_numpy()[begins],
-            "contract_id": rows["contract_id"].to_numpy()[begins],
-            "blocks": np.diff(begins, append=rows.height),
-            "written": np.add.reduceat(written, begins) if begins.size else written,
-        }
-    )
-
-
 def _alike(slots: pl.DataFrame) -> pl.DataFrame:
     """Count slots of one contract with the same number of blocks together."""
     key = ("contract_id", "blocks")
     return slots.group_by(key).agg(pl.col("slots", "written").sum()).sort(key)
-
-
-def _distinct(keys: np.ndarray) -> np.ndarray:
-    """Return each key once, sorted; by sort, which is faster than a hash table of as many keys."""
-    keys = pl.Series(keys, dtype=pl.Int64).sort().to_numpy()
-    return keys[run_starts(keys)]
 
 
 def _missing(part: Trace) -> pl.DataFrame:

@@ -116,8 +116,9 @@ def load(ref: str | Path, *, block_s: float | None = None, scheduler: str | None
     path = Path(ref)
     if is_profile(path) or path.suffix == ".profile":
         return load_file(path)
-    if datasets.is_stored(name) and store.count_parts(located := datasets.locate(name)) > 1:
-        made = make_stored(located, block_s=block_s, scheduler=scheduler)
+    folder = datasets.stored(name)
+    if folder is not None and store.count_parts(folder) > 1:
+        made = make_stored(folder, block_s=block_s, scheduler=scheduler)
     else:
         made = make(datasets.load_trace(name), block_s=block_s)
     return dataclasses.replace(made, trace_sha256=datasets.fingerprint(name))

@@ -19,7 +19,7 @@ from rollstate.profile.plan import BINS, GROUPS, Plan, plan
 from rollstate.profile.tables import TABLES, Profile, added, gathered
 from rollstate.traces import store
 from rollstate.traces.schema import Capability, Trace
-from rollstate.traces.visits import in_slot_order
+from rollstate.traces.visits import check_inside, in_slot_order
 
 ROWS_PER_BATCH = 1 << 20
 MOST_CATEGORIES = (1 << kernels.CATEGORY) - 1
@@ -153,12 +153,7 @@ class _Total:
         return sum(frame.height for frames in (*self.frames.values(), self.contracts) for frame in frames)
 
     def _check(self, slots: pl.DataFrame, ids: np.ndarray, block: np.ndarray) -> None:
-        outside = (block < self.cut.start) | (block >= self.cut.stop)
-        if outside.any():
-            raise InputError(
-                f"profile: an access lies in block {block[outside][0]}, outside of the stamp's window "
-                f"[{self.cut.start}, {self.cut.stop}); correct the stamp or drop the row"
-            )
+        check_inside(self.stamp, block, "profile")
         named = ids[np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))] if ids.size else ids
         unknown = np.setdiff1d(named, slots["slot_id"].to_numpy(), assume_unique=True)
         if unknown.size:

@@ -211,6 +211,10 @@ def _check(path: Path, file: File) -> None:
 
 @functools.lru_cache(maxsize=4096)
 def _hash(path: Path, mtime_ns: int, size: int) -> str:
+    return _sha256(path)
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -321,7 +325,7 @@ def fingerprint(ref: str) -> str:
 def _file_hash(path: Path) -> str:
     if not isinstance(path, Path):
         # Not every store behind an address says when a file was changed.
-        return _hash.__wrapped__(path, 0, 0)
+        return _sha256(path)
     status = path.stat()
     return _hash(path, status.st_mtime_ns, status.st_size)
 
@@ -356,9 +360,10 @@ def with_gaps(trace: Trace, entry: DataSet) -> Trace:
     return thinning.unobserve(dataclasses.replace(trace, capability=stamp), entry.unobserved)
 
 
-def is_stored(ref: str) -> bool:
-    """Say whether `ref` is a trace folder of the reader's own, as `rollstate.traces.store` writes it."""
-    return ref not in manifest() and (locate(ref) / store.CAPABILITY_FILE).exists()
+def stored(ref: str) -> Path | None:
+    """Return the trace folder of the reader's own, as `rollstate.traces.store` writes it, that `ref` names; or None."""
+    path = locate(ref)
+    return path if ref not in manifest() and (path / store.CAPABILITY_FILE).exists() else None
 
 
 def over_parts(
@@ -378,10 +383,10 @@ def over_parts(
     start, stop : int, optional
         As in `rollstate.traces.summary.narrowed`.
     """
-    path = locate(ref)
-    if is_stored(ref) and store.count_parts(path) > 1:
-        work = functools.partial(_of_part, function=function, folder=path, start=start, stop=stop)
-        yield from executors.mapped(work, range(store.count_parts(path)), executors.scheduler())
+    folder = stored(ref)
+    if folder is not None and (parts := store.count_parts(folder)) > 1:
+        work = functools.partial(_of_part, function=function, folder=folder, start=start, stop=stop)
+        yield from executors.mapped(work, range(parts), executors.scheduler())
     else:
         yield function(summary.restrict(load_trace(ref), start, stop))
 

@@ -30,7 +30,7 @@ from scipy import stats
 from rollstate.compiled import compiled
 from rollstate.errors import InputError
 from rollstate.traces.schema import Capability, Trace
-from rollstate.traces.visits import events, run_starts
+from rollstate.traces.visits import Counts, events, per_slot
 
 FIRST_SHUFFLES = 100
 """Shuffles of every series; only those that few of them reach are shuffled further."""
@@ -72,11 +72,9 @@ def co_access(trace: Trace, *, min_active: int = 2, rows: pl.DataFrame | None = 
         .filter(pl.col("active") >= min_active)
         .sort("contract_id")
     )
-    # Events are in the order of slots, each of which has one contract.
-    of_slot = np.flatnonzero(run_starts(touched["slot_id"].to_numpy()))
     slots = (
-        touched.select("contract_id", "slot_id")[of_slot]
-        .with_columns(n=np.diff(of_slot, append=touched.height))
+        per_slot(touched)
+        .select("contract_id", "slot_id", n="blocks")
         .join(contracts.select("contract_id", "active"), on="contract_id")
         .sort("contract_id", "slot_id")
     )
@@ -99,12 +97,10 @@ def co_access(trace: Trace, *, min_active: int = 2, rows: pl.DataFrame | None = 
 
 
 def _calls(touched: pl.DataFrame, stamp: Capability) -> pl.DataFrame:
-    """Return ``contract_id`` and ``n``, the slots touched, of each contract and block, by one sort of a column."""
+    """Return ``contract_id`` and ``n``, the slots touched, of each contract and block."""
     block = touched["block_number"].to_numpy() - stamp.window_start
-    call = np.sort(touched["contract_id"].to_numpy().astype(np.int64) * stamp.n_blocks + block)
-    at = np.flatnonzero(run_starts(call))
-    contract = (call[at] // stamp.n_blocks).astype(np.uint32)
-    return pl.DataFrame({"contract_id": contract, "n": np.diff(at, append=call.size)})
+    calls = Counts.collect([touched["contract_id"].to_numpy().astype(np.int64) * stamp.n_blocks + block])
+    return pl.DataFrame({"contract_id": (calls.key // stamp.n_blocks).astype(np.uint32), "n": calls.rows})
 
 
 def _seen(code: np.ndarray, share: np.ndarray, contracts: int) -> np.ndarray:

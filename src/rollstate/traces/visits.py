@@ -15,7 +15,7 @@ import polars as pl
 
 from rollstate.errors import InputError
 from rollstate.scalars import whole
-from rollstate.traces.schema import Trace
+from rollstate.traces.schema import Capability, Trace
 
 KEY_BITS = 63
 NEVER = np.iinfo(np.int64).max
@@ -107,12 +107,7 @@ def visits(trace: Trace, stop: int, history: pl.DataFrame | None = None) -> Visi
         not one, or if the trace is too wide for its accesses to be named by 63 bits.
     """
     stamp, accesses = trace.capability, trace.accesses
-    outside = accesses.filter(~pl.col("block_number").is_between(stamp.window_start, stamp.window_stop - 1))
-    if outside.height:
-        raise InputError(
-            f"trace: an access lies in block {outside['block_number'][0]}, outside of the stamp's window "
-            f"[{stamp.window_start}, {stamp.window_stop}); correct the stamp or drop the row"
-        )
+    check_inside(stamp, accesses["block_number"].to_numpy())
     if stop < stamp.window_stop:
         accesses = accesses.filter(pl.col("block_number") < stop)
     known_last = _last_accesses(history, trace.slots, stamp.window_start)
@@ -254,6 +249,37 @@ def events(trace: Trace) -> pl.DataFrame:
             "contract_id": slots["contract_id"].to_numpy()[_index(slots, pl.Series(slot))],
             "written": writes > 0,
             "writes": writes,
+        }
+    )
+
+
+def check_inside(stamp: Capability, block: np.ndarray, what: str = "trace") -> None:
+    """Refuse accesses of blocks that are not of the stamp's window; `what` is at fault."""
+    outside = (block < stamp.window_start) | (block >= stamp.window_stop)
+    if outside.any():
+        raise InputError(
+            f"{what}: an access lies in block {block[outside][0]}, outside of the stamp's window "
+            f"[{stamp.window_start}, {stamp.window_stop}); correct the stamp or drop the row"
+        )
+
+
+def per_slot(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per touched slot, from `events`.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``slot_id``, ``contract_id``, and int64 ``blocks`` (in which it is touched) and ``written`` (of these, in
+        which it is written); sorted by slot.
+    """
+    begins = np.flatnonzero(run_starts(rows["slot_id"].to_numpy()))
+    written = rows["written"].to_numpy().astype(np.int64)
+    return pl.DataFrame(
+        {
+            "slot_id": rows["slot_id"].to_numpy()[begins],
+            "contract_id": rows["contract_id"].to_numpy()[begins],
+            "blocks": np.diff(begins, append=rows.height),
+            "written": np.add.reduceat(written, begins) if begins.size else written,
         }
     )
 

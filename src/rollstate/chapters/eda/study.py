@@ -24,7 +24,7 @@ from rollstate.profile.rows import whole_spells
 from rollstate.risk_table import RiskTable
 from rollstate.traces import dependence, working_set
 from rollstate.traces.schema import Capability, Trace
-from rollstate.traces.visits import events, run_starts
+from rollstate.traces.visits import events, per_slot
 
 ALL, COMPLETED = "all spells", "completed gaps alone"
 MERGED = "merged"
@@ -162,9 +162,8 @@ def frequency(seen: Window, p: Eda) -> Answer:
     if isinstance(seen.data, Profile):
         visits, contract = profile_counts.touches(seen.data)
     else:
-        of_slot = np.flatnonzero(run_starts(seen.events["slot_id"].to_numpy()))
-        visits = np.diff(of_slot, append=seen.events.height)
-        contract = seen.events["contract_id"].to_numpy()[of_slot]
+        touched = per_slot(seen.events)
+        visits, contract = touched["blocks"].to_numpy(), touched["contract_id"].to_numpy()
     levels = np.unique(np.append(np.geomspace(1, visits.max(), 30).astype(int), 2))
     # Slots of each contract by their highest level, then at each level or a higher one.
     _, code = np.unique(contract, return_inverse=True)
