@@ -50,6 +50,18 @@ def r_extra():
     return json.loads((Path(__file__).parent / "r_extra.json").read_text())
 
 
+def deaths(spells, ties):
+    """Yield for each event time, and each event of it under Efron's rule: time, who died, and who counts how much."""
+    for code in range(len(spells.strata)):
+        same = spells.stratum == code
+        for t in np.unique(spells.duration[same & spells.event]):
+            at_risk = same & (spells.entry < t) & (spells.duration >= t)
+            died = same & spells.event & (spells.duration == t)
+            count = died.sum()
+            for share in np.arange(count) / count if ties == "efron" else np.zeros(count):
+                yield t, died, at_risk - share * died
+
+
 def simulate(seed, n=400, beta=(0.7, -0.4), strata=2, rounding=None, entry=True, slope=0.0):
     """Simulate spells of a stratified Cox model with delayed entry; `slope` bends the first effect in log time."""
     rng = np.random.default_rng(seed)

@@ -17,7 +17,7 @@ from rollstate.survival.spells import make_spells
 from rollstate.survival.steps import access_probability
 from tests.needs import examples
 
-from .conftest import SETS, simulate
+from .conftest import SETS, deaths, simulate
 
 TIES = ("efron", "breslow")
 
@@ -70,18 +70,8 @@ def test_ridge_equals_r(oracle, r_extra):
 
 def slow_likelihood(spells, beta, ties):
     """Log partial likelihood by the book: one loop over event times."""
-    total = 0.0
-    risk = np.exp(spells.x @ beta)
-    for code in range(len(spells.strata)):
-        here = spells.stratum == code
-        for time in np.unique(spells.duration[here & spells.event]):
-            dying = here & spells.event & (spells.duration == time)
-            at_risk = here & (spells.entry < time) & (spells.duration >= time)
-            d = dying.sum()
-            share = np.arange(d) / d if ties == "efron" else np.zeros(d)
-            total += (spells.x @ beta)[dying].sum()
-            total -= np.log(risk[at_risk].sum() - share * risk[dying].sum()).sum()
-    return total
+    eta = spells.x @ beta
+    return sum(eta[died].mean() - np.log(np.exp(eta) @ counts) for _, died, counts in deaths(spells, ties))
 
 
 @settings(max_examples=examples(25))
@@ -394,16 +384,10 @@ def test_robust_errors_are_a_sandwich_of_scores_summed_by_cluster(ties):
     spells = dataclasses.replace(spells, x=spells.x * [1, 1e3], cluster=cluster)
     model = cox.fit(spells, ties=ties)
     risk, scores = np.exp((spells.x - model.center) @ model.coefficients), np.zeros((90, 2))
-    for code in range(2):
-        same = spells.stratum == code
-        for t in np.unique(spells.duration[same & spells.event]):
-            at_risk = same & (spells.entry < t) & (spells.duration >= t)
-            died = same & spells.event & (spells.duration == t)
-            d = died.sum()
-            for share in np.arange(d) / d if ties == "efron" else np.zeros(d):
-                weight = risk * (at_risk - share * died)
-                mean = np.average(spells.x, axis=0, weights=weight)
-                scores += (died / d - weight / weight.sum())[:, None] * (spells.x - mean)
+    for _, died, counts in deaths(spells, ties):
+        weight = risk * counts
+        mean = np.average(spells.x, axis=0, weights=weight)
+        scores += (died / died.sum() - weight / weight.sum())[:, None] * (spells.x - mean)
     sums = np.array([scores[cluster == one].sum(axis=0) for one in range(25)])
     wanted = model.covariance @ sums.T @ sums @ model.covariance
     assert_allclose(model.robust_covariance, wanted, rtol=1e-6)

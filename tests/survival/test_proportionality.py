@@ -13,7 +13,7 @@ from rollstate.survival import cox
 from rollstate.survival import proportionality as ph
 from rollstate.survival.spells import make_spells
 
-from .conftest import SETS, simulate
+from .conftest import SETS, deaths, simulate
 
 
 @pytest.mark.real_data
@@ -154,19 +154,13 @@ def by_loops(model, spells, g):
     """Return the score, and the three moments of the risk sets' covariances, summed over events by loops."""
     risk, p = np.exp(spells.x @ model.coefficients), spells.x.shape[1]
     score, moments = np.zeros(p), np.zeros((3, p, p))
-    for code in range(len(spells.strata)):
-        same = spells.stratum == code
-        for t in np.unique(spells.duration[same & spells.event]):
-            at_risk = same & (spells.entry < t) & (spells.duration >= t)
-            died = same & spells.event & (spells.duration == t)
-            shares = np.arange(died.sum()) / died.sum() if model.ties == "efron" else np.zeros(died.sum())
-            for share in shares:
-                weight = risk * at_risk - share * risk * died
-                mean = np.average(spells.x, axis=0, weights=weight)
-                covariance = np.cov(spells.x.T, aweights=weight, bias=True)
-                at = g[died][0]
-                score += at * (spells.x[died].mean(axis=0) - mean)
-                moments += np.array([1, at, at**2])[:, None, None] * covariance
+    for _, died, counts in deaths(spells, model.ties):
+        weight = risk * counts
+        mean = np.average(spells.x, axis=0, weights=weight)
+        covariance = np.cov(spells.x.T, aweights=weight, bias=True)
+        at = g[died][0]
+        score += at * (spells.x[died].mean(axis=0) - mean)
+        moments += np.array([1, at, at**2])[:, None, None] * covariance
     return score, moments
 
 
@@ -197,17 +191,10 @@ def test_weighted_score_residuals_are_those_of_loops_over_events(ties):
     g = ph.transform_times(spells, "log")
     risk = np.exp((spells.x - model.center) @ model.coefficients)
     wanted = np.zeros_like(spells.x)
-    for code in range(len(spells.strata)):
-        same = spells.stratum == code
-        for t in np.unique(spells.duration[same & spells.event]):
-            at_risk = same & (spells.entry < t) & (spells.duration >= t)
-            died = same & spells.event & (spells.duration == t)
-            count = died.sum()
-            for share in np.arange(count) / count if ties == "efron" else np.zeros(count):
-                weight = at_risk - share * died
-                mean = np.average(spells.x, axis=0, weights=risk * weight)
-                step = died / count - risk * weight / (risk @ weight)
-                wanted += np.log(t) * step[:, None] * (spells.x - mean)
+    for t, died, weight in deaths(spells, ties):
+        mean = np.average(spells.x, axis=0, weights=risk * weight)
+        step = died / died.sum() - risk * weight / (risk @ weight)
+        wanted += np.log(t) * step[:, None] * (spells.x - mean)
     assert_allclose(ph.weighted_score_residuals(model, spells, g), wanted, atol=1e-9)
 
 
