@@ -25,4 +25,4 @@ def py_evm_node():
 
 @pytest.fixture(scope="session")
 def on_chain(node):
-    return StepContract(node.w3)
+    return StepContract(node)

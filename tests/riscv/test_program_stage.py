@@ -321,8 +321,7 @@ def test_a_known_game_and_an_empty_deployment_are_refused(py_evm_node):
     functions, who = board.stage_contract.functions, board.w3.eth.accounts[0]
     opening = (1, who, who, b"", bytes(32), bytes(32), 1, bytes(32), 60, 60)
     board.now += 1
-    board.node.set_time(board.now)
-    board._mine(functions.open(*opening), who, 0)
+    board.node.mine(functions.open(*opening), who, now=board.now)
     assert board._revert_of(functions.open(*opening), {"from": who})[0] == "game is known"
     stage = ProgramStage()
     arguments = (0, 1, (who, who), b"", (bytes(32), bytes(32)), 1, bytes(32), (60, 60))

@@ -15,6 +15,7 @@ from rollstate.errors import InputError
 from rollstate.riscv import machine
 from rollstate.riscv.interpreter import Machine
 from rollstate.riscv.machine import DEPTH, MEMORY_BYTES, MerkleMemory
+from rollstate.riscv.on_chain import StepContract
 from rollstate.riscv.verifier import NO_LEAF, root_of, verified_step, witness_of
 
 GAS_LIMIT = 500_000
@@ -158,3 +159,11 @@ def test_the_costliest_step_stays_below_half_a_million_gas(on_chain):
     state, tree = one.state()
     assert on_chain.gas(state.hash(), witness_of(state, tree)) < GAS_LIMIT
     assert on_chain.code_bytes < CODE_LIMIT
+
+
+def test_blocks_get_their_times_from_the_program_and_not_from_a_clock(node):
+    # A time of the machine's clock would be carried by later messages, where its zero bytes change their gas.
+    before = node.now()
+    state, tree = loading()
+    StepContract(node).gas(state.hash(), witness_of(state, tree))
+    assert node.now() == before + 2

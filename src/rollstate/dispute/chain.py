@@ -120,7 +120,48 @@ def anvil_binary() -> str | None:
     return os.environ.get("ROLLSTATE_ANVIL") or shutil.which("anvil")
 
 
-class PyEvm:
+class Node:
+    """A running chain: `w3` speaks to it, and every transaction gets a block of its own.
+
+    Blocks get their times from here alone. A node's own clock would leak into what later messages carry, and with the
+    zero bytes of a time, which are cheaper, into their gas.
+    """
+
+    name: ClassVar[str]
+    w3: Any
+
+    def set_time(self, now: int) -> None:
+        """Set the time of the next block."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop what was started."""
+
+    def now(self) -> int:
+        """Return the time of the last block."""
+        return self.w3.eth.get_block("latest")["timestamp"]
+
+    def mine(self, call: Any, by: str, *, now: int | None = None, value: int = 0) -> Any:
+        """Send a contract call in a block of its own; return the receipt.
+
+        Parameters
+        ----------
+        call : web3 contract function or constructor
+            With its arguments.
+        by : str
+            Address of the sender.
+        now : int, optional
+            Time of the block; one second after the last block's by default.
+        value : int
+            Wei that go with it.
+        """
+        self.set_time(self.now() + 1 if now is None else now)
+        sender = self.w3.to_checksum_address(by)
+        sent = call.transact({"from": sender, "value": value, "gas": GAS_LIMIT // 2, "gasPrice": GAS_PRICE})
+        return self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01)
+
+
+class PyEvm(Node):
     """py-evm in this process."""
 
     name = "py-evm"
@@ -138,11 +179,8 @@ class PyEvm:
         chain = self._backend.chain
         chain.header = chain.header.copy(timestamp=now)
 
-    def close(self) -> None:
-        """Nothing to stop."""
 
-
-class Anvil:
+class Anvil(Node):
     """An ``anvil`` process on a free local port."""
 
     name = "anvil"
@@ -182,7 +220,7 @@ class Anvil:
 
 
 @contextmanager
-def chain(name: str = "py-evm") -> Iterator[PyEvm | Anvil]:
+def chain(name: str = "py-evm") -> Iterator[Node]:
     """Start a chain, ``"py-evm"`` or ``"anvil"``; stop it at the end.
 
     Raises
@@ -191,7 +229,7 @@ def chain(name: str = "py-evm") -> Iterator[PyEvm | Anvil]:
         If there is no ``anvil`` binary.
     """
     if name == "py-evm":
-        running: PyEvm | Anvil = PyEvm()
+        running: Node = PyEvm()
     elif name == "anvil":
         binary = anvil_binary()
         if binary is None:
@@ -310,7 +348,7 @@ class ChainBoard(LocalBoard):
 
     Parameters
     ----------
-    node : PyEvm or Anvil
+    node : Node
         A running chain.
     rules : Rules
         Constants, deployed with the contract.
@@ -324,7 +362,7 @@ class ChainBoard(LocalBoard):
 
     def __init__(
         self,
-        node: PyEvm | Anvil,
+        node: Node,
         rules: Rules,
         genesis: bytes,
         edits: tuple[tuple[str, str], ...] = (),
@@ -333,7 +371,7 @@ class ChainBoard(LocalBoard):
         super().__init__(rules, genesis, vault)
         self.node, self.w3 = node, node.w3
         self.accounts = [account.lower() for account in self.w3.eth.accounts]
-        self.now = max(START, self.w3.eth.get_block("latest")["timestamp"]) + 1
+        self.now = max(START, node.now()) + 1
         self.deploy_gas = 0
         self.contract = self._deploy_all((genesis, *astuple(rules)[1:]), edits, vault)
 
@@ -344,17 +382,11 @@ class ChainBoard(LocalBoard):
         """Return a deployed contract; what it costs is added to `deploy_gas`."""
         out = compile_source(text)
         factory = self.w3.eth.contract(abi=out["abi"], bytecode=out["bytecode"])
-        self.node.set_time(self.now)
-        receipt = self._mine(factory.constructor(*constants), self.accounts[0], value)
+        receipt = self.node.mine(factory.constructor(*constants), self.accounts[0], now=self.now, value=value)
         if receipt["status"] != 1:
             raise RollstateError(f"the contract refused its constants: {constants}")
         self.deploy_gas += receipt["gasUsed"]
         return self.w3.eth.contract(address=receipt["contractAddress"], abi=out["abi"])
-
-    def _mine(self, call: Any, by: str, value: int) -> Any:
-        sender = self.w3.to_checksum_address(by)
-        sent = call.transact({"from": sender, "value": value, "gas": GAS_LIMIT // 2, "gasPrice": GAS_PRICE})
-        return self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01)
 
     def call_of(self, name: str, arguments: tuple, game: Game | None) -> Any:
         """Return the contract call of a message; messages within a game carry its state."""
@@ -397,8 +429,7 @@ class ChainBoard(LocalBoard):
     def _transmit(
         self, name: str, by: str, arguments: tuple, value: int, before: Game | None, game_id: int | None
     ) -> int:
-        self.node.set_time(self.now)
-        receipt = self._mine(self.call_of(name, arguments, before), by, value)
+        receipt = self.node.mine(self.call_of(name, arguments, before), by, now=self.now, value=value)
         if receipt["status"] != 1:
             raise Disagreement(f"the contract reverted {name}{arguments!r:.200}, the Python rules took it")
         if game_id is not None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from rollstate.dispute.chain import compile_source
+from rollstate.dispute.chain import Node, compile_source
 from rollstate.riscv import verifier
 from rollstate.riscv.verifier import Witness
-
-_DEPLOY_GAS, _STEP_GAS = 15_000_000, 2_000_000
 
 
 class StepContract:
@@ -16,17 +12,17 @@ class StepContract:
 
     Parameters
     ----------
-    w3 : web3.Web3
+    node : Node
         The chain.
     """
 
-    def __init__(self, w3: Any) -> None:
-        self.w3, self.sender = w3, w3.eth.accounts[0]
+    def __init__(self, node: Node) -> None:
+        self.node, self.w3 = node, node.w3
+        self.sender = self.w3.eth.accounts[0]
         compiled = compile_source(verifier.source())
-        made = w3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
-        sent = made.constructor().transact({"from": self.sender, "gas": _DEPLOY_GAS})
-        self.address = w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
-        self.functions = w3.eth.contract(address=self.address, abi=compiled["abi"]).functions
+        made = self.w3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
+        self.address = node.mine(made.constructor(), self.sender)["contractAddress"]
+        self.functions = self.w3.eth.contract(address=self.address, abi=compiled["abi"]).functions
 
     @property
     def code_bytes(self) -> int:
@@ -40,5 +36,4 @@ class StepContract:
     def gas(self, before: bytes, witness: Witness) -> int:
         """Return the gas of a transaction that checks the step, from its receipt."""
         call = self.functions.step(*verifier.arguments(before, witness))
-        sent = call.transact({"from": self.sender, "gas": _STEP_GAS})
-        return self.w3.eth.wait_for_transaction_receipt(sent)["gasUsed"]
+        return self.node.mine(call, self.sender)["gasUsed"]

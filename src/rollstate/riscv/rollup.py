@@ -133,7 +133,7 @@ class ProgramBoard(LocalProgramBoard, ChainBoard):
 
     def __init__(
         self,
-        node: chain.PyEvm | chain.Anvil,
+        node: chain.Node,
         rules: Rules,
         genesis: bytes,
         edits: tuple[tuple[str, str], ...] = (),

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from rollstate.chapters.fraud_proof.parameters import FraudProof
+from rollstate.dispute.chain import Node
 from rollstate.dispute.game import Outcome
 from rollstate.riscv import evm_blocks
 from rollstate.riscv.evm_blocks import Compared
@@ -80,7 +81,7 @@ def sample(p: FraudProof) -> list[Compared]:
     return evm_blocks.embedded(Workload(blocks=_BLOCKS, users=_USERS), _SAMPLE, p.seed)
 
 
-def dispute(compared: list[Compared], p: FraudProof, node: Any) -> dict[str, Any]:
+def dispute(compared: list[Compared], p: FraudProof, node: Node) -> dict[str, Any]:
     """Play a game about a false instruction in the longest transaction of a sample; return what is recorded."""
     one = max(compared, key=lambda each: (each.found.steps, each.number, each.expected.index))
     step = int(np.random.default_rng(p.seed).integers(one.found.steps - 1))

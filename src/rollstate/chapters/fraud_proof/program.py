@@ -143,7 +143,7 @@ class Disputed:
         return f"batches {batches[0]} to {batches[-1]}", sum(sum(steps(n)) for n in batches)
 
 
-def dispute(ran: Execution, p: FraudProof, node: Any, *, true_claim: bool) -> Disputed:
+def dispute(ran: Execution, p: FraudProof, node: chain.Node, *, true_claim: bool) -> Disputed:
     """Deny the last claim: a false one by an honest challenger, or a true one by a challenger with the false instruction."""
     board = ProgramBoard(node, p.rules(), ran.truth.roots[0])
     held, denied = (ran.truth, ran.lie) if true_claim else (ran.lie, ran.truth)
@@ -175,7 +175,7 @@ def results(found: Disputed, kept: Disputed) -> dict[str, int | bool]:
         "instruction_refuted": decided.outcome == Outcome.CHALLENGER,
         "program_true_stands": kept.decided.outcome == Outcome.SEQUENCER,
         "program_stage_code_bytes": len(code(found.board.stage_contract.address)),
-        "step_code_bytes": StepContract(found.board.w3).code_bytes,
+        "step_code_bytes": StepContract(found.board.node).code_bytes,
     }
 
 
@@ -208,9 +208,9 @@ def values(found: Disputed) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
-def instruction_gas(ran: Execution, p: FraudProof, node: Any) -> pl.DataFrame:
+def instruction_gas(ran: Execution, p: FraudProof, node: chain.Node) -> pl.DataFrame:
     """Return the gas of checking instructions of the disputed transaction, drawn at random: ``kind``, ``gas``."""
-    rng, contract, rows = random.Random(p.seed + 1), StepContract(node.w3), []
+    rng, contract, rows = random.Random(p.seed + 1), StepContract(node), []
     run = ran.truth.run(ran.batch, ran.transaction)
     last = run.steps - 1
     drawn = rng.sample(range(last), min(p.instructions - 1, last))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -73,7 +72,7 @@ class Walkthrough:
         status[p.r] = "checkpoint"
         return pl.DataFrame({"batch": range(p.n + 1), "status": status})
 
-    def play(self, node: Any, *, last: bool) -> tuple[pl.DataFrame, Played]:
+    def play(self, node: chain.Node, *, last: bool) -> tuple[pl.DataFrame, Played]:
         """Play the game over the first wrong claim (Case A) or the last one (Case B); return its messages too."""
         p = self.p
         board = chain.ChainBoard(node, p.rules(), self.truth.roots[0])
@@ -105,7 +104,7 @@ def _messages(board: chain.ChainBoard, played: Played) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
-def gas_by_gap(p: FraudProof, node: Any) -> pl.DataFrame:
+def gas_by_gap(p: FraudProof, node: chain.Node) -> pl.DataFrame:
     """Play Case B for each gap: ``gap``, ``message``, ``gas``, one line for each message in order."""
     rows: list[tuple[int, str, int]] = []
     for gap in sorted(p.gaps):
@@ -254,7 +253,7 @@ def model_results(found: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def stories(node: Any) -> pl.DataFrame:
+def stories(node: chain.Node) -> pl.DataFrame:
     """Tell every story on the chain: who does what, whether it ended safely, and what decided it."""
     findings = scenarios.play_scenarios(lambda rules, genesis: chain.ChainBoard(node, rules, genesis))
     return pl.DataFrame(
@@ -264,7 +263,7 @@ def stories(node: Any) -> pl.DataFrame:
     )
 
 
-def naive(node: Any) -> pl.DataFrame:
+def naive(node: chain.Node) -> pl.DataFrame:
     """Let a puppet lose on purpose on two contracts: ``contract``, ``final``, ``challenge`` (accepted, or the reason)."""
     told, rows = scenarios.story(), []
     for name, edits in (("naive", chain.NAIVE), ("this chapter's", ())):
@@ -282,7 +281,7 @@ def naive(node: Any) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["contract", "final", "challenge"], orient="row")
 
 
-def exit_costs(p: FraudProof, node: Any) -> dict[str, int]:
+def exit_costs(p: FraudProof, node: chain.Node) -> dict[str, int]:
     """Return gas and time of an exit proven in h(Delta_n), and when the state hash of its batch is final."""
     key, rng = exit_key(p.depth, 0), random.Random(p.seed)
     keys = rng.sample(range(exit_key(min(p.depth, 60), 0)), 16)
