@@ -146,7 +146,7 @@ def test_damaged_and_foreign_files_are_named(path, tmp_path):
 
 def _rewritten(path, change):
     table = pq.read_table(path)
-    stamp = json.loads(table.schema.metadata[PROFILE_KEY])
+    stamp = json.loads(table.schema.metadata[PROFILE_KEY.encode()])
     table = change(table, stamp) or table
     pq.write_table(table.replace_schema_metadata({PROFILE_KEY: json.dumps(stamp).encode()}), path)
 

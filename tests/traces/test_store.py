@@ -158,6 +158,52 @@ def test_damaged_folder_is_a_named_error(tmp_path):
         store.read_trace(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("at_once", [2, 3, 1 << 20])
+def test_a_trace_without_keys_is_the_whole_one_less_its_keys(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(store, "KEYS_AT_ONCE", at_once)
+    trace = make_trace([(100, 0, 1, n, True) for n in range(6)])
+    store.write_trace(trace, tmp_path / "t")
+    found = store.read_trace(tmp_path / "t", keys=False)
+    assert found.slots.equals(trace.without_keys().slots)
+    assert found.accesses.equals(trace.accesses)
+    # In another order the keys are still good, as none is there twice.
+    other = trace.slots.with_columns(trace.slots["slot"].reverse())
+    other.write_parquet(tmp_path / "t" / "slots.parquet")
+    assert store.read_trace(tmp_path / "t", keys=False).slots.equals(found.slots)
+
+
+@pytest.mark.parametrize("at_once", [2, 3, 1 << 20])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda slots: slots.with_columns(slot=slots["slot"].gather([0, 1, 2, 3, 4, 4])),
+            "unique together; row 4",
+        ),
+        (
+            lambda slots: slots.with_columns(slot=slots["slot"].gather([1, 0, 2, 3, 4, 0])),
+            "unique together; row 1",
+        ),
+        (lambda slots: slots.with_columns(address=pl.lit(b"\x01")), "address must have 20 bytes; row 0"),
+        (
+            lambda slots: slots.with_columns(slot=pl.when(pl.col("slot_id") != 5).then("slot")),
+            "slot must have 32 bytes; row 5",
+        ),
+        (lambda slots: slots.with_columns(pl.col("slot_id") + 1), "slot_id must count up from zero"),
+        (lambda slots: slots.with_columns(extra=1), "columns are"),
+        (lambda slots: slots.drop("slot"), "columns are"),
+    ],
+)
+def test_slots_are_checked_when_their_keys_are_not_kept(tmp_path, monkeypatch, change, said, at_once):
+    monkeypatch.setattr(store, "KEYS_AT_ONCE", at_once)
+    trace = make_trace([(100, 0, 1, n, True) for n in range(6)])
+    store.write_trace(trace, tmp_path / "t")
+    change(trace.slots).write_parquet(tmp_path / "t" / "slots.parquet")
+    for keys in (True, False):
+        with pytest.raises(InputError, match=said):
+            store.read_trace(tmp_path / "t", keys=keys)
+
+
 @pytest.fixture
 def remote(tmp_path):
     """A stored trace of three parts, here and at an address that fsspec reads."""

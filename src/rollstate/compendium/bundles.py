@@ -9,16 +9,17 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import polars as pl
-from matplotlib.figure import Figure
 
-from rollstate.compendium import citation, crate
+from rollstate.compendium import citation
 from rollstate.compendium.drawing import Drawing
 from rollstate.compendium.files import sha256, write_bytes, write_text
 from rollstate.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = re.compile(r"^[a-z][a-z0-9-]*$")
 # Without these a file's bytes would hold the time it was made.
@@ -43,7 +44,7 @@ def render(figure: Figure, kind: str) -> bytes:
 
 def to_csv(data: Any) -> bytes:
     """Return a tidy frame (pandas or Polars) as CSV bytes."""
-    frame = pl.from_pandas(data) if isinstance(data, pd.DataFrame) else data
+    frame = data if isinstance(data, pl.DataFrame) else pl.from_pandas(data)
     if frame.is_empty():
         raise InputError("the tidy frame of a figure or table is empty; give the data that was drawn")
     return frame.write_csv().encode()
@@ -96,6 +97,9 @@ def write_figure(folder: Path, name: str, drawing: Drawing, csv: bytes, provenan
     provenance : dict
         What the run depends on; the content hash of the drawn data and picture is added.
     """
+    # rocrate takes half a second and 10 MB: only a figure that is written pays them.
+    from rollstate.compendium import crate
+
     check_name(name)
     check_text(name, "caption", drawing.caption)
     check_text(name, "alt text", drawing.alt)

@@ -15,7 +15,7 @@ from rollstate.compendium.by_name import parameter_class
 from rollstate.compendium.runner import NotebookError, Plan
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import datasets, store
-from rollstate.traces.formats.files import is_remote
+from rollstate.traces.formats.listing import is_remote
 from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Capability
 

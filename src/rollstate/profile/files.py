@@ -119,10 +119,10 @@ def _write(profile: Profile, path: Path, level: int) -> None:
         "digest": _digest(profile),
     }
     frame = pl.concat([_stored(profile, name) for name in TABLES], how="diagonal")
-    _write_rows(frame, path, level, {PROFILE_KEY: json.dumps(stamp, sort_keys=True).encode()})
+    _write_rows(frame, path, level, {PROFILE_KEY: json.dumps(stamp, sort_keys=True)})
 
 
-def _write_rows(frame: pl.DataFrame, to: Any, level: int, metadata: dict[bytes, bytes] | None = None) -> None:
+def _write_rows(frame: pl.DataFrame, to: Any, level: int, metadata: dict[str, str] | None = None) -> None:
     """Write rows of one or all tables in the encodings that take least."""
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     pq.write_table(
@@ -154,29 +154,21 @@ def load_file(path: Path) -> Profile:
         If the file is missing, damaged, not a profile, or one of another version of the schema.
     """
     try:
-        table = pq.read_table(path)
+        metadata = pl.read_parquet_metadata(path)
     except FileNotFoundError as error:
         raise InputError(
             f"{path} does not exist: name a profile, or make one with `rollstate profile`"
         ) from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"{path} cannot be read as a profile ({error}); it is damaged or foreign: copy it again, or make it anew "
             "with `rollstate profile TRACE --out FILE`"
         ) from error
-    stamp = _stamp(path, table.schema.metadata or {})
-    frame = pl.DataFrame(pl.from_arrow(table))
+    stamp = _stamp(path, metadata)
     try:
-        frames: dict[str, Any] = {
-            name: _lowered(
-                name, frame.filter(pl.col("table") == name).select(list(schema)).cast(pl.Schema(schema)), 1
-            )
-            for name, schema in TABLES.items()
-        }
-        if frames["pieces"].is_empty():
-            frames["pieces"] = without_classes(frames["sums"])
+        frames = _frames(path)
         plan, capability = Plan.from_dict(stamp["plan"]), Capability.from_dict(stamp["capability"])
-    except (pl.exceptions.PolarsError, KeyError, TypeError, InputError) as error:
+    except (pl.exceptions.PolarsError, OSError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{path} is a damaged profile ({error}); copy it again or make it anew") from error
     profile = Profile(
         capability, plan, **frames, trace_sha256=stamp.get("trace_sha256"), merged=stamp.get("merged", 0)
@@ -186,7 +178,19 @@ def load_file(path: Path) -> Profile:
     return profile
 
 
-def _stamp(path: Path, metadata: dict[bytes, bytes]) -> dict[str, Any]:
+def _frames(path: Path) -> dict[str, Any]:
+    """Return the tables, read one by one: a row of the file has the columns of them all, most of them empty."""
+    stored = pl.scan_parquet(path)
+    frames = {}
+    for name, schema in TABLES.items():
+        columns = [pl.col(column).cast(kind) for column, kind in schema.items()]
+        frames[name] = _lowered(name, stored.filter(pl.col("table") == name).select(columns).collect(), 1)
+    if frames["pieces"].is_empty():
+        frames["pieces"] = without_classes(frames["sums"])
+    return frames
+
+
+def _stamp(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     if PROFILE_KEY not in metadata:
         raise InputError(
             f"{path} is a Parquet file, but not a profile; make one with `rollstate profile TRACE --out FILE`"

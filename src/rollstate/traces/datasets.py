@@ -31,8 +31,8 @@ import requests
 
 from rollstate import executors
 from rollstate.errors import DataUnavailableError, InputError
-from rollstate.traces import block_access_list, importing, raw, store, summary, tables, thinning, zksp
-from rollstate.traces.formats import files
+from rollstate.traces import block_access_list, raw, store, summary, tables, thinning, zksp
+from rollstate.traces.formats import listing
 from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Trace
 
@@ -175,8 +175,8 @@ def locate(ref: str) -> Path:
     """
     if ref == SAMPLE:
         return data_folder() / SAMPLE
-    if files.is_remote(ref):
-        return files.at_address(ref)
+    if listing.is_remote(ref):
+        return listing.at_address(ref)
     if ref not in manifest() and Path(ref).exists():
         return Path(ref)
     entry = _entry(ref)
@@ -397,7 +397,7 @@ def _of_part(
     return function(summary.narrowed(store.read_part(folder, part), start, stop))
 
 
-def load_trace(ref: str) -> Trace:
+def load_trace(ref: str, *, keys: bool = True) -> Trace:
     """Return the access trace that `ref` names.
 
     Parameters
@@ -406,12 +406,17 @@ def load_trace(ref: str) -> Trace:
         ``"sample"``, the data sets ``"mainnet-bal"`` and ``"zksp"`` (the peer's synthetic trace), a trace folder
         written by `store.write_trace`, a Parquet or CSV table of the reader's own with its stamp
         (see `rollstate.traces.tables`), or any file or folder that `rollstate.traces.importing` recognises.
+    keys : bool
+        Whether slots of a trace folder keep their keys; those of others do in any case (`Trace.without_keys`).
 
     Raises
     ------
     InputError
         If `ref` names something that is not a trace.
     """
+    # Its formats load pyarrow and more, 50 MB that a process pays only where it reads a trace.
+    from rollstate.traces import importing
+
     path = locate(ref)
     if is_profile(path):
         raise InputError(
@@ -420,13 +425,13 @@ def load_trace(ref: str) -> Trace:
             "through rollstate.profile.load"
         )
     if (
-        not files.is_remote(ref)
+        not listing.is_remote(ref)
         and path.suffix in tables.ENDINGS
         and importing.recognised_as(str(path)) == "table"
     ):
         return tables.read_table(path)
     if (path / store.CAPABILITY_FILE).exists():
-        trace = store.read_trace(path)
+        trace = store.read_trace(path, keys=keys)
         return with_gaps(trace, manifest()[ref]) if ref in manifest() else trace
     if any(path.glob("*.rlp")):
         chain_id = manifest()[ref].chain_id if ref in manifest() else None
@@ -435,6 +440,6 @@ def load_trace(ref: str) -> Trace:
         if blocks := re.search(r"_blocks(\d+)_", peer.name):
             return zksp.read(peer, int(blocks[1]))
     try:
-        return importing.read([ref if files.is_remote(ref) else str(path)])
+        return importing.read([ref if listing.is_remote(ref) else str(path)])
     except InputError as error:
         raise InputError(f"{ref!r} is not a trace: {error}") from error

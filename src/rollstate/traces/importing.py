@@ -30,7 +30,15 @@ from tqdm import tqdm
 from rollstate import __version__
 from rollstate.errors import InputError
 from rollstate.traces import endpoint_errors, import_ranges, import_stamp, rules, store, stray_blocks, tables
-from rollstate.traces.formats import access_lists, ethereum_etl, files, state_diffs, table, tracer_answers
+from rollstate.traces.formats import (
+    access_lists,
+    ethereum_etl,
+    files,
+    listing,
+    state_diffs,
+    table,
+    tracer_answers,
+)
 from rollstate.traces.formats.rows import BLOCKS_INFO_SCHEMA, VERSIONED_SCHEMA, Options, Source
 from rollstate.traces.import_ranges import Runs
 from rollstate.traces.schema import BLOCKS_SCHEMA, Capability, Trace
@@ -62,7 +70,7 @@ def recognise(sources: Sequence[str], options: Options | None = None) -> Source:
         If they are of no known format, or of several; says what was found and what is known.
     """
     options = options or Options()
-    paths = files.expand(sources)
+    paths = listing.expand(sources)
     parsed = functools.lru_cache(maxsize=8)(_json)
     groups: dict[str, list[Any]] = {}
     for path in paths:
@@ -205,7 +213,7 @@ def _same_job(work: Path, source: Source, options: Options) -> None:
 
 
 def _changed(path: str) -> int:
-    return 0 if files.is_remote(path) else Path(path).stat().st_mtime_ns
+    return 0 if listing.is_remote(path) else Path(path).stat().st_mtime_ns
 
 
 def _read(source: Source, runs: Runs, progress: bool) -> None:
@@ -291,7 +299,7 @@ def _write(
 
 def _beside(source: Source) -> tuple[Capability | None, pl.DataFrame | None]:
     """Return the stamp that lies beside a single table, and what is known of its blocks."""
-    if source.format != "table" or len(source.units) != 1 or files.is_remote(source.units[0].name):
+    if source.format != "table" or len(source.units) != 1 or listing.is_remote(source.units[0].name):
         return None, None
     path = Path(source.units[0].name)
     return tables.read_stamp(path), tables.read_blocks(path)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import polars as pl
 
-PROFILE_KEY = b"rollstate.profile"
+PROFILE_KEY = "rollstate.profile"
 """Key of a profile's stamp in the metadata of its Parquet schema."""
 
 
@@ -16,6 +15,6 @@ def is_profile(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        return PROFILE_KEY in (pq.read_schema(path).metadata or {})
-    except (OSError, pa.ArrowException):
+        return PROFILE_KEY in pl.read_parquet_metadata(path)
+    except (OSError, pl.exceptions.PolarsError):
         return False

@@ -23,6 +23,8 @@ SCHEMAS = {
     "blocks": BLOCKS_SCHEMA,
     "accounts": ACCOUNTS_SCHEMA,
 }
+KEYS = {"address": 20, "slot": 32}
+"""Columns of a slot's key, and their bytes."""
 
 
 class Rule(NamedTuple):
@@ -32,9 +34,12 @@ class Rule(NamedTuple):
     said: str
 
 
-def broken(frame: pl.DataFrame, rules: list[Rule]) -> Iterator[tuple[str, int, dict]]:
-    """Yield for each rule that does not hold everywhere: the rule, the number of rows, and the first of them."""
-    numbered = frame.with_row_index("row")
+def broken(frame: pl.DataFrame, rules: list[Rule], first: int = 0) -> Iterator[tuple[str, int, dict]]:
+    """Yield for each rule that does not hold everywhere: the rule, the number of rows, and the first of them.
+
+    The frame's rows are counted from `first`.
+    """
+    numbered = frame.with_row_index("row", offset=first)
     for rule in rules:
         bad = numbered.filter(~rule.holds.fill_null(False))
         if bad.height:
@@ -74,28 +79,30 @@ def access_rules(stamp: Capability, n_slots: int, unseen: pl.Series) -> list[Rul
     return out
 
 
-def slot_rules(stamp: Capability, slots: pl.DataFrame) -> list[Rule]:
-    """Return the rules of ``slots``, of which this is the frame."""
-    sized = [
-        Rule(
-            pl.col(name).is_not_null() & (pl.col(name).bin.size() == length),
-            f"{name} must have {length} bytes",
-        )
-        for name, length in (("address", 20), ("slot", 32))
-    ]
+def slot_rules(stamp: Capability) -> list[Rule]:
+    """Return the rules of ``slots`` without their keys."""
     born = pl.col("created_block").fill_null(stamp.window_start) < stamp.window_stop
-    unique = Rule(pl.struct("address", "slot").is_unique(), "address and slot must be unique together")
-    # Slots in order of their keys, as we write them, are unique; else a table of all keys is needed.
-    same = [] if _ascends(slots, ("address", "slot")) else [unique]
     return [
         Rule(
             pl.col("slot_id") == pl.int_range(0, pl.len(), dtype=pl.UInt32), "slot_id must count up from zero"
         ),
         Rule(pl.col("contract_id").is_not_null(), "contract_id must not be null"),
-        *sized,
         Rule(born, "created_block must lie before the end of the window"),
-        *same,
     ]
+
+
+def key_rules(slots: pl.DataFrame) -> list[Rule]:
+    """Return the rules of the keys of ``slots``, of which this is the frame."""
+    sized = [
+        Rule(
+            pl.col(name).is_not_null() & (pl.col(name).bin.size() == length),
+            f"{name} must have {length} bytes",
+        )
+        for name, length in KEYS.items()
+    ]
+    unique = Rule(pl.struct(*KEYS).is_unique(), "address and slot must be unique together")
+    # Slots in order of their keys, as we write them, are unique; else a table of all keys is needed.
+    return sized if ascends(slots, tuple(KEYS)) else [*sized, unique]
 
 
 def block_rules(stamp: Capability) -> list[Rule]:
@@ -127,12 +134,12 @@ def shape(name: str, frame: pl.DataFrame) -> str | None:
 
 def order_of_accesses(frame: pl.DataFrame) -> str | None:
     """Say whether accesses are out of order, or there twice; None if they are not."""
-    if _ascends(frame, ACCESS_ORDER):
+    if ascends(frame, ACCESS_ORDER):
         return None
     return f"rows must be unique and sorted by {', '.join(ACCESS_ORDER)}"
 
 
-def _ascends(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
+def ascends(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
     """Say whether each row is above the one before it, column by column, without a sorted copy; null comes first."""
     above = pl.lit(False)
     for name in reversed(columns):

@@ -271,7 +271,7 @@ class Trace:
     def without_keys(self) -> Trace:
         """Return the trace with slots that have numbers and no keys.
 
-        ``address`` and ``slot`` are most of a slot's memory. What counts touches does not look at them; files, narrower
-        windows (`rollstate.traces.summary.restrict`) and kinds of contracts do.
+        ``address`` and ``slot`` are most of a slot's memory. What counts touches does not look at them; files
+        and kinds of contracts do.
         """
-        return dataclasses.replace(self, slots=self.slots.drop("address", "slot"))
+        return dataclasses.replace(self, slots=self.slots.drop("address", "slot", strict=False))

@@ -4,7 +4,7 @@
 number of parts, so that intervals are built part by part, without a shuffle and in bounded memory.
 ``slots.parquet``, ``blocks.parquet`` and ``capability.json`` lie beside it, and ``accounts.parquet`` where the source
 sees changes of balances, nonces and code. What is read here may also lie at an address, as a path of fsspec's
-(`rollstate.traces.formats.files.at_address`).
+(`rollstate.traces.formats.listing.at_address`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Self
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from rollstate.errors import InputError
 from rollstate.traces import rules
@@ -36,6 +35,8 @@ from rollstate.traces.schema import (
 CAPABILITY_FILE = "capability.json"
 ACCOUNTS_FILE = "accounts.parquet"
 ROWS_PER_PART = 2_000_000
+KEYS_AT_ONCE = 1 << 20
+"""Keys that are checked together; 2 or more."""
 GROUP_ROWS = 1 << 16
 """Fewest rows of a row group, but for the last one of a file; fewer wait in memory, 17 bytes an access."""
 
@@ -108,27 +109,37 @@ def validate(trace: Trace) -> None:
     InputError
         Naming the frame, the rule and the first row that breaks it.
     """
+    _refuse("slots", rules.shape("slots", trace.slots))
+    _refuse_rows("slots", trace.slots, rules.key_rules(trace.slots))
+    _validate_keyless(trace)
+
+
+def _validate_keyless(trace: Trace) -> None:
+    """Check every rule but those of the keys of slots, and of what columns slots have."""
     stamp, blocks = trace.capability, trace.blocks
-    frames = {"accesses": trace.accesses, "slots": trace.slots, "blocks": blocks, "accounts": trace.accounts}
-    for name, frame in frames.items():
+    for name, frame in (("accesses", trace.accesses), ("blocks", blocks), ("accounts", trace.accounts)):
         _refuse(name, rules.shape(name, frame))
     _refuse("blocks", rules.of_blocks(blocks, stamp))
     _refuse("accounts", rules.of_accounts(trace.accounts, stamp))
     unseen = blocks.filter(~pl.col("observed"))["block_number"]
-    for name, wanted in (
-        ("accesses", rules.access_rules(stamp, trace.slots.height, unseen)),
-        ("slots", rules.slot_rules(stamp, trace.slots)),
-        ("blocks", rules.block_rules(stamp)),
-        ("accounts", rules.account_rules(stamp)),
+    for name, frame, wanted in (
+        ("accesses", trace.accesses, rules.access_rules(stamp, trace.slots.height, unseen)),
+        ("slots", trace.slots, rules.slot_rules(stamp)),
+        ("blocks", blocks, rules.block_rules(stamp)),
+        ("accounts", trace.accounts, rules.account_rules(stamp)),
     ):
-        for said, _, row in rules.broken(frames[name], wanted):
-            raise InputError(f"{name}: {said}; row {row.pop('row')} is {row}")
+        _refuse_rows(name, frame, wanted)
     _refuse("accesses", rules.order_of_accesses(trace.accesses))
 
 
 def _refuse(name: str, said: str | None) -> None:
     if said:
         raise InputError(f"{name}: {said}")
+
+
+def _refuse_rows(name: str, frame: pl.DataFrame, wanted: list[rules.Rule], first: int = 0) -> None:
+    for said, _, row in rules.broken(frame, wanted, first):
+        raise InputError(f"{name}: {said}; row {row.pop('row')} is {row}")
 
 
 def write_trace(trace: Trace, folder: Path, *, overwrite: bool = False, parts: int | None = None) -> None:
@@ -220,6 +231,9 @@ class _Grouped:
     """A Parquet file whose row groups have `GROUP_ROWS` rows or more, however small the pieces it gets."""
 
     def __init__(self, path: Path, schema: pl.Schema) -> None:
+        # pyarrow takes 40 MB, which what only reads does not pay.
+        import pyarrow.parquet as pq
+
         self._file = pq.ParquetWriter(path, schema.to_frame().to_arrow().schema, compression="zstd")
         self._waiting: list[pl.DataFrame] = []
         self._rows = 0
@@ -326,14 +340,35 @@ def read_part(folder: Path, part: int) -> Trace:
     return Trace(_read(files[part]), mine, _read_blocks(folder), read_capability(folder))
 
 
-def read_trace(folder: Path) -> Trace:
-    """Read and validate a whole trace."""
+def read_trace(folder: Path, *, keys: bool = True) -> Trace:
+    """Read and validate a whole trace, with or without the keys of its slots (`Trace.without_keys`)."""
     stamp = read_capability(folder)
     accesses = pl.concat([_read(file) for file in _parts(folder)]).sort(ACCESS_ORDER)
     accounts = _read(folder / ACCOUNTS_FILE) if stamp.account_changes else ACCOUNTS_SCHEMA.to_frame()
-    trace = Trace(accesses, _read(folder / "slots.parquet"), _read_blocks(folder), stamp, accounts)
-    validate(trace)
+    file = folder / "slots.parquet"
+    if keys:
+        trace = Trace(accesses, _read(file), _read_blocks(folder), stamp, accounts)
+        validate(trace)
+    else:
+        _validate_keys(file)
+        slots = _read(file, columns=[name for name in SLOTS_SCHEMA if name not in rules.KEYS])
+        trace = Trace(accesses, slots, _read_blocks(folder), stamp, accounts)
+        _validate_keyless(trace)
     return trace
+
+
+def _validate_keys(file: Path) -> None:
+    """Check the columns of slots and their keys, some at a time; where they are not in order, all of them at once."""
+    _refuse("slots", rules.shape("slots", _read(file, rows=(0, 0))))
+    start, ordered, some = 0, True, KEYS_AT_ONCE
+    while ordered and some == KEYS_AT_ONCE:
+        piece = _read(file, columns=[*rules.KEYS], rows=(start, KEYS_AT_ONCE))
+        some = piece.height
+        if not (ordered := rules.ascends(piece, tuple(rules.KEYS))):
+            piece, start = _read(file, columns=[*rules.KEYS]), 0
+        _refuse_rows("slots", piece, rules.key_rules(piece), start)
+        # The last one is the next piece's first, so that the order holds from piece to piece.
+        start += KEYS_AT_ONCE - 1
 
 
 def _read_blocks(folder: Path) -> pl.DataFrame:
@@ -342,10 +377,21 @@ def _read_blocks(folder: Path) -> pl.DataFrame:
     return blocks if "observed" in blocks.columns else blocks.with_columns(observed=pl.lit(True))
 
 
-def _read(path: Path, chosen: pl.Expr | None = None, *, columns: list[str] | None = None) -> pl.DataFrame:
-    """Read a file, or those of its rows that are chosen, in their order and without holding the others."""
+def _read(
+    path: Path,
+    chosen: pl.Expr | None = None,
+    *,
+    columns: list[str] | None = None,
+    rows: tuple[int, int] | None = None,
+) -> pl.DataFrame:
+    """Read a file, or those of its rows that are chosen, in their order and without holding the others.
+
+    Some columns may be asked for, and ``rows``: the number of the first one, and how many.
+    """
     try:
         with nullcontext(path) if isinstance(path, Path) else path.open("rb") as source:
+            if rows is not None:
+                return pl.scan_parquet(source).select(columns or pl.all()).slice(*rows).collect()
             if chosen is None:
                 return pl.read_parquet(source, columns=columns)
             return pl.scan_parquet(source).filter(chosen).collect(engine="streaming")
