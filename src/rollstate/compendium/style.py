@@ -14,7 +14,6 @@ import pandas as pd
 import seaborn as sns
 import seaborn.objects as so
 from cycler import cycler
-from lifelines.plotting import add_at_risk_counts
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
@@ -177,6 +176,9 @@ def at_risk(ax: Axes, frame: pd.DataFrame, *, time: str, series: str) -> None:
         ``time`` and ``series`` name columns; ``at_risk`` are the spells left after that time, ``events`` and
         ``censored`` those gone up to it.
     """
+    # lifelines takes a third of a second, which chapters without curves do not pay.
+    from lifelines.plotting import add_at_risk_counts
+
     fitters = []
     for name, part in frame.groupby(series, sort=False):
         counts = part.set_index(time)
