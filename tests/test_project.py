@@ -59,11 +59,13 @@ def test_conda_environment_takes_its_libraries_from_the_lock(root, pyproject):
     assert pip == {"pip": ["-r requirements.lock"]}
 
 
-def test_the_image_has_what_makes_the_environment_before_it_has_the_rest(root):
+def test_the_image_has_what_makes_the_environment_before_it_has_the_rest(root, pyproject):
     makefile = (root / "Makefile").read_text()
     before = (root / "Dockerfile").read_text().partition("RUN make")[0]
-    for file in re.findall(r"^\t@?\$\(PYTHON\) (\S+\.py)", makefile, re.MULTILINE):
-        assert file in before, file
+    scripts = re.findall(r"^\t@?\$\(PYTHON\) (\S+\.py)", makefile, re.MULTILINE)
+    # The editable package takes its data along, too.
+    included = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert [name for name in (*scripts, *included) if f"COPY {name} " not in before] == []
 
 
 @pytest.mark.parametrize(
