@@ -9,6 +9,10 @@ WORKDIR /rollstate
 # The environment first: it changes less often than the code.
 COPY pyproject.toml requirements.lock Makefile README.md LICENSE ./
 COPY src/rollstate/__init__.py src/rollstate/
+COPY tools/check_python.py tools/
+COPY data/manifest.json data/
+COPY data/sample data/sample
+COPY data/addresses data/addresses
 RUN make .venv/.locked
 COPY . .
 ENV PATH="/rollstate/.venv/bin:$PATH"

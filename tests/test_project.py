@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -53,8 +54,33 @@ def test_conda_environment_takes_its_libraries_from_the_lock(root, pyproject):
     environment = yaml.safe_load((root / "environment.yml").read_text())
     *conda, pip = environment["dependencies"]
     assert {re.split("[<>=]", name)[0] for name in conda} == {"python", "make", "pip"}
-    assert f"python{pyproject['project']['requires-python']}" in conda
+    # Conda takes the newest Python, and for one library later ones need a compiler.
+    assert f"python{pyproject['project']['requires-python']},<3.13" in conda
     assert pip == {"pip": ["-r requirements.lock"]}
+
+
+def test_the_image_has_what_makes_the_environment_before_it_has_the_rest(root, pyproject):
+    makefile = (root / "Makefile").read_text()
+    before = (root / "Dockerfile").read_text().partition("RUN make")[0]
+    scripts = re.findall(r"^\t@?\$\(PYTHON\) (\S+\.py)", makefile, re.MULTILINE)
+    # The editable package takes its data along, too.
+    included = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert [name for name in (*scripts, *included) if f"COPY {name} " not in before] == []
+
+
+@pytest.mark.parametrize(
+    ("version", "rust", "said"),
+    [
+        ((3, 10), True, "needs Python 3.11 or newer, found 3.10"),
+        ((3, 11), False, None),
+        ((3, 12), False, None),
+        ((3, 13), False, "no wheel for Python 3.13"),
+        ((3, 14), True, None),
+    ],
+)
+def test_a_python_that_cannot_make_the_environment_is_refused_first(root, version, rust, said):
+    complaint = runpy.run_path(str(root / "tools" / "check_python.py"))["complaint"](version, rust)
+    assert (said in complaint and "make PYTHON=" in complaint) if said else complaint == ""
 
 
 def test_version_is_the_same_everywhere(root, pyproject):

@@ -19,6 +19,34 @@ def test_a_change_of_pages_of_code_or_of_the_lock_makes_the_book_again(tmp_path,
     assert book.inputs(tmp_path / "source", tmp_path) != before
 
 
+def test_a_built_book_that_was_harmed_is_made_again(tmp_path, monkeypatch):
+    def render(source, temporary, builder):
+        html = temporary / "html"
+        (html / "_static").mkdir(parents=True)
+        (html / "page.html").write_text("page")
+        return html
+
+    for name in ("mark", "front"):
+        monkeypatch.setattr(book.machine, name, lambda *given, **named: "front")
+    monkeypatch.setattr(book.addresses, "write", lambda *given, **named: [])
+    monkeypatch.setattr(book.addresses, "described", lambda *given: [])
+    monkeypatch.setattr(book.addresses, "current", lambda *given: {})
+    monkeypatch.setattr(book.inventory, "complete", lambda *given: None)
+    monkeypatch.setattr(book.citation, "summary", lambda root: {"version": "1"})
+    monkeypatch.setattr(book.crate, "of_book", lambda *given: "{}")
+    monkeypatch.setattr(book.cleaning, "clean", lambda html: None)
+    monkeypatch.setattr(book, "stage", lambda works, root, folder, **named: (folder / "a").write_text("a"))
+    monkeypatch.setattr(book, "_render", render)
+    (tmp_path / "requirements.lock").write_text("")
+    html = tmp_path / "html"
+    assert book.build([], tmp_path, html)
+    assert not book.build([], tmp_path, html)
+    for harm in (lambda: (html / "page.html").unlink(), lambda: (html / "index.html").write_text("other")):
+        harm()
+        assert book.build([], tmp_path, html)
+        assert not book.build([], tmp_path, html)
+
+
 def test_code_is_folded_and_what_differs_from_run_to_run_is_dropped():
     cell = nbformat.v4.new_code_cell("1 + 1", metadata={"papermill": {"duration": 3.2}})
     cell.execution_count = 7

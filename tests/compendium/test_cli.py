@@ -1,5 +1,7 @@
 """The command line says what it did, and fails with one message."""
 
+import errno
+import os
 import shutil
 
 import pytest
@@ -28,6 +30,29 @@ def test_run_why_and_figures_tell_the_same_story(call, project):
     assert "due" not in again.output
     said = call("why", "traces", "-p", "trace", "sample", "-p", "seed", "9")
     assert "it has not been run" in said.output
+
+
+@pytest.mark.thorough
+def test_lists_name_what_is_gone_from_a_figure(call, project):
+    made = project.root / "_build" / "runs" / "traces"
+    assert call("run", "traces", "-p", "trace", "sample", "--out", str(made)).exit_code == 0
+    figure = made / "figures" / "line"
+    (figure / "provenance.json").unlink()
+    (figure / "caption.txt").unlink()
+    for words, said in (("status", "altered since: provenance.json"), ("figures", "caption.txt is gone")):
+        done = call(words)
+        assert done.exit_code == 0, done.output
+        assert said in done.output
+
+
+def test_a_full_or_read_only_disk_is_one_message(call, project, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "references.bib")
+
+    monkeypatch.setattr("rollstate.compendium.citation.book", refuse)
+    done = call("cite")
+    assert done.exit_code == 1
+    assert "Read-only file system: 'references.bib'; copy the checkout" in done.output
 
 
 @pytest.mark.thorough

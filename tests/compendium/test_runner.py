@@ -1,6 +1,8 @@
 """What depends on a change is run again, with the reason; a failure names itself and replaces nothing."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -182,6 +184,37 @@ def test_a_harmed_run_is_no_longer_fresh_and_heals_by_running_again(project, har
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("run.json", '{"missing": []}'),
+        ("run.json", "5"),
+        ("run.json", '{"missing": [], "inputs": null}'),
+        ("run.json", '{"missing": [], "inputs": {"parameters": {}}}'),
+        ("written.json", "[]"),
+        ("written.json", "{}"),
+        ("written.json", "null"),
+    ],
+)
+def test_a_damaged_record_is_no_fresh_run_and_heals(project, file, text):
+    work = run(project)
+    (work.folder / file).write_text(text)
+    (line,) = why(project)
+    assert line.endswith(f"{file} cannot be read")
+    run(project)
+    assert why(project) == []
+
+
+def test_a_run_that_cannot_be_written_names_its_notebook_and_what_helps(project, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(runner.NotebookError, match=r"notebook traces was not finished: .*free space there"):
+        run(project)
+
+
+@pytest.mark.thorough
 def test_another_environment_is_another_run(project, monkeypatch):
     run(project)
     real = provenance.environment()
@@ -234,6 +267,7 @@ def test_a_killed_worker_is_named_with_its_notebook(project):
     work = runner.plan("traces", SAMPLE, project.root)
     ((_, error),) = runner.execute([work], project.root, jobs=1, say=lambda line: None)
     assert "notebook traces was not finished: a worker process was killed" in str(error)
+    assert list(work.folder.parent.iterdir()) == []
 
 
 def test_magics_of_a_notebook_do_not_hide_what_it_imports(project):
@@ -264,6 +298,19 @@ def test_the_commit_of_a_source_archive_is_known(tmp_path):
     assert provenance.git_state(tmp_path) == {"commit": "a" * 40, "dirty": None}
     (tmp_path / ".git_archival.txt").write_text("node: $Format:%H$\n")
     assert provenance.git_state(tmp_path)["commit"] is None
+
+
+def test_an_archive_in_a_repository_of_somebody_else_keeps_its_own_commit(tmp_path):
+    def git(*words):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / ".git_archival.txt").write_text(f"node: {'a' * 40}\n")
+    git("add", "-A")
+    git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-m", "vendored")
+    assert provenance.git_state(tmp_path / "archive") == {"commit": "a" * 40, "dirty": None}
+    assert provenance.git_state(tmp_path)["dirty"] is False
 
 
 def test_missing_real_data_is_an_error_unless_published_results_are_allowed(project, monkeypatch):

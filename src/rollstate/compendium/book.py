@@ -30,7 +30,14 @@ from rollstate.compendium import (
     results,
 )
 from rollstate.compendium.by_name import parameter_class
-from rollstate.compendium.files import replaced_folder, sha256, write_bytes, write_text
+from rollstate.compendium.files import (
+    altered,
+    note_written,
+    replaced_folder,
+    sha256,
+    write_bytes,
+    write_text,
+)
 from rollstate.compendium.marks import MIME
 from rollstate.compendium.printing import to_pdf
 from rollstate.compendium.provenance import PACKAGE
@@ -224,7 +231,7 @@ def build(
         stage(works, root, source, skipped=skipped, banner=banner)
         stamp = inputs(source, root)
         try:
-            if json.loads((target / _STAMP).read_text(encoding="utf-8")) == stamp:
+            if json.loads((target / _STAMP).read_text(encoding="utf-8")) == stamp and not altered(target):
                 return False
         except (OSError, ValueError):
             pass
@@ -243,6 +250,7 @@ def build(
                 folder / crate.NAME, crate.of_book(runs, said, addresses.current(source / "_registry"))
             )
             write_text(folder / _STAMP, json.dumps(stamp, indent=1) + "\n")
+            note_written(folder)
     return True
 
 

@@ -151,7 +151,8 @@ def read_provenance(bundle: Path) -> dict[str, Any]:
         stamp = json.loads(path.read_text(encoding="utf-8"))
         if not {"chapter", "inputs", "content_sha256", "files"} <= stamp.keys():
             raise ValueError("fields are missing")
-    except (OSError, ValueError, AttributeError) as error:
+        dict(stamp["files"])
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"{bundle} is no figure bundle: {path.name} cannot be read ({error}); `rollstate figures` lists them"
         ) from error

@@ -24,6 +24,7 @@ from rollstate.compendium import (
     publishing,
     replay_command,
 )
+from rollstate.compendium.files import REMEDIES, cannot_write
 from rollstate.errors import InputError, RollstateError
 
 
@@ -35,6 +36,11 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except RollstateError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            # A fault of the program keeps its traceback; a full or read-only disk is none.
+            if error.errno not in REMEDIES:
+                raise
+            raise click.ClickException(cannot_write(error)) from error
         except KeyboardInterrupt:
             click.echo("\nStopped. What was finished is kept; the same command goes on from there.", err=True)
             # What a shell expects of a program that an interrupt ended.
@@ -119,7 +125,11 @@ def status() -> None:
         lines = runner.reasons(work, root)
         click.echo(f"{name:<18} " + ("fresh" if not lines else "stale: " + "; ".join(lines)))
         for folder in sorted((work.folder / "figures").glob("*/")):
-            changed = bundles.altered(folder)
+            try:
+                changed = bundles.altered(folder)
+            except InputError:
+                # The record itself is gone; the line of the chapter says it too.
+                changed = ["provenance.json"]
             click.echo(
                 f"  {folder.name:<24} "
                 + (f"altered since: {', '.join(changed)}" if changed else "as written")
@@ -163,7 +173,8 @@ def figures() -> None:
     root = options.root()
     for name in runner.chapters(root):
         for folder in sorted((root / "_build" / "runs" / name / "figures").glob("*")):
-            caption = (folder / "caption.txt").read_text(encoding="utf-8").strip()
+            text = folder / "caption.txt"
+            caption = text.read_text(encoding="utf-8").strip() if text.is_file() else "caption.txt is gone"
             click.echo(f"{name}/{folder.name}\n  {caption}\n  {os.path.relpath(folder)}")
 
 

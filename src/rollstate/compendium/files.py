@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -12,6 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
+
+WRITTEN = "written.json"
+"""Name of the file that says what a folder held when it was written."""
+REMEDIES = {
+    errno.ENOSPC: "free space there, or write elsewhere",
+    errno.EDQUOT: "free space there, or write elsewhere",
+    errno.EROFS: "copy the checkout to where you may write, or name a folder there with --out",
+    errno.EACCES: "get the permission, or name a folder of yours with --out",
+    errno.EPERM: "get the permission, or name a folder of yours with --out",
+}
+"""What to do when the system refuses to write, by the number of its error."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -42,9 +55,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
     """
     with _turn(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # A process that was killed left these behind.
-        for stale in target.parent.glob(f".{glob.escape(target.name)}.new-*"):
-            shutil.rmtree(stale, ignore_errors=True)
+        _drop_abandoned(target)
         work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
         try:
             yield work
@@ -64,10 +75,50 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def drop_abandoned(target: Path) -> None:
+    """Remove what processes that were killed while they wrote `target` left beside it."""
+    with _turn(target):
+        _drop_abandoned(target)
+
+
+def _drop_abandoned(target: Path) -> None:
+    for stale in target.parent.glob(f".{glob.escape(target.name)}.new-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+
+
 def _turn(target: Path) -> FileLock:
     """Return the lock of a folder; it lies with the temporary files, for nothing may be left beside the folder."""
     name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]
     return FileLock(Path(tempfile.gettempdir()) / f"rollstate-{os.getuid()}-{name}.lock")
+
+
+def cannot_write(error: OSError) -> str:
+    """Say what the system refused and what helps, in one line."""
+    remedy = REMEDIES.get(error.errno or 0)
+    return str(error) if remedy is None else f"{error}; {remedy}"
+
+
+def note_written(folder: Path) -> None:
+    """Note in a folder what it holds, for `altered` to compare with."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    written = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+    write_text(folder / WRITTEN, json.dumps(written, indent=1) + "\n")
+
+
+def altered(folder: Path) -> list[str]:
+    """Name the files of a folder that are gone or no longer what `note_written` noted, one line each."""
+    try:
+        written = json.loads((folder / WRITTEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        written = None
+    # A folder that was noted is never empty.
+    if not isinstance(written, dict) or not written:
+        return [f"{WRITTEN} cannot be read"]
+    return [
+        f"{name} was changed or deleted since it was written"
+        for name, digest in written.items()
+        if not (folder / name).is_file() or sha256(folder / name) != digest
+    ]
 
 
 def sha256(path: Path) -> str:

@@ -91,9 +91,12 @@ def git_state(root: Path) -> dict[str, Any]:
         ).stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        # An archive that lies in somebody's repository is not at a commit of that one.
+        if Path(git("rev-parse", "--show-toplevel")).samefile(root):
+            return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
-        return {"commit": _archived_commit(root), "dirty": None}
+        pass
+    return {"commit": _archived_commit(root), "dirty": None}
 
 
 def require_clean(root: Path, what: str) -> None:
@@ -239,6 +242,16 @@ def context(chapter: str, depends_on: dict[str, Any], root: Path) -> dict[str, A
 def key(dependencies: dict[str, Any]) -> str:
     """Return the cache key of `inputs`."""
     return hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
+
+
+def is_comparable(dependencies: Any) -> bool:
+    """Return whether this is what `inputs` returns, so that `differences` can compare it: a record may be damaged."""
+    groups = ("parameters", "modules", "data")
+    return (
+        isinstance(dependencies, dict)
+        and {"notebook", "lock", "version", *groups} <= dependencies.keys()
+        and all(isinstance(dependencies[name], dict) for name in groups)
+    )
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -176,15 +176,21 @@ def cite(what: str | None, style: str) -> None:
 @click.command()
 @click.argument("bundle", type=click.Path(exists=True, path_type=Path))
 def verify(bundle: Path) -> None:
-    """Make the figure of BUNDLE, a folder or its ZIP, again and say whether it came out the same."""
+    """Make the figure of BUNDLE, a folder or its ZIP, again and say whether it came out the same.
+
+    A built book, its folder or its ZIP, is the bundle of all its figures.
+    """
     from rollstate.compendium import verification
 
-    found = verification.verify(bundle, options.root())
-    for line in found.lines:
-        click.echo(f"  {line}")
-    if not found.reproduced:
-        sys.exit(f"{found.figure} was not reproduced")
-    click.echo(f"{found.figure} is reproduced")
+    failed = []
+    for found in verification.verify(bundle, options.root()):
+        for line in found.lines:
+            click.echo(f"  {line}")
+        click.echo(f"{found.figure} " + ("is reproduced" if found.reproduced else "was not reproduced"))
+        if not found.reproduced:
+            failed.append(found.figure)
+    if failed:
+        sys.exit(f"not reproduced: {', '.join(failed)}")
 
 
 @click.command()

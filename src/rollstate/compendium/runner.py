@@ -6,6 +6,7 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -24,13 +25,19 @@ from nbclient.exceptions import DeadKernelError
 
 from rollstate.compendium import lint, provenance, published, releases, results
 from rollstate.compendium.by_name import parameter_class, result_class
-from rollstate.compendium.files import replaced_folder, sha256, write_text
+from rollstate.compendium.files import (
+    altered,
+    cannot_write,
+    drop_abandoned,
+    note_written,
+    replaced_folder,
+    write_text,
+)
 from rollstate.compendium.parameters import Parameters
 from rollstate.errors import DataUnavailableError, RollstateError
 from rollstate.traces import datasets
 
 _SKIP = "left-out"
-_WRITTEN = "written.json"
 
 
 class NotebookError(RollstateError):
@@ -167,8 +174,9 @@ def _missing(parameters: Parameters) -> list[str]:
 def _recorded(folder: Path) -> dict[str, Any]:
     """Return the record of the last run in `folder`; empty if there is none that can be read."""
     try:
-        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return record if provenance.is_comparable(record["inputs"]) else {}
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
@@ -176,24 +184,12 @@ def reasons(work: Plan, root: Path) -> list[str]:
     """Say why a run is due, one line each; an empty list means that it is fresh."""
     recorded = _recorded(work.folder)
     if not recorded:
-        return ["it has not been run"]
+        unread = (work.folder / "run.json").exists()
+        return ["its record run.json cannot be read" if unread else "it has not been run"]
     if recorded.get("missing") != list(work.missing):
         return ["the data it could not reach changed"]
     changed = provenance.differences(recorded["inputs"], _inputs(work, root))
-    return changed or _altered(work.folder)
-
-
-def _altered(folder: Path) -> list[str]:
-    """Name the files of a run that are gone or no longer what was written."""
-    try:
-        written = json.loads((folder / _WRITTEN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return [f"{_WRITTEN} cannot be read"]
-    return [
-        f"{name} was changed or deleted since it was written"
-        for name, digest in written.items()
-        if not (folder / name).is_file() or sha256(folder / name) != digest
-    ]
+    return changed or altered(work.folder)
 
 
 def current_key(chapter: str, root: Path) -> str:
@@ -216,11 +212,20 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
     Raises
     ------
     NotebookError
-        If a cell raises. The results of an earlier run stay as they were; what was written is kept in
-        ``.<run>.failed`` beside them.
+        If a cell raises, or nothing can be written. The results of an earlier run stay as they were; what was
+        written is kept in ``.<run>.failed`` beside them.
     """
     started = time.perf_counter()
     context = provenance.context(work.chapter, _inputs(work, root), root)
+    try:
+        _make(work, root, context, progress)
+    except OSError as error:
+        raise NotebookError(f"notebook {work.chapter} was not finished: {cannot_write(error)}") from error
+    return time.perf_counter() - started
+
+
+def _make(work: Plan, root: Path, context: dict[str, Any], progress: bool | dict[str, Any]) -> None:
+    """Execute one notebook and put its results in place."""
     with replaced_folder(work.folder) as folder:
         notebook = nbformat.read(work.notebook, as_version=4)
         left_out = None
@@ -233,10 +238,7 @@ def run(work: Plan, root: Path, *, progress: bool | dict[str, Any] = False) -> f
         _check_recorded(work, folder, root)
         record = {**context, "key": provenance.key(context["inputs"]), "missing": list(work.missing)}
         write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        written = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-        write_text(folder / _WRITTEN, json.dumps(written, indent=1) + "\n")
-    return time.perf_counter() - started
+        note_written(folder)
 
 
 def _leave_out(notebook: nbformat.NotebookNode, work: Plan) -> set[str]:
@@ -262,6 +264,7 @@ def _execute(
     # papermill costs a second: only a real run pays it.
     import papermill
 
+    from rollstate.compendium import kernel
     from rollstate.compendium import progress as steps
 
     # The names are checked against the chapter's class; papermill would look for typed defaults in the cell.
@@ -277,7 +280,10 @@ def _execute(
     }
     saved = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
+    # In the run's own folder: what a kernel that is killed leaves goes with it.
+    scratch = folder / ".kernel"
     try:
+        scratch.mkdir(mode=0o700)
         executed = papermill.execute_notebook(
             notebook,
             folder / "executed.ipynb",
@@ -292,8 +298,8 @@ def _execute(
             start_timeout=120,
             # The reader's folder: a path of their own data may be relative to it.
             cwd=str(Path.cwd()),
-            # The shutdown of a kernel that did well would be logged as an interrupt.
-            extra_arguments=["--log-level=50"],
+            kernel_manager_class=kernel.manager(scratch),
+            extra_arguments=kernel.arguments(scratch),
             skip_cells_with_tag=_SKIP,
         )
         # Papermill notes where the files lie on this machine, and the notebook's cells once more.
@@ -307,9 +313,8 @@ def _execute(
         raise NotebookError(
             f"notebook {work.chapter} lost its kernel: it was killed, most often because memory ran out"
         ) from error
-    except OSError as error:
-        raise NotebookError(f"notebook {work.chapter} could not be written: {error}") from error
     finally:
+        shutil.rmtree(scratch, ignore_errors=True)
         for name, value in saved.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
@@ -403,6 +408,7 @@ def _ended(
             took = future.result()
         except BrokenProcessPool:
             say(f"  [{done}/{len(futures)}] {work.chapter:<18} FAILED")
+            drop_abandoned(work.folder)
             yield (
                 work,
                 NotebookError(

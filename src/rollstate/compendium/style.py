@@ -68,6 +68,8 @@ RC: dict[Any, Any] = {
     # Ids in SVG files are salted hashes: a fixed salt makes the bytes reproducible.
     "svg.hashsalt": "rollstate",
 }
+# A user's matplotlibrc has no say in a figure whose bytes are compared.
+matplotlib.rcdefaults()
 sns.set_theme(context="paper", style="ticks", palette=COLOURS)
 matplotlib.rcParams.update(RC)
 
