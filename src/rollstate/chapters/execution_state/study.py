@@ -13,6 +13,7 @@ from rollstate.bootstrap import percentile_interval
 from rollstate.caching.curves import LRU
 from rollstate.chapters.execution_state.parameters import ExecutionState
 from rollstate.dispute import trie_shape
+from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.execution import (
     block_witness,
@@ -244,13 +245,25 @@ def warm_sets(ref: str) -> pl.DataFrame | None:
 
 
 def sharded(seen: Seen) -> pl.DataFrame:
-    """Return ``placement``, ``shards``, ``share``, ``low``, ``high`` of transactions that cross shards."""
+    """Return ``placement``, ``shards``, ``share``, ``low``, ``high`` of transactions that cross shards.
+
+    Raises
+    ------
+    InputError
+        If there are no transactions to place in either half of the window.
+    """
     changed, stamp = shards.changed_accounts(seen.trace), seen.trace.capability
     middle = (stamp.window_start + stamp.window_stop) // 2
     first, later = (
         changed.filter(pl.col("block_number") < middle),
         changed.filter(pl.col("block_number") >= middle),
     )
+
+    for half, rows in (("first", first), ("second", later)):
+        if rows.is_empty():
+            raise InputError(
+                f"no transaction of the {half} half of the window writes to an account other than the busiest of its block"
+            )
 
     def crossing(rows: pl.DataFrame, placed: pl.DataFrame) -> Estimate:
         marks = shards.measured_cross(rows, placed)
