@@ -244,6 +244,11 @@ def warm_sets(ref: str) -> pl.DataFrame | None:
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
+HASHED, OWN_BLOCKS, LATER_BLOCKS = "hash", "partition, its own blocks", "partition, later blocks"
+QUOTED = {"hash_cross": HASHED, "train_cross": OWN_BLOCKS, "later_cross": LATER_BLOCKS}
+"""Placements by the name of the result that quotes what crosses under them."""
+
+
 def sharded(seen: Seen) -> pl.DataFrame:
     """Return ``placement``, ``shards``, ``share``, ``low``, ``high`` of transactions that cross shards.
 
@@ -278,9 +283,9 @@ def sharded(seen: Seen) -> pl.DataFrame:
         said = float(np.mean(shards.cross_share(accounts, count)))
         out += [
             ("closed form", count, said, said, said),
-            ("hash", count, *crossing(later, plain)),
-            ("partition, its own blocks", count, *crossing(first, known)),
-            ("partition, later blocks", count, *crossing(later, filled)),
+            (HASHED, count, *crossing(later, plain)),
+            (OWN_BLOCKS, count, *crossing(first, known)),
+            (LATER_BLOCKS, count, *crossing(later, filled)),
         ]
     return pl.DataFrame(out, schema=["placement", "shards", "share", "low", "high"], orient="row").sort(
         "placement", maintain_order=True
