@@ -84,5 +84,6 @@ def test_data_sets_are_the_trace():
 
 def test_table_names_every_parameter_with_unit_and_range():
     html = ToyChapter()._repr_html_()
-    for text in ("horizon", "blocks", "1 to 100", "how far ahead", "one of fast, slow"):
+    for text in ("horizon", "blocks", "1 to 100", "how far ahead", "one of fast, slow", "not given"):
         assert text in html
+    assert "None" not in html

@@ -202,6 +202,8 @@ def _range(metadata: Mapping[str, Any]) -> str:
 
 def _show(value: Any) -> str:
     """Return a value as a reader wants to see it; a seed is a name, not an amount."""
+    if value is None:
+        return "not given"
     if isinstance(value, tuple):
         return ", ".join(map(_show, value))
     return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -148,9 +148,10 @@ def differences(frame: pl.DataFrame, *, reference: str, slots: int, horizon: int
     better = contract.filter(pl.col("difference_high") < 0).height
     style.title(figure, f"{better} of {len(models)} models are clearly better than {reference}")
     numbers = ", ".join(f"{row['model']} {row['difference']:+.4f}" for row in contract.iter_rows(named=True))
+    ahead = f"{horizon} block{'s' * (horizon != 1)}"
     return Drawing(
         figure,
-        caption=f"Brier score less that of {reference} on {slots:,} slots, horizon {horizon} blocks, with 95 % intervals of the "
+        caption=f"Brier score less that of {reference} on {slots:,} slots, horizon {ahead}, with 95 % intervals of the "
         "paired difference. Left of zero is better; an interval across zero is no difference. Bold: the model picked "
         "beforehand.",
         alt=f"Dots with intervals, two for each of {len(models)} models. Differences: {numbers}.",
