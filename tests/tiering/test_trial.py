@@ -195,3 +195,11 @@ def test_the_hazard_of_a_row_runs_on_lines_and_goes_on_beyond_the_grid():
     at = np.array([0.0, 1, 6, 2, 10, 14])
     found = trial._hazard_at(made, at)
     assert found == pytest.approx(np.array([0, 0.5, 5, 4, 6, 7]) + 1e-9 * at)
+
+
+def test_later_blocks_without_an_access_cannot_judge(tried):
+    """Demoting everything costs nothing there."""
+    silent = dataclasses.replace(tried.test, event=np.zeros_like(tried.test.event))
+    samples = {"contract": resampling(tried.future["contract_id"].to_numpy(), 20, 1)}
+    with pytest.raises(InputError, match="nothing is accessed on the later blocks"):
+        trial.judge(dataclasses.replace(tried, test=silent), [1.0], samples)

@@ -263,6 +263,11 @@ def judge(trial: Trial, misses: Sequence[float], resampled: dict[str, Resampling
         blocks can tell policies apart at this penalty), ``simple`` (the cheapest of
         `rollstate.tiering.policies.SIMPLE`), ``factor`` (total over that of the clairvoyant) and ``differs`` (whether
         any spell costs something else than under that rule).
+
+    Raises
+    ------
+    InputError
+        If a simple rule costs nothing.
     """
     tables = []
     for miss in misses:
@@ -271,6 +276,11 @@ def judge(trial: Trial, misses: Sequence[float], resampled: dict[str, Resampling
         cost[policies.CLAIRVOYANT] = clairvoyant(trial.test, costs)
         bound = cost[policies.CLAIRVOYANT].sum()
         simple = min(policies.SIMPLE, key=lambda name: cost[name].sum())
+        if not cost[simple].any():
+            raise InputError(
+                "nothing is accessed on the later blocks, so demoting everything costs nothing there and no policy "
+                "can be compared with it; take a window with accesses in its later part, or another share of it to learn from"
+            )
         differs = {name: bool((one != cost[simple]).any()) for name, one in cost.items()}
         for way, samples in resampled.items():
             compared = evaluation.totals(cost, samples, references=policies.SIMPLE)
