@@ -33,3 +33,13 @@ def test_many_columns_at_once_are_each_by_itself(rows):
     for name, column in columns.items():
         assert together[name] == samples.mean(column)
         assert np.array_equal(sums[name], samples.sums(column))
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+@pytest.mark.parametrize("above", [0.0, 2.0])
+def test_a_ratio_that_many_samples_leave_undefined_has_no_interval(above):
+    """One of five clusters has what the ratio divides by, and a third of the samples are without it."""
+    samples = bootstrap.resampling(np.arange(5), 200, 1)
+    top, bottom = np.array([3.0, above, above, above, above]), np.array([1.0, 0, 0, 0, 0])
+    found = samples.estimate(3.0, samples.sums(top) / samples.sums(bottom))
+    assert (found.value, found.interval is None) == (3.0, above > 0)

@@ -116,10 +116,15 @@ class Resampling:
         return self.estimate(values.mean(), self.means(values), level)
 
     def estimate(self, value: float, draws: np.ndarray, level: float = 0.95) -> Estimate:
-        """Return a value with the percentile interval of its bootstrap values; without one for a single cluster."""
-        if self.clusters < 2:
+        """Return a value with the percentile interval of its bootstrap values.
+
+        There is none for a single cluster, nor for a ratio that so many samples leave undefined that an end is not
+        finite: too few clusters then have what it divides by.
+        """
+        if self.clusters < 2 or np.isnan(draws).all():
             return Estimate(float(value))
-        return Estimate(float(value), *percentile_interval(draws, level))
+        low, high = percentile_interval(draws, level)
+        return Estimate(float(value), low, high) if np.isfinite([low, high]).all() else Estimate(float(value))
 
 
 def resampling(cluster: np.ndarray, draws: int, seed: int) -> Resampling:

@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+import yaml
 
 from rollstate.compendium import book, cleaning
 from rollstate.compendium.marks import MIME
@@ -45,6 +46,13 @@ def test_a_built_book_that_was_harmed_is_made_again(tmp_path, monkeypatch):
         harm()
         assert book.build([], tmp_path, html)
         assert not book.build([], tmp_path, html)
+
+
+@pytest.mark.parametrize(("banner", "said"), [("", "remove-warn"), ("Not the published results", "remove")])
+def test_a_warning_of_a_library_is_a_fault_of_the_published_book_alone(root, tmp_path, banner, said):
+    book._configure(root, tmp_path, [], banner, [])
+    config = yaml.safe_load((tmp_path / "_config.yml").read_text(encoding="utf-8"))
+    assert config["sphinx"]["config"]["nb_output_stderr"] == said
 
 
 def test_code_is_folded_and_what_differs_from_run_to_run_is_dropped():

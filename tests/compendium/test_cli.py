@@ -76,6 +76,10 @@ def test_parameters_come_from_a_file_and_the_command_line_wins(call, tmp_path):
     [
         (("run", "traces", "-p", "sed", "3"), "did you mean 'seed'"),
         (("run", "traces", "-p", "seed", "-3"), "at least 0"),
+        (("run", "traces", "-p", "trace", "{a: 1"), "-p trace {a: 1 cannot be read as YAML"),
+        (("sweep", "traces", "-p", "seed", "1,]", "--out", "x"), "-p seed 1,] cannot be read as YAML"),
+        (("run", "tiering", "-p", "table_range", "[100, 3]"), "two penalties, the lower first"),
+        (("run", "tiering", "-p", "capacities", "[]"), "at least one value"),
         (("run", "nothing"), "no chapter 'nothing'"),
         (("run", "-p", "seed", "3", "traces", "traces"), "exactly one"),
         (("run", "traces", "-p", "trace", "no/such/file.parquet"), "no/such/file.parquet"),

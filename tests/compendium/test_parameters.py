@@ -47,16 +47,17 @@ def test_misspelt_name_is_refused_with_the_nearest_one():
     [
         ({"horizon": 0.5}, "1 to 100"),
         ({"horizon": float("nan")}, "finite"),
-        ({"horizon": True}, "float"),
-        ({"horizon": "10"}, "float"),
-        ({"count": 1.5}, "int"),
+        ({"horizon": True}, "a finite number"),
+        ({"horizon": "10"}, "a finite number"),
+        ({"count": 1.5}, "a whole number"),
         ({"count": -1}, "at least 0"),
-        ({"count": None}, "int"),
-        ({"stop": "x"}, "int"),
+        ({"count": None}, "a whole number"),
+        ({"stop": "x"}, "a whole number or null"),
         ({"rule": "best"}, "one of fast, slow"),
         ({"lags": [0]}, "at least 1"),
-        ({"lags": 3}, "tuple"),
-        ({"draw": 1}, "bool"),
+        ({"lags": 3}, r"a list such as \[1, 2\]"),
+        ({"lags": []}, "at least one value"),
+        ({"draw": 1}, "true or false"),
     ],
 )
 def test_bad_value_is_refused_and_says_what_is_allowed(given, said):
@@ -83,5 +84,6 @@ def test_data_sets_are_the_trace():
 
 def test_table_names_every_parameter_with_unit_and_range():
     html = ToyChapter()._repr_html_()
-    for text in ("horizon", "blocks", "1 to 100", "how far ahead", "one of fast, slow"):
+    for text in ("horizon", "blocks", "1 to 100", "how far ahead", "one of fast, slow", "not given"):
         assert text in html
+    assert "None" not in html

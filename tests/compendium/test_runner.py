@@ -2,6 +2,7 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from rollstate.compendium import provenance, runner
+from rollstate.compendium import bundles, provenance, runner
 from rollstate.compendium.results import load
 from rollstate.errors import DataUnavailableError, InputError
 from rollstate.traces import datasets
@@ -356,3 +357,16 @@ def test_a_run_names_no_folder_of_this_machine(project):
             data = file.read_bytes()
             named = [one for one in here if one != "/" and f"{one}/".encode() in data]
             assert not named, f"{file.relative_to(folder)} names {named}"
+
+
+def test_a_worker_can_read_tables_that_this_process_read_too():
+    content = b"y\n" + b"1\n" * 100_000
+    assert bundles.from_csv(content).height == 100_000
+    others = set(multiprocessing.active_children())
+    pool = runner.worker_processes(1)
+    try:
+        assert pool.submit(bundles.from_csv, content).result(timeout=60).height == 100_000
+    finally:
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
+        pool.shutdown(cancel_futures=True)

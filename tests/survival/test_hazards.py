@@ -103,6 +103,14 @@ def test_a_family_is_the_distribution_of_log_time_and_its_slope_is_the_hazard(fa
     assert slope == pytest.approx(-standard.pdf(z) / standard.sf(z), rel=1e-9)
 
 
+def test_the_slope_of_a_normal_is_finite_where_gaps_are_all_alike():
+    """Their scale tends to zero, and times lie many standard deviations away."""
+    z = np.array([1e6, 1e8, 1e20, 1e100])
+    found = parametric.FAMILIES["lognormal"]
+    with np.errstate(over="raise", invalid="raise"):
+        assert found.slope(z, found.log_survival(z)) == pytest.approx(-z, rel=1e-3)
+
+
 @pytest.mark.parametrize("cure", [False, True])
 @pytest.mark.parametrize("family", list(parametric.FAMILIES))
 def test_fits_maximise_the_likelihood_of_whole_block_gaps(family, cure, cured):

@@ -120,7 +120,7 @@ def test_steps_count_from_their_own_time_on_and_the_tail_from_the_last():
         hazard.at(at)
     bare = StepHazard(np.array([2.0]), np.array([0.5]), np.nan)
     assert bare.at(np.array([1.0, 2.0]), "tail").tolist() == [0, 0.5]
-    with pytest.raises(InputError, match="1 event times are too few"):
+    with pytest.raises(InputError, match="events at 1 gap time are too few"):
         bare.at(np.array([2.5]), "tail")
     none = StepHazard(np.zeros(0), np.zeros(0), np.nan)
     assert none.last == 0

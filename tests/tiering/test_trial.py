@@ -11,6 +11,7 @@ from rollstate import intervals
 from rollstate.bootstrap import resampling
 from rollstate.errors import InputError
 from rollstate.survival import forecasts, landmarks
+from rollstate.survival.cox import ConvergenceError
 from rollstate.tiering import policies, trial
 from rollstate.tiering import windows as w
 from rollstate.tiering.costs import two_tiers
@@ -195,3 +196,20 @@ def test_the_hazard_of_a_row_runs_on_lines_and_goes_on_beyond_the_grid():
     at = np.array([0.0, 1, 6, 2, 10, 14])
     found = trial._hazard_at(made, at)
     assert found == pytest.approx(np.array([0, 0.5, 5, 4, 6, 7]) + 1e-9 * at)
+
+
+def test_later_blocks_without_an_access_cannot_judge(tried):
+    """Demoting everything costs nothing there."""
+    silent = dataclasses.replace(tried.test, event=np.zeros_like(tried.test.event))
+    samples = {"contract": resampling(tried.future["contract_id"].to_numpy(), 20, 1)}
+    with pytest.raises(InputError, match="nothing is accessed on the later blocks"):
+        trial.judge(dataclasses.replace(tried, test=silent), [1.0], samples)
+
+
+def test_a_cox_model_that_cannot_be_fitted_is_a_reason_and_no_failure(spells, monkeypatch):
+    def fails(*_given):
+        raise ConvergenceError("Newton did not converge")
+
+    monkeypatch.setattr(forecasts, "fit_cox", fails)
+    with pytest.raises(InputError, match=f"border {BORDER}: no Cox model can be fitted"):
+        trial.prepare(spells, BORDER, seed=1)

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -211,6 +213,7 @@ def saved(folder, text, name="mine.csv"):
         (f"100,0,{ADDRESS[:-2]},0x1,read", "address must be 20 bytes.* line 3"),
         (f",0,{ADDRESS},0x1,read", "block_number must hold integers, and none may be missing; line 3"),
         (f"-5,0,{ADDRESS},0x1,read", "block_number must not be negative; line 3"),
+        (f"100,-1,{ADDRESS},0x1,read", "tx_index must not be negative; line 3 has -1"),
         (f"1e3,0,{ADDRESS},0x1,read", "block_number must hold integers.* line 3"),
         (f"100,{2**31},{ADDRESS},0x1,read", r"tx_index must hold integers \(Int32\); line 3"),
         (f"100,0,{ADDRESS},0x1,touch", "kind must be 'read' or 'write'.* line 3 has 'touch'"),
@@ -227,6 +230,12 @@ def test_a_bad_row_is_named_as_the_file_numbers_it(tmp_path, row, said):
     with pytest.raises(InputError, match=said) as caught:
         importing.read([path])
     assert "mine.csv" in str(caught.value) or "away" in said
+
+
+def test_a_block_beyond_all_that_can_be_counted_is_refused(tmp_path):
+    path = saved(tmp_path, TABLE + f"{2**63 - 1},0,{ADDRESS},0x1,read\n")
+    with pytest.raises(InputError, match=f"goes beyond block {2**63 - 2}, the last that can be counted"):
+        importing.read([path])
 
 
 def test_a_table_is_found_in_any_dress(tmp_path):
@@ -324,6 +333,30 @@ def test_timestamps_become_steps_of_a_clock(tmp_path):
     assert again.blocks.equals(trace.blocks)
     with pytest.raises(InputError, match="or --seconds N"):
         importing.read([saved(tmp_path, text)])
+
+
+@pytest.mark.parametrize("clock", ["1700000000123", "1700000000123456"])
+def test_timestamps_finer_than_seconds_are_not_taken_for_seconds(tmp_path, clock):
+    text = f"time,address,slot,kind\n{clock},{ADDRESS},0x1,w\n"
+    with pytest.raises(InputError, match="time must hold seconds since 1970, not milliseconds"):
+        importing.read([saved(tmp_path, text)], Options(seconds=60))
+
+
+@pytest.mark.parametrize("bits", [128, 256])
+def test_decimal_columns_are_numbers(tmp_path, bits):
+    kind = pa.decimal128(38, 0) if bits == 128 else pa.decimal256(76, 0)
+    slots = [1, (1 << 100) + 7]
+    rows = {
+        "block_number": pa.array([100, 101], kind),
+        "address": [ADDRESS, ADDRESS],
+        "slot": pa.array(slots, kind),
+        "is_write": [True, False],
+    }
+    path = tmp_path / "mine.parquet"
+    pq.write_table(pa.table(rows), path)
+    trace = importing.read([str(path)])
+    assert trace.accesses["block_number"].to_list() == [100, 101]
+    assert [int.from_bytes(slot) for slot in trace.slots["slot"]] == slots
 
 
 def test_logs_and_transfers_are_a_surrogate_and_say_so(tmp_path):

@@ -181,6 +181,8 @@ def _configure(root: Path, folder: Path, chapters: list[str], banner: str, refer
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = html_escape(banner)
         # Not the published book: its pages are at no address of that.
         config["html"].pop("baseurl", None)
+        # What a library says of data that nobody has seen is kept in the executed notebook and costs no page.
+        config["sphinx"]["config"]["nb_output_stderr"] = "remove"
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     for part in toc["parts"]:
         for entry in part["chapters"]:

@@ -46,9 +46,20 @@ def parameters(pairs: tuple[tuple[str, str], ...], file: str | None) -> dict[str
     """Return parameters from a YAML file and from ``-p NAME VALUE``, which wins."""
     given: dict[str, Any] = {}
     if file:
-        loaded = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        loaded = read_yaml(Path(file).read_text(encoding="utf-8"), file)
         if not isinstance(loaded, dict):
             raise InputError(f"{file} must hold a mapping of parameter names to values")
         given.update(loaded)
-    given.update({name: yaml.safe_load(value) for name, value in pairs})
+    given.update({name: read_yaml(value, f"-p {name} {value}") for name, value in pairs})
     return given
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Return what a text in YAML says, or an error that names where it stands."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise InputError(
+            f"{where} cannot be read as YAML; put text with special signs in quotes ({said})"
+        ) from error

@@ -22,6 +22,7 @@ def parameter(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[Any, ...] = (),
+    empty: bool = False,
 ) -> Any:
     """Declare one parameter of a `Parameters` class.
 
@@ -37,10 +38,19 @@ def parameter(
         Inclusive bounds; of every element where the value is a tuple.
     choices : tuple
         The only allowed values, if not empty.
+    empty : bool
+        Whether a tuple may hold nothing.
     """
     return dataclasses.field(
         default=default,
-        metadata={"doc": doc, "unit": unit, "low": low, "high": high, "choices": choices},
+        metadata={
+            "doc": doc,
+            "unit": unit,
+            "low": low,
+            "high": high,
+            "choices": choices,
+            "empty": empty,
+        },
     )
 
 
@@ -124,6 +134,16 @@ class Parameters:
         return f"<details class='rs-folded'><summary>parameters of this run</summary>{table}</details>"
 
 
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a finite number",
+    str: "text",
+    types.NoneType: "null",
+}
+_EXAMPLES = {int: ("1", "2"), float: ("0.5", "2"), str: ("a", "b")}
+
+
 def _coerce(name: str, value: Any, hint: Any) -> Any:
     """Return `value` as the declared type, or say what was expected; only lossless changes are made."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
@@ -140,11 +160,21 @@ def _coerce(name: str, value: Any, hint: Any) -> Any:
             return int(value)
         elif isinstance(value, option) and (option is bool or not isinstance(value, bool)):
             return value
-    wanted = hint.__name__ if isinstance(hint, type) else str(hint)
-    raise InputError(f"parameter {name} must be {wanted} (finite), not {value!r}")
+    raise InputError(f"parameter {name} must be {_wanted(hint)}, not {value!r}")
+
+
+def _wanted(hint: Any) -> str:
+    """Return a declared type in words."""
+    if isinstance(hint, types.UnionType):
+        return " or ".join(map(_wanted, typing.get_args(hint)))
+    if typing.get_origin(hint) is tuple:
+        return f"a list such as [{', '.join(_EXAMPLES[typing.get_args(hint)[0]])}]"
+    return _WORDS[hint]
 
 
 def _check_bounds(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
+    if value == () and not metadata["empty"]:
+        raise InputError(f"parameter {name} must hold at least one value, not none")
     for item in value if isinstance(value, tuple) else (value,):
         if item is None:
             continue
@@ -172,6 +202,8 @@ def _range(metadata: Mapping[str, Any]) -> str:
 
 def _show(value: Any) -> str:
     """Return a value as a reader wants to see it; a seed is a name, not an amount."""
+    if value is None:
+        return "not given"
     if isinstance(value, tuple):
         return ", ".join(map(_show, value))
     return f"{value:.10g}" if isinstance(value, float) else str(value)

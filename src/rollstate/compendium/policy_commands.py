@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
+from rollstate.compendium import options
 from rollstate.errors import InputError
 
 
@@ -197,7 +197,7 @@ def penalty_of(prices: Path) -> tuple[float, float]:
     """Return the penalty in slot-blocks, and the dollars that a slot-block costs more in RAM, by a file of prices."""
     from rollstate.tiering import costs, windows
 
-    data = yaml.safe_load(prices.read_text(encoding="utf-8"))
+    data = options.read_yaml(prices.read_text(encoding="utf-8"), str(prices))
     needed = {"ram", "cold", "slot_bytes", "block_s", "usd_per_s"}
     if not isinstance(data, dict) or set(data) - {"accesses"} != needed:
         raise InputError(

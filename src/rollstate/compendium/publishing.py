@@ -251,13 +251,12 @@ def pdf(out: Path | None) -> None:
 def sweep(chapter: str, grid: tuple[tuple[str, str], ...], scheduler: str | None, out: Path) -> None:
     """Run CHAPTER at every combination of values, here or on a Dask cluster; finished points are not run again."""
     import pandas as pd
-    import yaml
     from tqdm import tqdm
 
     from rollstate.compendium import sweeps
     from rollstate.compendium.files import write_bytes
 
-    values = {name: yaml.safe_load(f"[{texts}]") for name, texts in grid}
+    values = {name: options.read_yaml(f"[{texts}]", f"-p {name} {texts}") for name, texts in grid}
     count = len(sweeps.points(values))
     folder = out.resolve()
     made = sweeps.sweep(chapter, values, options.root(), folder, scheduler=scheduler)

@@ -168,5 +168,14 @@ def _format(key: str, value: float | int | bool | str, spec: str) -> str:
     return re.sub(r"e([+\u2212])0*(\d+)", lambda m: f"×10^{m[1].replace('+', '')}{m[2]}", text)
 
 
+_COUNTED = frozenset({"blocks", "bytes", "days", "slot-blocks", "threads"})
+"""Units that are words, of which one has no s."""
+
+
 def _with_unit(text: str, unit: str, spec: str) -> str:
-    return text if not unit or spec.endswith("%") else f"{text}\u202f{unit}"
+    if not unit or spec.endswith("%"):
+        return text
+    what, *more = unit.split(" ")
+    if text == "1" and what in _COUNTED:
+        unit = " ".join((what.removesuffix("s"), *more))
+    return f"{text}\u202f{unit}"

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -381,13 +382,17 @@ def execute(
     bar = {"leave": False, "ascii": True, "disable": not sys.stderr.isatty()}
     workers = max(1, min(jobs, len(works)))
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, initializer=_begin, initargs=(os.getpid(),)) as pool:
-        futures = {
-            pool.submit(
-                _Worker.run, work, root, progress=not quiet and {**bar, "position": i, "desc": work.chapter}
-            ): work
-            for i, work in enumerate(works)
-        }
+    with worker_processes(workers) as pool:
+        with _interrupts_wait():
+            futures = {
+                pool.submit(
+                    _Worker.run,
+                    work,
+                    root,
+                    progress=not quiet and {**bar, "position": i, "desc": work.chapter},
+                ): work
+                for i, work in enumerate(works)
+            }
         try:
             yield from _ended(futures, say)
         except BaseException:
@@ -396,6 +401,15 @@ def execute(
             for worker in set(multiprocessing.active_children()) - others:
                 os.kill(worker.pid, signal.SIGINT)  # type: ignore[arg-type]
             raise
+
+
+def worker_processes(count: int) -> ProcessPoolExecutor:
+    """Return a pool of workers that end with this process.
+
+    They are begun anew, not copied: Polars waits for ever in a copy of a process whose threads it has used.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, context, initializer=_begin, initargs=(os.getpid(),))
 
 
 def _ended(
@@ -464,9 +478,20 @@ def _quiet() -> None:
     warnings.simplefilter("ignore")
 
 
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold interrupts back, here and in the workers that are begun meanwhile, which take them when they are ready."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(parent: int) -> None:
     """Prepare this worker process."""
     signal.signal(signal.SIGINT, _Worker.interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _end_with(parent)
 
 

@@ -107,8 +107,8 @@ def hot_set(profile: Profile, k: int, *, near: bool = True) -> pl.DataFrame:
         best = cells.group_by("after").agg(pl.col("rows", "sum_after").sum()).sort("after", descending=True)
         shares = [_first(table, k) / total for table in (frequent, recent, best)]
         out.append((profile.plan.borders[border[0]], *shares, total))
-    names = ["border", "frequent", "recent", "best", "touches"]
-    return pl.DataFrame(out, schema=names, orient="row")
+    shares_of = dict.fromkeys(("frequent", "recent", "best"), pl.Float64)
+    return pl.DataFrame(out, {"border": pl.Int64, **shares_of, "touches": pl.Int64}, orient="row")
 
 
 def _first(table: pl.DataFrame, k: int) -> float:

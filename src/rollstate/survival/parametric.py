@@ -44,12 +44,19 @@ class Standard(NamedTuple):
     slope: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
+FAR = 1e7
+"""Where the slope of a normal's log survival is -z in all digits that the difference of its two large terms keeps."""
+
+
+def _normal_slope(z: np.ndarray, value: np.ndarray) -> np.ndarray:
+    far = z > FAR
+    near = np.where(far, 0.0, z)
+    return np.where(far, -z, -np.exp(-(near**2) / 2 - np.log(2 * np.pi) / 2 - np.where(far, 0.0, value)))
+
+
 FAMILIES = {
     "weibull": Standard(lambda z: -np.exp(np.minimum(z, 700)), lambda z, value: value),
-    "lognormal": Standard(
-        lambda z: special.log_ndtr(-z),
-        lambda z, value: -np.exp(-(z**2) / 2 - np.log(2 * np.pi) / 2 - value),
-    ),
+    "lognormal": Standard(lambda z: special.log_ndtr(-z), _normal_slope),
     "loglogistic": Standard(lambda z: special.log_expit(-z), lambda z, value: -special.expit(z)),
 }
 SOON = 1e-100

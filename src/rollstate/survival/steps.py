@@ -71,7 +71,8 @@ class StepHazard:
             )
         if not np.isfinite(self.tail_index):
             raise InputError(
-                f"{len(self.time)} event times are too few to fit a tail beyond gap time {self.last:g}; merge strata"
+                f"events at {len(self.time)} gap time{'s' * (len(self.time) != 1)} are too few to fit a tail beyond "
+                f"gap time {self.last:g}; take a longer window, or merge strata"
             )
         values[late] += self.tail_index * np.log(times[late] / self.last)
         return values

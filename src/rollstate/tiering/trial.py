@@ -23,6 +23,7 @@ from rollstate.bootstrap import Resampling
 from rollstate.errors import InputError
 from rollstate.intervals import ACTIVITY
 from rollstate.survival import calibration, conformal, forecasts, frailty, landmarks
+from rollstate.survival.cox import ConvergenceError
 from rollstate.survival.spells import add_covariates
 from rollstate.tiering import evaluation, policies, windows
 from rollstate.tiering.costs import Costs, two_tiers
@@ -192,7 +193,14 @@ def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
     # The curve is of all spells; coefficients, of many spells, of a sample of slots, as in the chapter on survival.
     fitted_on = with_covariates(forecasts.sample_slots(past, seed), mixture)
     covariates = forecasts.affordable(fitted_on, forecasts.COVARIATES)
-    by_curve, by_cox = forecasts.fit_curve(past), forecasts.fit_cox(fitted_on, covariates, ("activity",))
+    by_curve = forecasts.fit_curve(past)
+    try:
+        by_cox = forecasts.fit_cox(fitted_on, covariates, ("activity",))
+    except ConvergenceError:
+        raise InputError(
+            f"border {border}: no Cox model can be fitted on the blocks before it, because covariates say almost "
+            "with certainty which slots are accessed again; take another window or move the border"
+        ) from None
     grid = curve_grid(scalars.whole(past["duration"].max()))
     cox, row = by_cox.curves(with_covariates(future, mixture), grid)
     return Trial(
@@ -263,6 +271,11 @@ def judge(trial: Trial, misses: Sequence[float], resampled: dict[str, Resampling
         blocks can tell policies apart at this penalty), ``simple`` (the cheapest of
         `rollstate.tiering.policies.SIMPLE`), ``factor`` (total over that of the clairvoyant) and ``differs`` (whether
         any spell costs something else than under that rule).
+
+    Raises
+    ------
+    InputError
+        If a simple rule costs nothing.
     """
     tables = []
     for miss in misses:
@@ -271,6 +284,12 @@ def judge(trial: Trial, misses: Sequence[float], resampled: dict[str, Resampling
         cost[policies.CLAIRVOYANT] = clairvoyant(trial.test, costs)
         bound = cost[policies.CLAIRVOYANT].sum()
         simple = min(policies.SIMPLE, key=lambda name: cost[name].sum())
+        if not cost[simple].any():
+            raise InputError(
+                "nothing is accessed on the later blocks, so demoting everything costs nothing there and no policy "
+                "can be compared with it; take a window with accesses in its later part, or another share of it to "
+                "learn from"
+            )
         differs = {name: bool((one != cost[simple]).any()) for name, one in cost.items()}
         for way, samples in resampled.items():
             compared = evaluation.totals(cost, samples, references=policies.SIMPLE)

@@ -64,6 +64,8 @@ ACCOUNTS_SCHEMA = pl.Schema(
 )
 ACCOUNT_KINDS = ("balance", "nonce", "code")
 """What of an account can change beside its storage."""
+MOST_BLOCKS = (1 << 63) - 1
+"""Block numbers are counted in 64 bits with a sign, and a window names the block after its last."""
 ACCESS_ORDER = ("slot_id", "block_number", "tx_index", "is_write")
 
 KEY_FORMS = ("slot", "slot_hash", "holder", "synthetic")
@@ -153,6 +155,11 @@ class Capability:
             raise InputError(
                 f"capability: window [{self.window_start}, {self.window_stop}) is empty; "
                 "window_stop must be larger than window_start"
+            )
+        if self.window_stop > MOST_BLOCKS:
+            raise InputError(
+                f"capability: window [{self.window_start}, {self.window_stop}) goes beyond block {MOST_BLOCKS - 1}, "
+                "the last that can be counted"
             )
         if self.observed_every < 1:
             raise InputError(f"capability: observed_every must be at least 1, not {self.observed_every}")

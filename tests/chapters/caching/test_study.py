@@ -47,3 +47,9 @@ def test_figures_say_their_numbers(found):
 def test_a_quote_outside_of_the_shares_is_named():
     with pytest.raises(InputError, match="must be one of the shares"):
         study.study(dataclasses.replace(P, quote=0.2))
+
+
+def test_without_a_gap_to_close_there_is_no_figure_of_it(found):
+    alike = found.ratios.with_columns(hits=pl.lit(0.5))
+    with pytest.raises(InputError, match="at no size of memory"):
+        study.gaps(dataclasses.replace(found, ratios=alike))

@@ -278,3 +278,14 @@ def test_reuse_of_a_trace_without_writes_is_that_of_its_reads():
     assert found.frame["touches"].to_list() == ["all touches"]
     assert found.numbers["reuse_short"].value == 1
     assert study.reuse(window([(100, 0, 1, 0, True)]), P).missing
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [(0.1, "falls from 20.0\u202f% to 10.0\u202f%"), (0.3, "rises from"), (0.2, "stays at 20.0\u202f%")],
+)
+def test_the_title_says_which_way_the_chance_of_an_access_goes(last, said):
+    rows = {"above": [0, 1], "to": [1, 3], "hazard": [0.2, last], "low": [0.1, 0.1], "high": [0.4, 0.4]}
+    drawn = figures.hazard(pl.DataFrame({"stratum": [figures._ALL] * 2, **rows}))
+    assert said in drawn.figure._suptitle.get_text().replace("\n", " ")
+    assert ("that fall" in drawn.alt) == (last < 0.2)

@@ -163,3 +163,9 @@ def test_a_trace_of_one_block_is_refused(monkeypatch):
 def test_what_comes_with_the_package_is_no_data_set_but_the_month_is_read_as_a_trace():
     assert Reuse().data_sets() == ("mainnet_thinned_30d",)
     assert Reuse(trace="my-trace", month="sample").data_sets() == ("my-trace", "sample")
+
+
+def test_hot_sets_of_a_trace_that_falls_silent_leave_those_of_others(one):
+    burst = make_trace([(100 + n % 3, 0, 1, n, True) for n in range(9)], stop=200)
+    both = study.hot_sets({"silent": profile.make(burst), "mine": one}, P)
+    assert both["trace"].unique().to_list() == ["mine"]

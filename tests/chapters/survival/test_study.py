@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rollstate.chapters.survival import study
+from rollstate.chapters.survival import figures, study
 from rollstate.chapters.survival.parameters import Survival
 from rollstate.survival import forecasts, kaplan_meier, landmarks
 from rollstate.survival.forecasts import CURVE
@@ -147,3 +147,13 @@ def test_the_landmark_before_lies_in_the_training_blocks(found):
     assert found.earlier is not None
     assert (found.earlier["start"] <= found.fit_block - found.horizon).all()
     assert landmarks.answers(found.earlier).mean() > 0
+
+
+@pytest.mark.parametrize(
+    ("longest", "said"), [(1, "after 1 block:"), (4, "after 4 blocks:"), (30, "after ten blocks:")]
+)
+def test_curves_say_nothing_of_times_beyond_the_blocks(longest, said):
+    times = range(longest + 1)
+    row = {"low": 0.1, "high": 0.9, "at_risk": 5, "stratum": "all"}
+    frame = pl.DataFrame([{"time": time, "survival": 1 - time / 60, **row} for time in times])
+    assert said in figures.curves(frame, what="All.").alt

@@ -139,3 +139,18 @@ def test_long_windows_are_drawn_as_lines():
     many = [(100 + n % 300, 0, n % 4, n, True) for n in range(900)]
     seen = window(many, stop=400)
     assert figures.blocks(study.blocks(seen), **study.per_block(seen)).figure.axes[0].lines
+
+
+def test_figures_do_not_compare_what_is_alike():
+    """A process that touches every slot in every tenth block, and only writes."""
+    touches = [
+        (block, 0, 1 + slot % 2, slot, True) for slot in range(20) for block in range(slot % 10, 100, 10)
+    ]
+    seen = coverage.count(
+        [coverage.Counts.of(make_trace(touches, window_start=0, window_stop=100), orders=5, seed=1)]
+    )
+    drawn = figures.blocks(study.blocks(seen), **study.per_block(seen))
+    assert "Every block touches 2 slots." in drawn.caption
+    shares = figures.write_share(coverage.write_share(seen.slots, replicates=20, seed=1))
+    assert "is 100\u202f% in every class of slots" in shares.alt
+    assert "1 class of slots" in shares.alt

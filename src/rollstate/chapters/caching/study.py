@@ -93,11 +93,20 @@ def order_effect(found: Study, p: Caching) -> float:
 
 
 def gaps(found: Study) -> pl.DataFrame:
-    """Return the share of the gap that each survival policy closes: ``policy``, ``share``, ``best``, ``closed``."""
-    return pl.concat(
+    """Return the share of the gap that each survival policy closes: ``policy``, ``share``, ``best``, ``closed``.
+
+    Raises
+    ------
+    InputError
+        If there is a gap at no size of memory.
+    """
+    table = pl.concat(
         curves.gap_closed(found.ratios, name).select(pl.lit(name).alias("policy"), "share", "best", "closed")
         for name in (curves.HAZARD, curves.RATE)
     )
+    if table["closed"].is_null().all():
+        raise InputError("at no size of memory does the best classical policy hit less than Belady's rule")
+    return table
 
 
 def standings(found: Study) -> pl.DataFrame:

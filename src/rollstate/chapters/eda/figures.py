@@ -97,19 +97,31 @@ def hazard(frame: pl.DataFrame, *, over: str = "contracts") -> Drawing:
     ax.set(xlabel="blocks since the last access", ylabel="accessed in the next block")
     ax.legend(title=None)
     ends = {
-        name: [style.share(part["hazard"][at], 1) for at in (0, -1)]
+        name: (part["hazard"][0], part["hazard"][-1])
         for name in names
         for part in [frame.filter(pl.col("stratum") == name)]
     }
-    style.title(
-        figure, f"The chance of another access falls from {ends[_ALL][0]} to {ends[_ALL][1]} per block"
+    style.title(figure, f"The chance of another access {_change(*ends[_ALL])} per block")
+    said = "; ".join(
+        f"{name} from {style.share(first, 1)} to {style.share(last, 1)}"
+        for name, (first, last) in ends.items()
     )
-    said = "; ".join(f"{name} from {first} to {last}" for name, (first, last) in ends.items())
+    course = "that fall with" if all(last < first for first, last in ends.values()) else "over"
     return Drawing(
         figure,
         caption="Chance of an access per block, by the time since the last one: increments of the Nelson-Aalen estimate over "
         f"runs of gap times that double in length. Bands: 95 % bootstrap over {over}.",
-        alt=f"Curves on logarithmic axes that fall with the time since the last access: {said}.",
+        alt=f"Curves on logarithmic axes {course} the time since the last access: {said}.",
+    )
+
+
+def _change(first: float, last: float) -> str:
+    """Say how a chance moves from its first value to its last, as far as their texts can tell."""
+    begin, end = style.share(first, 1), style.share(last, 1)
+    return (
+        f"stays at {begin}"
+        if begin == end
+        else f"{'falls' if last < first else 'rises'} from {begin} to {end}"
     )
 
 

@@ -43,8 +43,10 @@ class Computed:
     ----------
     sizes : mapping of str to array
         `study.witnesses`.
-    hits, window, crossing : Estimate
-        Touches that an unlimited cache answers, those within the longest window, and transactions across shards.
+    hits, window : Estimate
+        Touches that an unlimited cache answers, and those within the longest window.
+    crossing : Estimate or None
+        Transactions across shards, where there are any to place.
     real : polars.DataFrame or None
         `study.real_witnesses`.
     """
@@ -52,7 +54,7 @@ class Computed:
     sizes: Mapping[str, np.ndarray]
     hits: Estimate
     window: Estimate
-    crossing: Estimate
+    crossing: Estimate | None
     real: pl.DataFrame | None = None
 
 
@@ -118,13 +120,15 @@ def _states(seen: Seen, found: Computed) -> dict[str, str]:
         "serial": f"{share(left)} of the time on one thread remain with {p.threads} threads and reads one by one (model)",
         "tries": f"{said(study.storage_tries(seen))} storage tries touched a block",
         "window": f"{said(found.window, '.0%')} of touches come within {max(p.windows)} blocks, the longest window",
-        "crossing": f"{said(found.crossing, '.0%')} cross",
+        "crossing": "none: no transactions to place",
         "difference": no_lists,
         "replayed": no_lists,
         "merged": no_runs,
         "per_key": no_runs,
         "real": "none: no real witnesses at hand",
     }
+    if found.crossing is not None:
+        out["crossing"] = f"{said(found.crossing, '.0%')} cross"
     if weights is not None:
         listed, changed = (seen.mean(weights[name].to_numpy() / 1e3) for name in ("list", "difference"))
         out["difference"] = (

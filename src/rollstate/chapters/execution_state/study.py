@@ -13,6 +13,7 @@ from rollstate.bootstrap import percentile_interval
 from rollstate.caching.curves import LRU
 from rollstate.chapters.execution_state.parameters import ExecutionState
 from rollstate.dispute import trie_shape
+from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.execution import (
     block_witness,
@@ -243,14 +244,31 @@ def warm_sets(ref: str) -> pl.DataFrame | None:
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
+HASHED, OWN_BLOCKS, LATER_BLOCKS = "hash", "partition, its own blocks", "partition, later blocks"
+QUOTED = {"hash_cross": HASHED, "train_cross": OWN_BLOCKS, "later_cross": LATER_BLOCKS}
+"""Placements by the name of the result that quotes what crosses under them."""
+
+
 def sharded(seen: Seen) -> pl.DataFrame:
-    """Return ``placement``, ``shards``, ``share``, ``low``, ``high`` of transactions that cross shards."""
+    """Return ``placement``, ``shards``, ``share``, ``low``, ``high`` of transactions that cross shards.
+
+    Raises
+    ------
+    InputError
+        If there are no transactions to place in either half of the window.
+    """
     changed, stamp = shards.changed_accounts(seen.trace), seen.trace.capability
     middle = (stamp.window_start + stamp.window_stop) // 2
     first, later = (
         changed.filter(pl.col("block_number") < middle),
         changed.filter(pl.col("block_number") >= middle),
     )
+
+    for half, rows in (("first", first), ("second", later)):
+        if rows.is_empty():
+            raise InputError(
+                f"no transaction of the {half} half of the window writes to an account other than the busiest of its block"
+            )
 
     def crossing(rows: pl.DataFrame, placed: pl.DataFrame) -> Estimate:
         marks = shards.measured_cross(rows, placed)
@@ -265,9 +283,9 @@ def sharded(seen: Seen) -> pl.DataFrame:
         said = float(np.mean(shards.cross_share(accounts, count)))
         out += [
             ("closed form", count, said, said, said),
-            ("hash", count, *crossing(later, plain)),
-            ("partition, its own blocks", count, *crossing(first, known)),
-            ("partition, later blocks", count, *crossing(later, filled)),
+            (HASHED, count, *crossing(later, plain)),
+            (OWN_BLOCKS, count, *crossing(first, known)),
+            (LATER_BLOCKS, count, *crossing(later, filled)),
         ]
     return pl.DataFrame(out, schema=["placement", "shards", "share", "low", "high"], orient="row").sort(
         "placement", maintain_order=True

@@ -21,6 +21,7 @@ class Reuse(Parameters):
     short: str = parameter("mainnet-bal", doc="consecutive blocks of the same chain, for the shortest lags")
     others: tuple[str, ...] = parameter(
         ("mainnet-bal", "cryptokitties", "cryptopunks", "foundation", "linea_28279135"),
+        empty=True,
         doc="what is held against it where tails and hot sets are compared",
     )
     long: tuple[str, ...] = parameter(

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rollstate.compendium import style
 from rollstate.compendium.style import Drawing
-from rollstate.scalars import real
+from rollstate.scalars import real, whole
 
 
 def _ends(frame: pl.DataFrame, value: str, low: str, high: str) -> pl.DataFrame:
@@ -67,14 +67,18 @@ def curves(
     ax.set(ylim=(0, 1.02), xlabel="", ylabel="not accessed again")
     style.percent(ax, "y")
     ax.legend(title=None)
+    # No later than the blocks show.
+    time = min(10, whole(longest))
+    after = "ten blocks" if time == 10 else f"{time} block{'s' * (time != 1)}"
     ten = {
-        name: frame.filter(pl.col("stratum") == name, pl.col("time") <= 10)["survival"][-1] for name in names
+        name: frame.filter(pl.col("stratum") == name, pl.col("time") <= time)["survival"][-1]
+        for name in names
     }
     low, high = min(ten.values()), max(ten.values())
     finding = (
-        f"After ten blocks {style.share(low)} to {style.share(high)} of slots have not been accessed again"
+        f"After {after} {style.share(low)} to {style.share(high)} of slots have not been accessed again"
         if len(names) > 1
-        else f"After ten blocks {style.share(low)} of slots have not been accessed again"
+        else f"After {after} {style.share(low)} of slots have not been accessed again"
     )
     style.title(figure, finding)
     numbers = ", ".join(f"{name} {style.share(value)}" for name, value in ten.items())
@@ -82,7 +86,7 @@ def curves(
         figure,
         caption=f"Kaplan-Meier curves of the training blocks: share of spells without another access. {what} Bands: 95 % "
         f"{bands}. The rows below count the spells at risk.",
-        alt=f"Falling step curves with bands and numbers at risk. Not accessed again after ten blocks: {numbers}.",
+        alt=f"Falling step curves with bands and numbers at risk. Not accessed again after {after}: {numbers}.",
     )
 
 
@@ -144,9 +148,10 @@ def differences(frame: pl.DataFrame, *, reference: str, slots: int, horizon: int
     better = contract.filter(pl.col("difference_high") < 0).height
     style.title(figure, f"{better} of {len(models)} models are clearly better than {reference}")
     numbers = ", ".join(f"{row['model']} {row['difference']:+.4f}" for row in contract.iter_rows(named=True))
+    ahead = f"{horizon} block{'s' * (horizon != 1)}"
     return Drawing(
         figure,
-        caption=f"Brier score less that of {reference} on {slots:,} slots, horizon {horizon} blocks, with 95 % intervals of the "
+        caption=f"Brier score less that of {reference} on {slots:,} slots, horizon {ahead}, with 95 % intervals of the "
         "paired difference. Left of zero is better; an interval across zero is no difference. Bold: the model picked "
         "beforehand.",
         alt=f"Dots with intervals, two for each of {len(models)} models. Differences: {numbers}.",

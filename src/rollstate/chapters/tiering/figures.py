@@ -263,7 +263,7 @@ def misjudged(frame: pl.DataFrame, *, quote: float) -> Drawing:
     return Drawing(
         figure,
         caption=f"What a wrong penalty costs: windows set for another penalty, replayed at the true one of {quote:g} slot-blocks. "
-        "Ski rental may gain where it is told too low a penalty, because most spells here stay open.",
+        "Ski rental may gain where it is told too low a penalty, where most spells stay open.",
         alt=f"Lines that equal one at the true penalty. Worse side of a tenfold error: {numbers}.",
     )
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rollstate import profile
 from rollstate.compendium.parameters import Parameters, parameter
+from rollstate.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ class Tiering(Parameters):
     )
     draws: int = parameter(300, low=20, high=10_000, doc="draws of every bootstrap")
     seed: int = parameter(20_261_121, low=0, doc="seed of bootstraps and of randomised policies")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.table_range) != 2 or self.table_range[0] > self.table_range[1]:
+            raise InputError(
+                f"parameter tiering.table_range must be two penalties, the lower first, not {list(self.table_range)}"
+            )
 
     def data_sets(self) -> tuple[str, ...]:
         """Return the trace, the published work, and what policies are carried between and does not come along."""

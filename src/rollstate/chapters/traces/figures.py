@@ -67,11 +67,16 @@ def blocks(
         figure,
         f"A block touches {usual} and only reads {style.share(read)} of them",
     )
+    if least == most:
+        range_of_slots = f"Every block touches {least:,} slots"
+    else:
+        differ = "differ widely:" if most > 2 * least else "touch"
+        range_of_slots = f"Blocks {differ} from {least:,} to {most:,} slots, median {median:,.0f}"
     each = f" Each point is the mean of {run:,} blocks." if run > 1 else ""
     return Drawing(
         figure,
-        caption="Slots that each block writes or only reads, and contracts whose storage it touches. Blocks differ "
-        f"widely: from {least:,} to {most:,} slots, median {median:,.0f}.{each}",
+        caption="Slots that each block writes or only reads, and contracts whose storage it touches. "
+        f"{range_of_slots}.{each}",
         alt=f"Counts per block over {blocks:,} blocks: slots written and slots only read, between {least:,} and "
         f"{most:,} in total, {style.share(read)} of them only read; below, contracts per block, median "
         f"{contracts:,.0f}.{each}",
@@ -94,21 +99,21 @@ def write_share(frame: pl.DataFrame) -> Drawing:
     ax.set(xlabel="share of accesses that write", ylabel="blocks that touch the slot")
     style.percent(ax, "x")
     least, most = (rows.sort("share").row(at, named=True) for at in (0, -1))
-    lowest, highest = (
-        f"{style.share(one['share'])} on slots touched in {_between(one['fewest'], one['most'])}"
-        for one in (least, most)
-    )
-    style.title(
-        figure,
-        f"Slots touched in {_between(most['fewest'], most['most'])} are written in {style.share(most['share'])} of "
-        f"their accesses, those touched in {_between(least['fewest'], least['most'])} in {style.share(least['share'])}",
-    )
+    lowest, highest = style.share(least["share"]), style.share(most["share"])
+    few, many = (f"touched in {_between(one['fewest'], one['most'])}" for one in (least, most))
+    if lowest == highest:
+        title = f"Slots of every class are written in {highest} of their accesses"
+        found = f"is {highest} in every class of slots"
+    else:
+        title = f"Slots {many} are written in {highest} of their accesses, those {few} in {lowest}"
+        found = f"is least with {lowest} on slots {few}, and largest with {highest} on slots {many}"
+    style.title(figure, title)
     return Drawing(
         figure,
         caption="Share of accesses that write, by the number of blocks that touch the slot. Lines: 95 % bootstrap over "
-        f"contracts. The share is least with {lowest}, and largest with {highest}.",
-        alt=f"Dots with intervals for {frame.height} classes of slots. The share of accesses that write is least with "
-        f"{lowest}, and largest with {highest}.",
+        f"contracts. The share {found}.",
+        alt=f"Dots with intervals for {frame.height} class{'es' * (frame.height != 1)} of slots. The share of accesses that "
+        f"write {found}.",
     )
 
 

@@ -98,7 +98,7 @@ class Place:
 def integers(
     values: pl.Series, name: str, place: Place, dtype: pl.DataType | type = pl.Int64, *, empty: bool = False
 ) -> pl.Series:
-    """Return whole numbers, or an error that names the first row that is none.
+    """Return whole numbers from zero up, or an error that names the first row that is none.
 
     Parameters
     ----------
@@ -123,6 +123,10 @@ def integers(
     bad = known & numbers.is_null()
     if bad.any():
         raise place.fail(name, f"hold integers ({dtype})", bad, values)
+    # Of blocks, transactions, logs and times alike: none of them is ever negative.
+    negative = (numbers < 0).fill_null(False)
+    if negative.any():
+        raise place.fail(name, "not be negative", negative, numbers)
     if not empty and not known.all():
         raise place.fail(name, "hold integers, and none may be missing", ~known, values)
     return numbers

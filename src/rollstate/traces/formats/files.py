@@ -191,10 +191,15 @@ def _plain(batch: pa.RecordBatch) -> pl.DataFrame:
     """Return a batch with dictionaries unpacked; a damaged one, whose offsets or text are wrong, is an error."""
     batch.validate(full=True)
     # Without the metadata of the schema, which may be anything.
-    batch = pa.RecordBatch.from_arrays(batch.columns, names=batch.schema.names)
+    batch = pa.RecordBatch.from_arrays(list(map(_text, batch.columns)), names=batch.schema.names)
     frame = pl.DataFrame(pl.from_arrow(batch))
     coded = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
     return frame.with_columns(pl.col(name).cast(pl.String) for name in coded)
+
+
+def _text(values: pa.Array) -> pa.Array:
+    """Return decimals as text: they hold what no integer type does, and polars takes them up to 128 bits only."""
+    return values.cast(pa.string()) if pa.types.is_decimal(values.type) else values
 
 
 def _arrow_batches(source: Any) -> Iterator[pa.RecordBatch]:

@@ -34,6 +34,9 @@ NAMES = {
     "kind": ("kind", "is_write", "op"),
 }
 
+# As seconds the year 5138; as milliseconds it is 1973, before any chain.
+_NO_SECONDS = 100_000_000_000
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -138,9 +141,6 @@ def _batch(frame: pl.DataFrame, place: Place, found: Columns, seconds: int | Non
         clock = columns.integers(frame[found.block], found.block, place)
     else:
         clock = _seconds(frame[str(found.timestamp)], str(found.timestamp), place) // (seconds or 1)
-    negative = clock < 0
-    if negative.any():
-        raise place.fail(found.block or str(found.timestamp), "not be negative", negative, clock)
     unknown = pl.repeat(None, frame.height, dtype=pl.Int32, eager=True)
     rows = pl.DataFrame(
         {
@@ -162,15 +162,16 @@ def _batch(frame: pl.DataFrame, place: Place, found: Columns, seconds: int | Non
 
 
 def _seconds(values: pl.Series, name: str, place: Place) -> pl.Series:
-    """Return seconds since 1970, from numbers of seconds or from dates."""
-    if values.dtype == pl.String:
-        numbers = values.cast(pl.Int64, strict=False)
-        if not numbers.null_count():
-            return numbers
+    """Return seconds since 1970, from numbers of seconds or from dates; milliseconds are refused."""
+    if values.dtype == pl.String and values.cast(pl.Int64, strict=False).null_count():
         dates = values.str.to_datetime(strict=False, time_unit="us", time_zone="UTC")
         if dates.null_count():
             raise place.fail(name, "hold seconds, or dates and times", dates.is_null(), values)
         values = dates
     if isinstance(values.dtype, pl.Datetime):
-        return columns.integers(values.dt.epoch("s"), name, place)
-    return columns.integers(values, name, place)
+        values = values.dt.epoch("s")
+    numbers = columns.integers(values, name, place)
+    late = numbers >= _NO_SECONDS
+    if late.any():
+        raise place.fail(name, "hold seconds since 1970, not milliseconds or less", late, numbers)
+    return numbers
