@@ -134,6 +134,17 @@ def test_failing_cell_is_named_and_the_good_run_stays(project):
     assert (work.folder.parent / f".{work.folder.name}.failed" / "executed.ipynb").exists()
 
 
+def test_input_that_a_cell_refuses_is_said_without_the_code_of_the_cell(project):
+    refusing = "from rollstate.errors import InputError\nraise InputError('window [1, 2) is not part of the trace')"
+    project.write(SETUP, TAKE, RECORD, refusing)
+    with pytest.raises(runner.NotebookError) as caught:
+        run(project)
+    first, parameters = str(caught.value).splitlines()
+    assert first.startswith("notebook traces, cell ")
+    assert first.endswith(": window [1, 2) is not part of the trace")
+    assert "trace='sample'" in parameters
+
+
 def test_misspelt_parameter_starts_no_kernel(project):
     with pytest.raises(InputError, match="did you mean 'seed'"):
         runner.plan("traces", {"sed": 1}, project.root)

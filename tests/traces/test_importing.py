@@ -323,6 +323,19 @@ def test_a_window_that_the_files_do_not_hold_is_refused(tmp_path):
     assert part.accesses["block_number"].unique().to_list() == [101]
 
 
+def test_times_beside_block_numbers_are_said_not_to_be_read(tmp_path):
+    text = f"block,time,address,slot,kind\n5,1700000000,{ADDRESS},0x1,w\n"
+    path, plain = saved(tmp_path, text), saved(tmp_path, text.replace("time", "memo"), "plain.csv")
+    said = importing.import_trace([path], tmp_path / "with").notes
+    assert [note for note in said if "Times in time are not read" in note and "mine.csv.blocks.csv" in note]
+    assert not [
+        note for note in importing.import_trace([plain], tmp_path / "without").notes if "Times" in note
+    ]
+    # What the note asks for.
+    (tmp_path / "mine.csv.blocks.csv").write_text("block_number,timestamp\n5,1700000000\n")
+    assert importing.read([path]).blocks["timestamp"].to_list() == [1700000000]
+
+
 def test_timestamps_become_steps_of_a_clock(tmp_path):
     text = f"time,address,slot,kind\n1700000000,{ADDRESS},0x1,w\n1700000061,{ADDRESS},0x1,r\n"
     trace = importing.read([saved(tmp_path, text)], Options(seconds=60))

@@ -35,7 +35,7 @@ from rollstate.compendium.files import (
     write_text,
 )
 from rollstate.compendium.parameters import Parameters
-from rollstate.errors import DataUnavailableError, RollstateError
+from rollstate.errors import DataUnavailableError, InputError, RollstateError
 from rollstate.traces import datasets
 
 _SKIP = "left-out"
@@ -508,6 +508,9 @@ def _end_with(parent: int) -> None:
 
 def _failure(work: Plan, error: Any) -> str:
     parameters = ", ".join(f"{name}={value!r}" for name, value in work.parameters.as_dict().items())
+    if error.ename == InputError.__name__:
+        # What was given is at fault, not the cell, whose code would stand before what is said of it.
+        return f"notebook {work.chapter}, cell {error.exec_count}: {error.evalue}\n  parameters: {parameters}"
     source = "\n".join(f"    {line}" for line in str(error.source).strip().splitlines()[:12])
     return (
         f"notebook {work.chapter} failed in cell {error.exec_count}:\n{source}\n"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import polars as pl
 
@@ -104,6 +105,13 @@ def source(tables: Sequence[Table], options: Options) -> Source:
         notes.append("Slots without 0x and without letters are read as decimal numbers.")
     if not options.all_writes:
         notes.append("Whether every write is listed is not known; if so, say --all-writes.")
+    times = sorted({name for table in tables for name in NAMES["timestamp"] if name in table.columns})
+    if times and not options.seconds:
+        beside = f"{PurePosixPath(tables[0].path).name if len(tables) == 1 else 'TABLE'}.blocks.csv"
+        notes.append(
+            f"Times in {', '.join(times)} are not read beside block numbers. The book learns the time per block from "
+            f"{beside} beside the table, if that is one file: block_number and timestamp of each block."
+        )
     if options.seconds:
         notes.append(f"The clock counts steps of {options.seconds} s, not blocks.")
     return Source(
