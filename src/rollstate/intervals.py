@@ -22,7 +22,7 @@ truncation), https://doi.org/10.1007/978-1-4612-4348-9; Prentice, Williams and P
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,13 @@ from rollstate.traces.visits import Counts, Visits, shared_counts, visits
 
 ACTIVITY = {"first": 0, "few": 2, "many": 5}
 """Activity classes at the start of a spell, with the least number of accesses so far that each needs."""
+COLUMNS = (
+    "slot_id", "contract_id", "start", "entry", "duration", "event", "n_accesses", "prev_gap", "rate", "slot_age",
+    "contract_age", "co_contract", "co_tx", "wrote", "activity", "contract_type", "slot_type",
+)  # fmt: skip
+"""What is known of a spell; see `build`."""
+_LABELS = ("slot_id", "contract_id", "born", "contract_born", "contract_type", "slot_type")
+"""What is known of a slot and its contract."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ def build(
     window: tuple[int, int] | None = None,
     history: pl.DataFrame | None = None,
     shared: Context | None = None,
+    columns: Sequence[str] = COLUMNS,
 ) -> pl.DataFrame:
     """Build the spells of a trace, or of one part of it.
 
@@ -102,6 +110,8 @@ def build(
         there before the trace, where another source knows it. It gives them delayed entry and counts as one access.
     shared : Context, optional
         `context` of the whole trace; needed when `trace` is a part of it.
+    columns : sequence of str
+        Which of `COLUMNS` are wanted: the others take no time and no memory.
 
     Returns
     -------
@@ -153,6 +163,12 @@ def build(
     seen = visits(trace, b, history)
     at = np.flatnonzero(seen.begins)
     length = np.diff(at, append=seen.block.size)
+    beside = {}
+    if "co_contract" in columns:
+        others = shared.contract_blocks if shared else None
+        beside["touched"] = shared_counts(seen.contract_key, seen.is_access, others)
+    if "co_tx" in columns:
+        beside["co_tx"] = seen.largest_transaction(shared.transactions if shared else None)
     # A last access that history knows of is one, though the trace does not show it; a bare creation is none.
     counted = np.cumsum(seen.is_access | (seen.block < trace.capability.window_start))
     block = pl.col("start")
@@ -166,10 +182,7 @@ def build(
                 "first_seen": np.repeat(seen.block[at], length),
                 "is_access": seen.is_access,
                 "wrote": seen.wrote,
-                "touched": shared_counts(
-                    seen.contract_key, seen.is_access, shared.contract_blocks if shared else None
-                ),
-                "co_tx": seen.largest_transaction(shared.transactions if shared else None),
+                **beside,
             }
         )
         .with_columns(
@@ -181,42 +194,45 @@ def build(
         .filter(pl.col("duration") > pl.col("entry"))
         .collect()
     )
-    return _with_labels(spells, seen, trace.capability.window_start, shared)
+    return _with_labels(spells, seen, trace.capability.window_start, shared, columns)
 
 
-def _with_labels(spells: pl.DataFrame, seen: Visits, seen_from: int, shared: Context | None) -> pl.DataFrame:
-    """Add what the slot and its contract know, and put the columns in order."""
-    born = _contract_born(seen.slots) if shared is None else shared.contract_born
-    labels = seen.slots.join(born, on="contract_id", how="left", maintain_order="left").select(
-        "slot_id",
-        "contract_id",
-        "born",
-        pl.min_horizontal("contract_born", "born"),
-        pl.col("contract_type", "slot_type").cast(pl.Categorical),
-    )
+def _with_labels(
+    spells: pl.DataFrame, seen: Visits, seen_from: int, shared: Context | None, columns: Sequence[str]
+) -> pl.DataFrame:
+    """Add what the slot and its contract know, and return the columns that are wanted, in order."""
     n, block = pl.col("n_accesses"), pl.col("start")
     known = block >= seen_from
-    classes = pl.Series(list(ACTIVITY), dtype=pl.Enum(list(ACTIVITY)))
-    rank = np.searchsorted(list(ACTIVITY.values()), spells["n_accesses"].to_numpy(), "right") - 1
-    return pl.concat([spells, labels[spells["index"]]], how="horizontal").select(
-        "slot_id",
-        "contract_id",
-        "start",
-        "entry",
-        "duration",
-        "event",
-        "n_accesses",
-        "prev_gap",
-        rate=n / (block - pl.col("first_seen") + 1),
-        slot_age=block - pl.col("born"),
-        contract_age=block - pl.col("contract_born"),
-        co_contract=pl.when(known).then(pl.col("touched") - pl.col("is_access").cast(pl.Int64)),
-        co_tx=pl.when(pl.col("co_tx") >= 0).then("co_tx"),
-        wrote=pl.when(known).then("wrote"),
-        activity=classes[rank],
-        contract_type="contract_type",
-        slot_type="slot_type",
+    computed = {
+        "rate": n / (block - pl.col("first_seen") + 1),
+        "slot_age": block - pl.col("born"),
+        "contract_age": block - pl.col("contract_born"),
+        "co_contract": pl.when(known).then(pl.col("touched") - pl.col("is_access").cast(pl.Int64)),
+        "co_tx": pl.when(pl.col("co_tx") >= 0).then("co_tx"),
+        "wrote": pl.when(known).then("wrote"),
+    }
+    wanted = [computed.get(name, pl.col(name)).alias(name) for name in columns]
+    if "activity" in columns:
+        classes = pl.Series(list(ACTIVITY), dtype=pl.Enum(list(ACTIVITY)))
+        rank = np.searchsorted(list(ACTIVITY.values()), spells["n_accesses"].to_numpy(), "right") - 1
+        spells = spells.with_columns(activity=classes[rank])
+    born = _contract_born(seen.slots) if shared is None else shared.contract_born
+    used = {name for each in wanted for name in each.meta.root_names()}
+    labels = (
+        seen.slots.lazy()
+        .join(born.lazy(), on="contract_id", how="left", maintain_order="left")
+        .select(
+            "slot_id",
+            "contract_id",
+            "born",
+            pl.min_horizontal("contract_born", "born"),
+            pl.col("contract_type", "slot_type").cast(pl.Categorical),
+        )
+        .select(name for name in _LABELS if name in used or name == "slot_id")
+        .collect()
     )
+    kept = spells.select(name for name in spells.columns if name in used)
+    return pl.concat([kept, labels[spells["index"]]], how="horizontal").select(wanted)
 
 
 def build_partitioned(

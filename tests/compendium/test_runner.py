@@ -135,7 +135,9 @@ def test_failing_cell_is_named_and_the_good_run_stays(project):
 
 
 def test_input_that_a_cell_refuses_is_said_without_the_code_of_the_cell(project):
-    refusing = "from rollstate.errors import InputError\nraise InputError('window [1, 2) is not part of the trace')"
+    refusing = (
+        "from rollstate.errors import InputError\nraise InputError('window [1, 2) is not part of the trace')"
+    )
     project.write(SETUP, TAKE, RECORD, refusing)
     with pytest.raises(runner.NotebookError) as caught:
         run(project)

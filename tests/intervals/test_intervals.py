@@ -116,6 +116,13 @@ def test_spells_are_those_of_a_walk_block_by_block(trace, window):
     assert intervals.build(trace, window=window).select(COLUMNS).rows() == reference(trace, *window)
 
 
+@given(traces(), WINDOWS, st.lists(st.sampled_from(intervals.COLUMNS), min_size=1, unique=True))
+def test_some_columns_are_those_of_all(trace, window, columns):
+    whole = intervals.build(trace, window=window)
+    assert whole.columns == list(intervals.COLUMNS)
+    assert intervals.build(trace, window=window, columns=columns).equals(whole.select(columns))
+
+
 @given(traces(), WINDOWS)
 def test_exposure_adds_up_exactly(trace, window):
     a, b = window

@@ -414,9 +414,6 @@ def load_trace(ref: str, *, keys: bool = True) -> Trace:
     InputError
         If `ref` names something that is not a trace.
     """
-    # Its formats load pyarrow and more, 50 MB that a process pays only where it reads a trace.
-    from rollstate.traces import importing
-
     path = locate(ref)
     if is_profile(path):
         raise InputError(
@@ -424,15 +421,18 @@ def load_trace(ref: str, *, keys: bool = True) -> Trace:
             "continuous covariates need the trace it was made from; what treats slots apart takes the profile, "
             "through rollstate.profile.load"
         )
+    if (path / store.CAPABILITY_FILE).exists():
+        trace = store.read_trace(path, keys=keys)
+        return with_gaps(trace, manifest()[ref]) if ref in manifest() else trace
+    # The formats of other tools load pyarrow and more, 50 MB.
+    from rollstate.traces import importing
+
     if (
         not listing.is_remote(ref)
         and path.suffix in tables.ENDINGS
         and importing.recognised_as(str(path)) == "table"
     ):
         return tables.read_table(path)
-    if (path / store.CAPABILITY_FILE).exists():
-        trace = store.read_trace(path, keys=keys)
-        return with_gaps(trace, manifest()[ref]) if ref in manifest() else trace
     if any(path.glob("*.rlp")):
         chain_id = manifest()[ref].chain_id if ref in manifest() else None
         return block_access_list.read_folder(path, chain_id=chain_id)

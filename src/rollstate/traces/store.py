@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Self
@@ -347,19 +347,30 @@ def read_trace(folder: Path, *, keys: bool = True) -> Trace:
     accounts = _read(folder / ACCOUNTS_FILE) if stamp.account_changes else ACCOUNTS_SCHEMA.to_frame()
     file = folder / "slots.parquet"
     if keys:
-        trace = Trace(accesses, _read(file), _read_blocks(folder), stamp, accounts)
+        trace = Trace(accesses, _read_slots(file), _read_blocks(folder), stamp, accounts)
         validate(trace)
     else:
+        slots = _read_slots(file, without=rules.KEYS)
         _validate_keys(file)
-        slots = _read(file, columns=[name for name in SLOTS_SCHEMA if name not in rules.KEYS])
         trace = Trace(accesses, slots, _read_blocks(folder), stamp, accounts)
         _validate_keyless(trace)
     return trace
 
 
-def _validate_keys(file: Path) -> None:
-    """Check the columns of slots and their keys, some at a time; where they are not in order, all of them at once."""
+def _read_slots(file: Path, without: Collection[str] = ()) -> pl.DataFrame:
+    """Read slots, without some columns. A label that no slot has is one null for all of them, not 16 bytes for each."""
     _refuse("slots", rules.shape("slots", _read(file, rows=(0, 0))))
+    labels = ("contract_type", "slot_type")
+    frame = _read(file, columns=[name for name in SLOTS_SCHEMA if name not in (*without, *labels)])
+    for name in labels:
+        label = _read(file, columns=[name])[name]
+        none = label.null_count() == label.len()
+        frame = frame.with_columns(pl.lit(None, label.dtype).alias(name) if none else label)
+    return frame
+
+
+def _validate_keys(file: Path) -> None:
+    """Check the keys of slots some at a time; where they are not in order, all of them at once."""
     start, ordered, some = 0, True, KEYS_AT_ONCE
     while ordered and some == KEYS_AT_ONCE:
         piece = _read(file, columns=[*rules.KEYS], rows=(start, KEYS_AT_ONCE))

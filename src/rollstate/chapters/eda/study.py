@@ -99,8 +99,9 @@ class Window:
     @classmethod
     def of(cls, trace: Trace, label: str = "activity") -> Window:
         """Build the spells of a trace and count them."""
+        names = list(dict.fromkeys(("contract_id", "duration", "event", "entry", "activity", label)))
         try:
-            spells = intervals.build(trace)
+            spells = intervals.build(trace, columns=names)
         except InputError as error:
             if trace.capability.sees_every_block:
                 raise
@@ -111,8 +112,7 @@ class Window:
                 spells,
                 "The window holds no spell: it needs two blocks and an access before the last of them.",
             )
-        names = list(dict.fromkeys(("contract_id", "duration", "event", "entry", "activity", label)))
-        return cls(trace, spells.select(names).group_by(names).len("count").sort(names))
+        return cls(trace, spells.group_by(names).len("count").sort(names))
 
     @classmethod
     def of_profile(cls, profile: Profile) -> Window:
