@@ -54,10 +54,17 @@ def test_numbers_with_intervals_changed_beyond_both_half_widths_together(value, 
 
 def test_every_other_kind_of_change():
     assert state(1.0, 1.0) == "same"
-    assert state(1.0, 1.0 + 1e-12) == "changed"
+    assert state(1.0, 1.0 + 1e-8) == "changed"
+    assert state(10**12, 10**12 + 1) == "changed"
+    assert state(1.0, (1.0, (1.0, 1.0))) == "within noise"
     assert state("holds", "fails") == "changed"
     assert state(1.0, None) == "only in A"
     assert state(None, 1.0) == "only in B"
+
+
+def test_last_digits_that_another_processor_rounds_otherwise_are_no_change():
+    assert state(0.1 + 0.2, 0.3) == "same"
+    assert state((1.0, (0.5, 1.5)), (1.0 + 1e-12, (0.5, 1.5 + 1e-12))) == "same"
 
 
 def test_changed_numbers_come_first_and_reasons_name_the_cause():

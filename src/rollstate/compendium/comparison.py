@@ -13,6 +13,8 @@ from rollstate.compendium import provenance
 from rollstate.compendium.results import Result
 from rollstate.compendium.snapshots import Snapshot
 
+ROUNDING = 1e-9
+"""Relative difference of two fractions below which only their rounding differs."""
 CHANGES = ("changed", "within noise", "same", "only in A", "only in B")
 
 
@@ -32,7 +34,8 @@ def compare(before: Snapshot, after: Snapshot) -> list[Change]:
     Numbers with intervals changed if they are farther apart than the root of the summed squares of the intervals'
     half-widths, which is a test at the intervals' own level where the two runs are independent. Two runs on the same
     data are not: then it is conservative, and a small true change may read "within noise". A number without an
-    interval is exact for its data, so any difference is a change.
+    interval is exact for its data, so any difference is a change, but for the last digits of a computed fraction:
+    processors round them differently, and what agrees within `ROUNDING` is the same.
     """
     changes = []
     for key in sorted(before.results.keys() | after.results.keys()):
@@ -44,13 +47,21 @@ def compare(before: Snapshot, after: Snapshot) -> list[Change]:
 def _state(a: Result | None, b: Result | None) -> str:
     if a is None or b is None:
         return "only in B" if a is None else "only in A"
-    if (a.value, a.unit, a.interval) == (b.value, b.unit, b.interval):
+    old, new = ((one.value, *(one.interval or ())) for one in (a, b))
+    if a.unit == b.unit and len(old) == len(new) and all(map(_alike, old, new)):
         return "same"
     moved = _moved(a, b)
     if a.unit != b.unit or moved is None:
         return "changed"
     widths = [(end[1] - end[0]) / 2 for end in (a.interval, b.interval) if end]
     return "within noise" if abs(moved) <= math.hypot(*widths) else "changed"
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Say whether two values are equal, fractions up to the rounding of their last digits."""
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=ROUNDING)
+    return bool(a == b)
 
 
 def _moved(a: Result, b: Result) -> float | None:
@@ -163,7 +174,7 @@ td, th {{ padding: .25rem .75rem; border-bottom: 1px solid #8884; text-align: le
 <h1>Two runs compared</h1>
 <p>A: <code>{a}</code><br>B: <code>{b}</code></p>
 <p>{summary}. A number with an interval changed if it moved by more than both intervals allow together; one without is
-exact for its data, so any difference is a change.</p>
+exact for its data, so any difference is a change but the rounding of its last digits.</p>
 <h2>What differs in what made them</h2>{why}
 <h2>Numbers</h2><div class="wide" tabindex="0" role="region" aria-label="Numbers"><table><thead><tr>{head}</tr></thead>
 <tbody>{rows}</tbody></table></div>
