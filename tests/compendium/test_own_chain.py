@@ -187,5 +187,7 @@ def test_each_lack_is_said_in_words(own):
 def test_input_errors_reach_another_process_with_their_kind(project, own, tmp_path):
     project.write(SETUP, TAKE, 'from rollstate.errors import InputError\nraise InputError("said so")')
     work = runner.plan("traces", {"trace": str(own)}, project.root, out=tmp_path / "run")
-    ((_, error),) = runner.execute([work], project.root, jobs=1, say=quiet)
+    # Two notebooks run in workers, one would not.
+    works = [work, dataclasses.replace(work, folder=tmp_path / "other")]
+    (_, error), _ = runner.execute(works, project.root, jobs=1, say=quiet)
     assert (error.kind, error.said) == (InputError.__name__, "said so")

@@ -1,9 +1,11 @@
 """What depends on a change is run again, with the reason; a failure names itself and replaces nothing."""
 
+import contextlib
 import errno
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -278,10 +280,27 @@ def test_a_killed_kernel_is_named_with_its_notebook(project):
 @pytest.mark.thorough
 def test_a_killed_worker_is_named_with_its_notebook(project):
     project.write(SETUP, TAKE, RECORD, "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)")
+    # Two: a single one runs in the process that was asked.
+    works = [runner.plan("traces", SAMPLE, project.root, out=project.root / "runs" / name) for name in "ab"]
+    for _, error in runner.execute(works, project.root, jobs=1, say=lambda line: None):
+        assert "notebook traces was not finished: a worker process was killed" in str(error)
+    assert list((project.root / "runs").iterdir()) == []
+
+
+def test_a_single_notebook_runs_in_the_process_that_is_asked(project):
+    said = []
+    project.write(SETUP, TAKE, RECORD, "import os\nopen('parent', 'w').write(str(os.getppid()))")
     work = runner.plan("traces", SAMPLE, project.root)
-    ((_, error),) = runner.execute([work], project.root, jobs=1, say=lambda line: None)
-    assert "notebook traces was not finished: a worker process was killed" in str(error)
-    assert list(work.folder.parent.iterdir()) == []
+    before = signal.getsignal(signal.SIGINT)
+    with contextlib.chdir(project.root):
+        assert list(runner.execute([work], project.root, jobs=2, say=said.append)) == [(work, None)]
+    assert (project.root / "parent").read_text() == str(os.getpid())
+    assert signal.getsignal(signal.SIGINT) is before
+    assert said[0].startswith("  [1/1] traces")
+    project.write(SETUP, TAKE, RECORD, "1 / 0")
+    ((_, error),) = runner.execute([work], project.root, jobs=1, say=said.append)
+    assert "ZeroDivisionError" in str(error)
+    assert "FAILED" in said[1]
 
 
 def test_magics_of_a_notebook_do_not_hide_what_it_imports(project):
