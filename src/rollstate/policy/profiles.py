@@ -24,11 +24,15 @@ from rollstate.profile.resampling import ratio_to_least
 from rollstate.profile.rows import between, ended
 from rollstate.tiering.trial import EARLIER
 
+_KEPT = 32
+"""Parts of profiles whose counts are kept: policies for several penalties rest on the same ones."""
 
+
+@functools.lru_cache(maxsize=_KEPT)
 def profile_pools(
     profile: Profile, start: int | None = None, stop: int | None = None
 ) -> tuple[fit.Pools, np.ndarray]:
-    """Return the pools of a profile between two cuts, and the number of spells of each class."""
+    """Return the pools of a profile between two cuts, and the number of spells of each class, which nobody changes."""
     rows = between(profile, start, stop, where=pl.col("accesses") < 255)
     code = np.minimum(rows["accesses"].to_numpy(), fit.CLASSES - 1)
     spells = np.bincount(code, rows["rows"].to_numpy(), fit.CLASSES).astype(np.int64)
@@ -175,8 +179,11 @@ class Later:
 def later(profile: Profile, border: int, stop: int, penalty: float) -> Later:
     """Return the blocks between a border and a cut, at a penalty."""
     counted = profile.tells("ends_by_class", "accesses") and stop in profile.plan.spans
-    ends = ended(profile, border, stop) if counted else None
+    ends = _ended(profile, border, stop) if counted else None
     return Later(profile_pools(profile, border, stop)[0], ends, penalty)
+
+
+_ended = functools.lru_cache(maxsize=_KEPT)(ended)
 
 
 def _profile_saving(profile: Profile, model: str, penalty: float, end: int) -> Saving | None:

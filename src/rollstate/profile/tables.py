@@ -190,7 +190,8 @@ def without_classes(cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@dataclass(frozen=True)
+# Frames have no truth value: profiles are compared by `equals`, and are keys of caches as the objects they are.
+@dataclass(frozen=True, eq=False)
 class Profile:
     """The sufficient statistics of a trace; the frames are described at the head of the module.
 
