@@ -63,10 +63,10 @@ class Orders:
         groups together are as many blocks as they happen to be, in random order, and the curve lies between their ends.
         """
         rng = np.random.default_rng(self.seed)
+        places = self.as_they_came()[0].astype(np.uint16)
         for _ in range(self.orders):
             if self.n_blocks <= ORDERED:
-                come = np.searchsorted(self.shown, rng.permutation(self.n_blocks) + 1)
-                yield come.astype(np.uint16), self.shown
+                yield places.take(rng.permutation(self.n_blocks)), self.shown
             else:
                 # Two random bytes a block, of which as many bits as name a group; `rng.integers` takes longer.
                 words = rng.bit_generator.random_raw(-(-self.n_blocks // 4)).astype("<u8", copy=False)
