@@ -92,7 +92,8 @@ def test_an_interrupt_stops_at_once_and_leaves_what_was_good(project, whom):
     )
     assert any("cell-2" in line for line in run.stderr)
     below = psutil.Process(run.pid).children(recursive=True)
-    assert len(below) >= 2
+    # The kernel: a single notebook runs in the process that was asked.
+    assert len(below) >= 1
     begun = time.monotonic()
     (os.killpg if whom == "all" else os.kill)(run.pid, signal.SIGINT)
     said = run.communicate(timeout=60)[1]

@@ -65,7 +65,8 @@ def test_groups_are_those_of_a_replay_of_every_spell(touches, chain):
         assert drawn.sum() == pytest.approx(total[name])
         if name not in (SLOTS, RETUNED):  # these are parted in the shares of all groups
             assert (drawn > 0).tolist() == (exact > 0).tolist()
-        assert drawn.min() >= 0
+        # Counts that shares part and that cancel leave what their sum is rounded by.
+        assert drawn.min() >= -1e-12 * drawn.max()
         assert np.abs(drawn - exact).max() < 0.1 * exact.max()
         assert np.corrcoef(drawn, exact)[0, 1] > 0.99
 
