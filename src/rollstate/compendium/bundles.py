@@ -15,7 +15,7 @@ import polars as pl
 
 from rollstate.compendium import citation
 from rollstate.compendium.drawing import Drawing
-from rollstate.compendium.files import sha256, write_bytes, write_text
+from rollstate.compendium.files import differing, write_bytes, write_text
 from rollstate.errors import InputError
 
 if TYPE_CHECKING:
@@ -136,12 +136,7 @@ def altered(bundle: Path) -> list[str]:
     InputError
         If the folder is no figure bundle.
     """
-    recorded = read_provenance(bundle)["files"]
-    return [
-        name
-        for name, digest in recorded.items()
-        if not (bundle / name).is_file() or sha256(bundle / name) != digest
-    ]
+    return differing(bundle, read_provenance(bundle)["files"])
 
 
 def read_provenance(bundle: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,9 +114,14 @@ def altered(folder: Path) -> list[str]:
     # A folder that was noted is never empty.
     if not isinstance(written, dict) or not written:
         return [f"{WRITTEN} cannot be read"]
+    return [f"{name} was changed or deleted since it was written" for name in differing(folder, written)]
+
+
+def differing(folder: Path, digests: Mapping[str, str]) -> list[str]:
+    """Return the names of files that are gone from a folder, or whose SHA-256 is not the one beside their name."""
     return [
-        f"{name} was changed or deleted since it was written"
-        for name, digest in written.items()
+        name
+        for name, digest in digests.items()
         if not (folder / name).is_file() or sha256(folder / name) != digest
     ]
 

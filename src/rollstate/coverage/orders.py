@@ -63,15 +63,16 @@ class Orders:
         groups together are as many blocks as they happen to be, in random order, and the curve lies between their ends.
         """
         rng = np.random.default_rng(self.seed)
-        places = self.as_they_came()[0].astype(np.uint16)
-        for _ in range(self.orders):
-            if self.n_blocks <= ORDERED:
+        if self.n_blocks <= ORDERED:
+            places = self.as_they_came()[0].astype(np.uint16)
+            for _ in range(self.orders):
                 yield places.take(rng.permutation(self.n_blocks)), self.shown
-            else:
-                # Two random bytes a block, of which as many bits as name a group; `rng.integers` takes longer.
-                words = rng.bit_generator.random_raw(-(-self.n_blocks // 4)).astype("<u8", copy=False)
-                come = words.view("<u2")[: self.n_blocks] & (GROUPS - 1)
-                yield come, np.cumsum(np.bincount(come, minlength=GROUPS))
+            return
+        for _ in range(self.orders):
+            # Two random bytes a block, of which as many bits as name a group; `rng.integers` takes longer.
+            words = rng.bit_generator.random_raw(-(-self.n_blocks // 4)).astype("<u8", copy=False)
+            come = words.view("<u2")[: self.n_blocks] & (GROUPS - 1)
+            yield come, np.cumsum(np.bincount(come, minlength=GROUPS))
 
     def _every(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield self.as_they_came()

@@ -160,6 +160,23 @@ class Node:
         sent = call.transact({"from": sender, "value": value, "gas": GAS_LIMIT // 2, "gasPrice": GAS_PRICE})
         return self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01)
 
+    def deploy(
+        self, text: str, constants: tuple, *, now: int | None = None, value: int = 0
+    ) -> tuple[Any, int]:
+        """Deploy a contract of some source by the chain's first account; return it, and the gas it took.
+
+        Raises
+        ------
+        RollstateError
+            If the contract refuses its constants.
+        """
+        out = compile_source(text)
+        factory = self.w3.eth.contract(abi=out["abi"], bytecode=out["bytecode"])
+        receipt = self.mine(factory.constructor(*constants), self.w3.eth.accounts[0], now=now, value=value)
+        if receipt["status"] != 1:
+            raise RollstateError(f"the contract refused its constants: {constants}")
+        return self.w3.eth.contract(address=receipt["contractAddress"], abi=out["abi"]), receipt["gasUsed"]
+
 
 class PyEvm(Node):
     """py-evm in this process."""
@@ -380,13 +397,9 @@ class ChainBoard(LocalBoard):
 
     def deploy(self, text: str, constants: tuple, value: int = 0) -> Any:
         """Return a deployed contract; what it costs is added to `deploy_gas`."""
-        out = compile_source(text)
-        factory = self.w3.eth.contract(abi=out["abi"], bytecode=out["bytecode"])
-        receipt = self.node.mine(factory.constructor(*constants), self.accounts[0], now=self.now, value=value)
-        if receipt["status"] != 1:
-            raise RollstateError(f"the contract refused its constants: {constants}")
-        self.deploy_gas += receipt["gasUsed"]
-        return self.w3.eth.contract(address=receipt["contractAddress"], abi=out["abi"])
+        contract, gas = self.node.deploy(text, constants, now=self.now, value=value)
+        self.deploy_gas += gas
+        return contract
 
     def call_of(self, name: str, arguments: tuple, game: Game | None) -> Any:
         """Return the contract call of a message; messages within a game carry its state."""

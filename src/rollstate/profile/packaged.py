@@ -148,8 +148,7 @@ def load_window(
         if start is not None or stop is not None:
             raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
         return load_file(path)
-    trace = summary.restrict(datasets.load_trace(ref, keys=keys), start, stop)
-    return trace if keys else trace.without_keys()
+    return summary.restrict(datasets.load_trace(ref, keys=keys), start, stop)
 
 
 @functools.cache

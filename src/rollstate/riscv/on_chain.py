@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollstate.dispute.chain import Node, compile_source
+from rollstate.dispute.chain import Node
 from rollstate.riscv import verifier
 from rollstate.riscv.verifier import Witness
 
@@ -19,10 +19,8 @@ class StepContract:
     def __init__(self, node: Node) -> None:
         self.node, self.w3 = node, node.w3
         self.sender = self.w3.eth.accounts[0]
-        compiled = compile_source(verifier.source())
-        made = self.w3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
-        self.address = node.mine(made.constructor(), self.sender)["contractAddress"]
-        self.functions = self.w3.eth.contract(address=self.address, abi=compiled["abi"]).functions
+        contract, _ = node.deploy(verifier.source(), ())
+        self.address, self.functions = contract.address, contract.functions
 
     @property
     def code_bytes(self) -> int:

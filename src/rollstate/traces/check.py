@@ -119,7 +119,12 @@ def _check_trace(folder: Path) -> Report:
         _rows(blocks, "blocks.parquet", rules.block_rules(stamp), report)
         unseen = blocks.filter(~pl.col("observed"))["block_number"]
     if slots is not None:
-        _rows(slots, "slots.parquet", [*rules.slot_rules(stamp), *rules.key_rules(slots)], report)
+        _rows(
+            slots,
+            "slots.parquet",
+            [*rules.slot_rules(stamp), *rules.key_rules(in_order=rules.keys_ascend(slots))],
+            report,
+        )
     if stamp.account_changes:
         accounts = _frame(folder / store.ACCOUNTS_FILE, "accounts", report)
         if accounts is not None:

@@ -407,13 +407,19 @@ def load_trace(ref: str, *, keys: bool = True) -> Trace:
         written by `store.write_trace`, a Parquet or CSV table of the reader's own with its stamp
         (see `rollstate.traces.tables`), or any file or folder that `rollstate.traces.importing` recognises.
     keys : bool
-        Whether slots of a trace folder keep their keys; those of others do in any case (`Trace.without_keys`).
+        Whether slots keep their keys; `Trace.without_keys` says who needs none.
 
     Raises
     ------
     InputError
         If `ref` names something that is not a trace.
     """
+    trace = _load(ref, keys)
+    return trace if keys else trace.without_keys()
+
+
+def _load(ref: str, keys: bool) -> Trace:
+    """Return the trace that `ref` names; only of a trace folder keys are left out while it is read."""
     path = locate(ref)
     if is_profile(path):
         raise InputError(

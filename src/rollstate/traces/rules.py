@@ -91,8 +91,11 @@ def slot_rules(stamp: Capability) -> list[Rule]:
     ]
 
 
-def key_rules(slots: pl.DataFrame) -> list[Rule]:
-    """Return the rules of the keys of ``slots``, of which this is the frame."""
+def key_rules(*, in_order: bool) -> list[Rule]:
+    """Return the rules of the keys of ``slots``.
+
+    Slots in order of their keys, as we write them, are unique; else a table of all keys is needed.
+    """
     sized = [
         Rule(
             pl.col(name).is_not_null() & (pl.col(name).bin.size() == length),
@@ -101,8 +104,12 @@ def key_rules(slots: pl.DataFrame) -> list[Rule]:
         for name, length in KEYS.items()
     ]
     unique = Rule(pl.struct(*KEYS).is_unique(), "address and slot must be unique together")
-    # Slots in order of their keys, as we write them, are unique; else a table of all keys is needed.
-    return sized if ascends(slots, tuple(KEYS)) else [*sized, unique]
+    return sized if in_order else [*sized, unique]
+
+
+def keys_ascend(slots: pl.DataFrame) -> bool:
+    """Say whether slots are in order of their keys, each of which is there once."""
+    return _ascends(slots, tuple(KEYS))
 
 
 def block_rules(stamp: Capability) -> list[Rule]:
@@ -134,12 +141,12 @@ def shape(name: str, frame: pl.DataFrame) -> str | None:
 
 def order_of_accesses(frame: pl.DataFrame) -> str | None:
     """Say whether accesses are out of order, or there twice; None if they are not."""
-    if ascends(frame, ACCESS_ORDER):
+    if _ascends(frame, ACCESS_ORDER):
         return None
     return f"rows must be unique and sorted by {', '.join(ACCESS_ORDER)}"
 
 
-def ascends(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
+def _ascends(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
     """Say whether each row is above the one before it, column by column, without a sorted copy; null comes first."""
     above = pl.lit(False)
     for name in reversed(columns):

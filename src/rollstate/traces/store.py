@@ -110,7 +110,7 @@ def validate(trace: Trace) -> None:
         Naming the frame, the rule and the first row that breaks it.
     """
     _refuse("slots", rules.shape("slots", trace.slots))
-    _refuse_rows("slots", trace.slots, rules.key_rules(trace.slots))
+    _refuse_rows("slots", trace.slots, rules.key_rules(in_order=rules.keys_ascend(trace.slots)))
     _validate_keyless(trace)
 
 
@@ -375,9 +375,9 @@ def _validate_keys(file: Path) -> None:
     while ordered and some == KEYS_AT_ONCE:
         piece = _read(file, columns=[*rules.KEYS], rows=(start, KEYS_AT_ONCE))
         some = piece.height
-        if not (ordered := rules.ascends(piece, tuple(rules.KEYS))):
+        if not (ordered := rules.keys_ascend(piece)):
             piece, start = _read(file, columns=[*rules.KEYS]), 0
-        _refuse_rows("slots", piece, rules.key_rules(piece), start)
+        _refuse_rows("slots", piece, rules.key_rules(in_order=ordered), start)
         # The last one is the next piece's first, so that the order holds from piece to piece.
         start += KEYS_AT_ONCE - 1
 

@@ -69,7 +69,7 @@ def curves(
     ax.legend(title=None)
     # No later than the blocks show.
     time = min(10, whole(longest))
-    after = "ten blocks" if time == 10 else f"{time} block{'s' * (time != 1)}"
+    after = "ten blocks" if time == 10 else _blocks(time)
     ten = {
         name: frame.filter(pl.col("stratum") == name, pl.col("time") <= time)["survival"][-1]
         for name in names
@@ -148,10 +148,9 @@ def differences(frame: pl.DataFrame, *, reference: str, slots: int, horizon: int
     better = contract.filter(pl.col("difference_high") < 0).height
     style.title(figure, f"{better} of {len(models)} models are clearly better than {reference}")
     numbers = ", ".join(f"{row['model']} {row['difference']:+.4f}" for row in contract.iter_rows(named=True))
-    ahead = f"{horizon} block{'s' * (horizon != 1)}"
     return Drawing(
         figure,
-        caption=f"Brier score less that of {reference} on {slots:,} slots, horizon {ahead}, with 95 % intervals of the "
+        caption=f"Brier score less that of {reference} on {slots:,} slots, horizon {_blocks(horizon)}, with 95 % intervals of the "
         "paired difference. Left of zero is better; an interval across zero is no difference. Bold: the model picked "
         "beforehand.",
         alt=f"Dots with intervals, two for each of {len(models)} models. Differences: {numbers}.",
@@ -290,3 +289,7 @@ def truth(frame: pl.DataFrame, *, reference: str) -> Drawing:
         "contracts.",
         alt=f"Dots with intervals, sorted. Smallest: {frame['model'][0]} {best:.3f}; {reference}: {curve:.3f}.",
     )
+
+
+def _blocks(number: int) -> str:
+    return f"{number} block{'s' * (number != 1)}"
