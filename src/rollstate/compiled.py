@@ -28,12 +28,12 @@ def cache_folder() -> Path:
 
 
 def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Compile a function with numba, in no-Python mode, cached for this source of the package.
+    """Compile a function with numba, in no-Python mode, without Python's lock, cached for this source of the package.
 
     Parameters
     ----------
     function : callable, optional
-        The function; left out where options are given, as in ``@compiled(nogil=True)``.
+        The function; left out where options are given, as in ``@compiled(fastmath=True)``.
     **options
         Options of `numba.njit`.
 
@@ -52,6 +52,6 @@ def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     # Numba chooses the place when it decorates.
     config.CACHE_DIR = str(cache_folder())
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(cache=True, nogil=True, **options)(function)
     finally:
         config.CACHE_DIR = before

@@ -1,11 +1,16 @@
 """A figure's bundle is complete, byte-reproducible and citable."""
 
+import io
 import json
+import re
+import zlib
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 from rocrate.rocrate import ROCrate
@@ -43,6 +48,38 @@ def draw(scale=1.0, **changes):
 def write(folder, scale=1.0, name="squares", **changes):
     drawing, csv = draw(scale, **changes)
     return bundles.write_figure(folder, name, drawing, csv, PROVENANCE)
+
+
+def panels():
+    figure, axes = style.subplots(2, 3, width="page")
+    for number, ax in enumerate(axes.flat):
+        ax.plot([1, 10, 1000], [number, 2, 1], label=f"line {number}")
+        ax.set(xlabel="$10^3$ blocks", ylabel="share")
+        style.log_axis(ax, "x")
+        style.percent(ax, "y")
+    style.key(figure, ["one", "another"])
+    style.title(figure, "A title that is long enough to be broken at the width of the page, which moves what is below")
+    return figure
+
+
+@pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
+def test_a_picture_is_that_of_savefig(kind):
+    buffer = io.BytesIO()
+    panels().savefig(buffer, format=kind, metadata=bundles._METADATA[kind])
+    figure = panels()
+    assert bundles.render(figure, kind) == buffer.getvalue()
+    assert figure.dpi == style.RC["figure.dpi"]
+
+
+def test_fonts_in_a_pdf_have_outlines_and_no_tables_for_setting_text():
+    fonts = []
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", bundles.render(panels(), "pdf"), re.DOTALL):
+        with suppress(zlib.error):
+            content = zlib.decompress(stream)
+            if content[:4] == b"\x00\x01\x00\x00":
+                fonts.append(set(TTFont(io.BytesIO(content)).keys()))
+    assert fonts
+    assert all("glyf" in tables and not tables & {"GSUB", "GPOS", "GDEF"} for tables in fonts)
 
 
 def test_bundle_holds_all_that_a_paper_needs(tmp_path):

@@ -12,10 +12,11 @@ from rollstate.compendium.results import load
 
 from .conftest import DRAW, RECORD, SETUP, TAKE
 
-SEEN = """import builtins, os, sys
+SEEN = """import builtins, gc, os, sys
 
 assert not hasattr(builtins, "intruder"), builtins.intruder
 assert "" not in sys.path and os.getcwd() not in sys.path
+assert gc.get_threshold()[0] == 10_000
 import seaborn"""
 
 

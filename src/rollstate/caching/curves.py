@@ -37,6 +37,7 @@ from rollstate.caching.streams import Accesses
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.survival import frailty
+from rollstate.threads import side_by_side
 
 LINKS, COUNT, HEAP, TICK, MARK, HASH, AGE = 16, 4, 4, 4, 1, 8, 2
 """Bytes: two pointers, a counter, a place in a heap or array, a block number, flags, a ghost's key, a coarse age.
@@ -188,12 +189,15 @@ def hit_ratios(
     of_slot = seen.contract if cluster is None else cluster
     samples = resampling(of_slot[seen.slot[judged]], draws, seed)
     rows: list[tuple[Any, ...]] = []
-    known: dict[tuple[str, int], tuple[float, np.ndarray]] = {}
     room = {(n, s): p.room(s, seen.slots, slot_bytes) for n, p in policies.items() for s in shares}
-    for (name, _), places in room.items():
-        if (name, places) not in known:
-            hit = policies[name].run(seen.slot, seen.slots, places)[judged]
-            known[name, places] = (float(hit.mean()), samples.means(hit))
+
+    def judge(run: tuple[str, int]) -> tuple[float, np.ndarray]:
+        name, places = run
+        hit = policies[name].run(seen.slot, seen.slots, places)[judged]
+        return float(hit.mean()), samples.means(hit)
+
+    runs = list(dict.fromkeys((name, places) for (name, _), places in room.items()))
+    known = dict(zip(runs, side_by_side(judge, runs), strict=True))
     at = {key: known[key[0], places] for key, places in room.items()}
     for name, share in at:
         value, drawn = at[name, share]

@@ -36,9 +36,25 @@ def anchor(kind: str, chapter: str, name: object) -> str:
 
 
 def render(figure: Figure, kind: str) -> bytes:
-    """Return the figure as reproducible PDF, SVG or PNG bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+    """Return the figure as reproducible PDF, SVG or PNG bytes.
+
+    They are those of `matplotlib.figure.Figure.savefig`, which draws all twice: once for the layout, which the house
+    style computes as it draws.
+    """
+    from matplotlib import rcParams
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    buffer, screen = io.BytesIO(), figure.dpi
+    if kind == "pdf":
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata=_METADATA[kind])
+    elif kind == "svg":
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=_METADATA[kind])
+    else:
+        figure.dpi = rcParams["savefig.dpi"]
+        FigureCanvasAgg(figure).print_png(buffer, metadata=_METADATA[kind])
+    figure.dpi = screen
     return buffer.getvalue()
 
 

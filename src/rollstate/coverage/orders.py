@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rollstate.threads import side_by_side
+
 POINTS = 2_000
 """Numbers of blocks at which curves are given, where there are more blocks."""
 ORDERED, GROUPS = 50_000, 8_192
@@ -56,27 +58,30 @@ class Orders:
         """Return the group of each block, and how many blocks have come at the end of each group."""
         return np.searchsorted(self.shown, np.arange(1, self.n_blocks + 1)), self.shown
 
-    def at_random(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the same of each random order.
+    def _drawn(self) -> Iterator[np.ndarray]:
+        """Yield what each random order is made of, drawn one after the other."""
+        rng = np.random.default_rng(self.seed)
+        for _ in range(self.orders):
+            if self.n_blocks <= ORDERED:
+                yield rng.permutation(self.n_blocks)
+            else:
+                # Two random bytes a block, of which as many bits as name a group; `rng.integers` takes longer.
+                yield rng.bit_generator.random_raw(-(-self.n_blocks // 4))
+
+    def _placed(self, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same of a random order.
 
         Of more than `ORDERED` blocks each falls into a group by itself, which is faster than to order all: the first
         groups together are as many blocks as they happen to be, in random order, and the curve lies between their ends.
         """
-        rng = np.random.default_rng(self.seed)
         if self.n_blocks <= ORDERED:
-            places = self.as_they_came()[0].astype(np.uint16)
-            for _ in range(self.orders):
-                yield places.take(rng.permutation(self.n_blocks)), self.shown
-            return
-        for _ in range(self.orders):
-            # Two random bytes a block, of which as many bits as name a group; `rng.integers` takes longer.
-            words = rng.bit_generator.random_raw(-(-self.n_blocks // 4)).astype("<u8", copy=False)
-            come = words.view("<u2")[: self.n_blocks] & (GROUPS - 1)
-            yield come, np.cumsum(np.bincount(come, minlength=GROUPS))
+            return self._places.take(drawn), self.shown
+        come = drawn.astype("<u8", copy=False).view("<u2")[: self.n_blocks] & (GROUPS - 1)
+        return come, np.cumsum(np.bincount(come, minlength=GROUPS))
 
-    def _every(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        yield self.as_they_came()
-        yield from self.at_random()
+    @cached_property
+    def _places(self) -> np.ndarray:
+        return self.as_they_came()[0].astype(np.int32)
 
     def first_seen(self, block: np.ndarray, begins: np.ndarray) -> Iterator[FirstSeen]:
         """Yield how many slots are first seen in each group of blocks: as they came, then in each random order.
@@ -88,9 +93,16 @@ class Orders:
         begins : int array, shape (slots,)
             First row of each slot.
         """
-        for come, until in self._every():
-            first = np.minimum.reduceat(come.take(block), begins) if begins.size else come[:0]
-            yield FirstSeen(until, np.bincount(first, minlength=len(until)))
+
+        def counted(come: np.ndarray, until: np.ndarray) -> FirstSeen:
+            # The least of each slot is found twice as fast among 32 bits as among 16.
+            of_rows = come.take(block).astype(np.int32, copy=False)
+            first = np.minimum.reduceat(of_rows, begins) if begins.size else of_rows
+            return FirstSeen(until, np.bincount(first, minlength=len(until)))
+
+        yield counted(*self.as_they_came())
+        # Draws follow from each other, the counts do not.
+        yield from side_by_side(lambda drawn: counted(*self._placed(drawn)), self._drawn())
 
     def curve(self, seen: FirstSeen) -> np.ndarray:
         """Return the slots seen in the first blocks, at the numbers `shown`."""

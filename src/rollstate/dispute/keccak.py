@@ -30,7 +30,7 @@ def _rotate(word, bits):
     return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
 
 
-@compiled(nogil=True)
+@compiled
 def permute(a):
     """Apply Keccak-f[1600] in place to 25 lanes, ``uint64[25]``, lane (x, y) at ``x + 5 y``."""
     a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12 = (
@@ -111,7 +111,7 @@ def permute(a):
     )  # fmt: skip
 
 
-@compiled(nogil=True)
+@compiled
 def absorb(data):
     """Return the Keccak-256 hash of ``uint8[n]`` as ``uint64[4]``, for compiled callers."""
     lanes = np.zeros(25, np.uint64)
@@ -137,7 +137,7 @@ def keccak256(data: bytes) -> bytes:
     return absorb(np.frombuffer(data, np.uint8)).tobytes()
 
 
-@compiled(nogil=True)
+@compiled
 def hash_pair(left, right, out, lanes):
     """Write ``H(left, right)`` to `out`, each ``uint64[4]``; ``H(0, 0) = 0``, so an empty subtree is zero.
 
@@ -159,7 +159,7 @@ def hash_pair(left, right, out, lanes):
         out[j] = lanes[j]
 
 
-@compiled(nogil=True)
+@compiled
 def climb(bits, leaf, siblings):
     """Return every node from a leaf to the root, ``uint64[depth + 1, 4]``, leaf first.
 

@@ -13,7 +13,7 @@ from rollstate.dispute.keccak import hash_pair
 from rollstate.errors import InputError
 
 
-@compiled(nogil=True)
+@compiled
 def _hash_leaves(keys, values, out):
     left, right, lanes = np.zeros(4, np.uint64), np.zeros(4, np.uint64), np.empty(25, np.uint64)
     for i in range(keys.size):
@@ -24,7 +24,7 @@ def _hash_leaves(keys, values, out):
             out[i] = 0
 
 
-@compiled(nogil=True)
+@compiled
 def _hash_level(rows, left, right, below, out):
     zero, lanes = np.zeros(4, np.uint64), np.empty(25, np.uint64)
     for row in rows:

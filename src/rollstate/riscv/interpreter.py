@@ -73,7 +73,7 @@ def _multiply(f3, a, b):
     return quotient if f3 == 4 else x - quotient * y
 
 
-@compiled(nogil=True)
+@compiled
 def _run(memory, x, at, limit):
     """Run until the status changes or `limit` steps are done; `at` holds pc, status, steps."""
     pc, status, steps = at[0], at[1], at[2]
