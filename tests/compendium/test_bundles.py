@@ -58,7 +58,9 @@ def panels():
         style.log_axis(ax, "x")
         style.percent(ax, "y")
     style.key(figure, ["one", "another"])
-    style.title(figure, "A title that is long enough to be broken at the width of the page, which moves what is below")
+    style.title(
+        figure, "A title that is long enough to be broken at the width of the page, which moves what is below"
+    )
     return figure
 
 

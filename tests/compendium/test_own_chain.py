@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import nbformat
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -10,7 +11,7 @@ from tests.traces.stub_endpoint import Chain, Running, Stub
 from rollstate import profile
 from rollstate.chapters.traces.parameters import Traces
 from rollstate.compendium import book as pages
-from rollstate.compendium import by_name, own_chain, runner
+from rollstate.compendium import by_name, own_chain, published, releases, results, runner
 from rollstate.compendium.cli import main
 from rollstate.errors import InputError
 from rollstate.traces import datasets, store
@@ -175,6 +176,43 @@ def test_every_need_that_a_chapter_names_is_one(root):
         assert isinstance(stamp.lacks(by_name.parameter_class(chapter).needs), list)
     with pytest.raises(KeyError):
         stamp.lacks(["a wish"])
+
+
+def test_what_does_not_rest_on_the_trace_is_declared_and_shown_in_cells_that_can_be_left_out(root):
+    for chapter in runner.chapters(root):
+        declared = by_name.result_class(chapter)
+        for beginning in declared._without_trace:
+            assert any(name.startswith(beginning) for name in declared.declared()), (chapter, beginning)
+        notebook = nbformat.read(root / "notebooks" / f"{chapter}.ipynb", as_version=4)
+        needing = published.needs(notebook)
+        needing.pop(runner.TRACE, None)
+        assert published.without_trace(notebook) <= set().union(*needing.values()), chapter
+
+
+@pytest.mark.real_data
+@pytest.mark.thorough
+@pytest.mark.parametrize("chapter", ["eda", "reuse", "survival", "tiering"])
+def test_what_does_not_rest_on_the_trace_is_the_same_on_another(chapter, root, data_dir, tmp_path):
+    """Computed on the sample, it is what the release says of the published trace."""
+    release = releases.latest(root / "releases")
+    work = runner.plan(chapter, {"trace": datasets.SAMPLE}, root, out=tmp_path / chapter)
+    assert work.own_trace
+    assert not work.missing
+    runner.run(work, root)
+    found = results.load(work.folder / "results.json")
+    declared = by_name.result_class(chapter)
+    same = [f"{chapter}.{name}" for name in declared.declared() if declared.without_trace(name)]
+    assert same
+    for key in same:
+        said = release.results[key].value
+        assert found[key].value == (pytest.approx(said, rel=1e-6) if isinstance(said, float) else said), key
+    cells = published.without_trace(nbformat.read(work.notebook, as_version=4))
+    for ref, what in release.figures.items():
+        if ref.startswith(f"{chapter}/") and what["cell_id"] in cells:
+            name = ref.partition("/")[2]
+            assert (work.folder / "figures" / name / f"{name}.csv").read_bytes() == release.csv(
+                "figures", ref
+            )
 
 
 def test_each_lack_is_said_in_words(own):

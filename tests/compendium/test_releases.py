@@ -5,6 +5,7 @@ import json
 import nbformat
 import pytest
 
+from rollstate.chapters.traces.results import TracesResults
 from rollstate.compendium import by_name, published, releases, results, runner, snapshots
 from rollstate.compendium.style import Drawing, subplots
 from rollstate.errors import DataUnavailableError, InputError
@@ -95,6 +96,29 @@ def test_own_parameters_are_never_answered_with_published_results(project, relea
     assert "mainnet-bal, which is not here" in found["traces.slots"].absent
     assert found["traces.slots"].text() == "not available"
     assert not (work.folder / "figures").exists()
+
+
+def test_on_another_trace_what_does_not_rest_on_it_is_taken_from_the_release(
+    project, released, nothing_here, monkeypatch
+):
+    monkeypatch.setattr(TracesResults, "_without_trace", ("slots",))
+    project.write(SETUP, TAKE, RECORD, DRAW, TABLE)
+    book = nbformat.read(project.notebook, as_version=4)
+    for cell in book.cells[2:]:
+        cell.metadata["tags"] = ["needs-trace"]
+    book.cells[4].metadata["tags"].append("without-trace")
+    nbformat.write(book, project.notebook)
+    work = runner.plan("traces", {"trace": "sample"}, project.root)
+    assert (work.missing, work.published, work.own_trace) == (("sample",), False, True)
+    runner.run(work, project.root)
+    found = results.load(work.folder / "results.json")
+    assert found["traces.slots"].published == "0.1.0"
+    assert found["traces.slots"].value == results.load(released.folder / "results.json")["traces.slots"].value
+    assert "sample, which is not here" in found["traces.contracts"].absent
+    assert (work.folder / "tables" / "few.csv").exists()
+    assert not (work.folder / "figures").exists()
+    other = runner.plan("traces", {"trace": "sample", "seed": 3}, project.root)
+    assert not other.own_trace
 
 
 @pytest.mark.thorough

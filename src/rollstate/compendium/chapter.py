@@ -118,16 +118,22 @@ class Chapter:
             display({"text/plain": why, "text/markdown": why}, raw=True)
             return None
 
-    def record_rest(self, *elsewhere: str) -> None:
-        """Say of every declared result that is not recorded why `attempt` could not have it, if it ever failed.
+    def record_rest(self, *later: str) -> None:
+        """Say of every declared result that rests on the trace and is not recorded why `attempt` could not have it.
+
+        Where nothing failed it says nothing.
 
         Parameters
         ----------
-        *elsewhere : str
-            Beginnings of names that rest on other data than what was attempted.
+        *later : str
+            Beginnings of names that are still to come.
         """
         if self._refused:
-            rest = (name for name in self._declared.declared() if not name.startswith(elsewhere))
+            rest = (
+                name
+                for name in self._declared.declared()
+                if not self._declared.without_trace(name) and not name.startswith(later)
+            )
             self.absent(self._refused, *(name for name in rest if f"{self.name}.{name}" not in self._results))
 
     def _keep(self, name: str, **what: Any) -> None:

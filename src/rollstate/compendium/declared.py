@@ -118,6 +118,8 @@ class Results:
     """
 
     _declared: ClassVar[dict[str, Declared]] = {}
+    _without_trace: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of results that rest on other data than the parameter ``trace``."""
 
     def __init_subclass__(cls) -> None:
         cls._declared = {}
@@ -144,6 +146,11 @@ class Results:
     def declared(cls) -> Mapping[str, Declared]:
         """Return the declarations by name, in order."""
         return cls._declared
+
+    @classmethod
+    def without_trace(cls, name: str) -> bool:
+        """Return whether a result is the same for every ``trace``."""
+        return name.startswith(cls._without_trace)
 
     @classmethod
     def guards(cls) -> dict[str, str]:

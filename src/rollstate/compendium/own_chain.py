@@ -12,14 +12,13 @@ from typing import Any
 from rollstate import profile
 from rollstate.compendium import releases, runner
 from rollstate.compendium.by_name import parameter_class
-from rollstate.compendium.runner import NotebookError, Plan
+from rollstate.compendium.runner import TRACE, NotebookError, Plan
 from rollstate.errors import InputError, RollstateError
 from rollstate.traces import datasets, store
 from rollstate.traces.formats.listing import is_remote
 from rollstate.traces.marks import is_profile
 from rollstate.traces.schema import Capability
 
-TRACE = "trace"
 NEEDS_ACCESSES = (
     "A profile holds counts, not accesses, and this chapter needs the accesses: build the book on the trace that the "
     "profile was made from."

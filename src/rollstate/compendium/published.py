@@ -26,6 +26,11 @@ def needs(notebook: nbformat.NotebookNode) -> dict[str, set[str]]:
     return found
 
 
+def without_trace(notebook: nbformat.NotebookNode) -> set[str]:
+    """Return the ids of the cells tagged ``without-trace``, which show the same for every trace."""
+    return {cell.id for cell in notebook.cells if "without-trace" in cell.metadata.get("tags", ())}
+
+
 def fill(
     folder: Path,
     notebook: nbformat.NotebookNode,
@@ -34,6 +39,7 @@ def fill(
     *,
     missing: Collection[str],
     cells: Collection[str] | None,
+    own_trace: bool = False,
 ) -> None:
     """Complete a run with what a release published.
 
@@ -51,16 +57,22 @@ def fill(
         Data sets that are not here.
     cells : collection of str or None
         Ids of the cells that were left out; None if nothing was executed.
+    own_trace : bool
+        Whether the trace is not the published one: of the release is then taken what does not rest on it alone.
     """
     chapter = context["chapter"]
     path = folder / "results.json"
     recorded = results.load(path) if path.exists() else {}
     published = {} if release is None else release.results
-    for name, one in by_name.result_class(chapter).declared().items():
+    if own_trace:
+        cells = without_trace(notebook).intersection(cells or ())
+    declared = by_name.result_class(chapter)
+    for name, one in declared.declared().items():
         key = f"{chapter}.{name}"
         if key in recorded:
             continue
-        if release is not None and key in published and published[key].value is not None:
+        holds = declared.without_trace(name) or not own_trace
+        if release is not None and holds and key in published and published[key].value is not None:
             recorded[key] = dataclasses.replace(
                 published[key], published=release.version, fmt=one.fmt, cell=0
             )

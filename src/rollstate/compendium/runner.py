@@ -38,6 +38,8 @@ from rollstate.compendium.parameters import Parameters
 from rollstate.errors import DataUnavailableError, InputError, RollstateError
 from rollstate.traces import datasets
 
+TRACE = "trace"
+"""Parameter that names the trace of a chapter."""
 _SKIP = "left-out"
 
 
@@ -76,6 +78,8 @@ class Plan:
         Whether any cell can be executed; if not, the page shows what the last release published.
     published : bool
         Whether what is left out is taken from the last release: the parameters are the published ones.
+    own_trace : bool
+        Whether they are but for the trace: what does not rest on it is taken from the last release.
     """
 
     chapter: str
@@ -85,6 +89,7 @@ class Plan:
     missing: tuple[str, ...] = ()
     executed: bool = True
     published: bool = False
+    own_trace: bool = False
 
 
 def chapters(root: Path) -> list[str]:
@@ -147,8 +152,18 @@ def plan(
         # Say what is missing, and what to do.
         for name in missing:
             datasets.locate(name)
-    published = parameters == parameter_class(chapter).resolve({})
-    return Plan(chapter, notebook, parameters, folder, missing, executed, published)
+    default = parameter_class(chapter).resolve({})
+    other = {name for name, value in parameters.as_dict().items() if value != default.as_dict()[name]}
+    return Plan(
+        chapter,
+        notebook,
+        parameters,
+        folder,
+        missing,
+        executed,
+        published=not other,
+        own_trace=other == {TRACE},
+    )
 
 
 def _can_do_without(missing: tuple[str, ...], parameters: Parameters, notebook: Path) -> bool:
@@ -234,8 +249,17 @@ def _make(work: Plan, root: Path, context: dict[str, Any], progress: bool | dict
             left_out = _leave_out(notebook, work)
             notebook = _execute(notebook, work, root, folder, context, progress)
         if work.missing or not work.executed:
-            release = releases.latest(root / "releases") if work.published else None
-            published.fill(folder, notebook, release, context, missing=work.missing, cells=left_out)
+            use = work.published or work.own_trace
+            release = releases.latest(root / "releases") if use else None
+            published.fill(
+                folder,
+                notebook,
+                release,
+                context,
+                missing=work.missing,
+                cells=left_out,
+                own_trace=work.own_trace,
+            )
         _check_recorded(work, folder, root)
         record = {**context, "key": provenance.key(context["inputs"]), "missing": list(work.missing)}
         write_text(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -27,6 +27,8 @@ _PUBLISHED = "a published count, reproduced to the unit"
 class EdaResults(Results):
     """How often slots are touched, how long the gaps are, and what a window can tell of both."""
 
+    _without_trace = ("peer_", "right_", "late_spells")
+
     touched_again: float = result(
         "share of touched slots that a second block touches",
         fmt=".0%",

@@ -23,6 +23,8 @@ _RUNS = "least and largest over disjoint runs of blocks"
 class FlatKvResults(Results):
     """Database operations, bytes and hashes of a trie and of a flat store."""
 
+    _without_trace = ("mainnet_",)
+
     largest: int = result("keys in the largest state", fmt=",", guard=_COUNT)
     smallest: int = result("keys in the smallest state", fmt=",", guard=_COUNT)
     batch: int = result("updates per batch", fmt=",", guard=_COUNT)

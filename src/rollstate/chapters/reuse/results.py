@@ -42,6 +42,8 @@ _EXACT = "a ratio of exact counts, rounded here"
 class ReuseResults(Results):
     """How often a touched slot is touched again after some time, and whether frequency or recency says which."""
 
+    _without_trace = ("foretold_",)
+
     days: float = result("days that the trace spans", unit="days", fmt=".3g", guard=_FACTORS)
     reuse_43_min: float = result(
         "share of the slots of a block that a block 43 minutes later touches",

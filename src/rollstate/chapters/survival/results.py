@@ -44,6 +44,8 @@ def _brier(meaning: str, guard: str = _SCORES, **options: Any) -> Any:
 class SurvivalResults(Results):
     """How well the next access of a slot can be forecast, and what bounds hold without a model."""
 
+    _without_trace = ("closest", "curve_error", "peer_")
+
     spells: int = result("spells that models are fitted on", fmt=",", guard=_AS_OF)
     horizon: int = result("parameter: horizon of the forecasts", unit="blocks", guard=_LANDMARK)
     judge_block: int = result("block at which forecasts are judged", fmt="d", guard=_LANDMARK)

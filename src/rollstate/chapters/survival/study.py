@@ -187,10 +187,6 @@ def counts(found: Study) -> dict[str, Any]:
     }
 
 
-OTHER_DATA = ("closest", "curve_error", "peer_")
-"""Beginnings of the names of results that do not rest on the trace."""
-
-
 def with_strata(spells: pl.DataFrame, column: str) -> pl.DataFrame:
     """Add ``stratum``, the column asked for in words; `POOLED` for all where the trace does not carry it."""
     labels = pl.col(column).cast(pl.String)

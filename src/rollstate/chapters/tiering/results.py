@@ -51,6 +51,8 @@ def _share(meaning: str, guard: str, **options: Any) -> Any:
 class TieringResults(Results):
     """What policies cost on later blocks, beside the cheapest simple rule and beside the published policy."""
 
+    _without_trace = ("peer_", "published_", "months", "carried")
+
     peer_misses: int = _count(
         "misses of the published rule on its authors' synthetic trace",
         _UNIT,

@@ -547,9 +547,6 @@ def quoted_tiers(frame: pl.DataFrame, p: Tiering) -> dict[str, float]:
     }
 
 
-OTHER_DATA = ("peer_", "published_", "months", "carried")
-"""Beginnings of the names of results that do not rest on the trace."""
-
 # RAM with a limit.
 
 BELADY = curves.BELADY
