@@ -10,9 +10,9 @@ import os
 import platform
 import re
 import subprocess
-import sys
 import tomllib
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,7 @@ def check_package(root: Path) -> None:
 @functools.cache
 def environment() -> dict[str, str]:
     """Return Python, platform and a digest of all installed versions: what the lock promises, as it is here."""
-    # Packages lie in folders named by project and version; to read all that they say takes a tenth of a second.
-    installed = sorted({file.name.lower() for at in sys.path for file in Path(at).glob("*.*-info")})
+    installed = sorted({(one.name.lower(), one.version) for one in metadata.distributions()})
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
