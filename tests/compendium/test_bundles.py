@@ -57,6 +57,7 @@ def panels():
         ax.set(xlabel="$10^3$ blocks", ylabel="share")
         style.log_axis(ax, "x")
         style.percent(ax, "y")
+    ax.scatter([1, 1000], [1, 3], rasterized=True)
     style.key(figure, ["one", "another"])
     style.title(
         figure, "A title that is long enough to be broken at the width of the page, which moves what is below"

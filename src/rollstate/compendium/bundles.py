@@ -46,14 +46,10 @@ def render(figure: Figure, kind: str) -> bytes:
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    canvas = {"pdf": FigureCanvasPdf, "svg": FigureCanvasSVG, "png": FigureCanvasAgg}[kind](figure)
     buffer, screen = io.BytesIO(), figure.dpi
-    if kind == "pdf":
-        FigureCanvasPdf(figure).print_pdf(buffer, metadata=_METADATA[kind])
-    elif kind == "svg":
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=_METADATA[kind])
-    else:
-        figure.dpi = rcParams["savefig.dpi"]
-        FigureCanvasAgg(figure).print_png(buffer, metadata=_METADATA[kind])
+    figure.dpi = rcParams["savefig.dpi"]
+    getattr(canvas, f"print_{kind}")(buffer, metadata=_METADATA[kind])
     figure.dpi = screen
     return buffer.getvalue()
 

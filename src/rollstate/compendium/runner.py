@@ -76,10 +76,6 @@ class Plan:
         Data sets that are not here. The cells that need them are left out.
     executed : bool
         Whether any cell can be executed; if not, the page shows what the last release published.
-    published : bool
-        Whether what is left out is taken from the last release: the parameters are the published ones.
-    own_trace : bool
-        Whether they are but for the trace: what does not rest on it is taken from the last release.
     """
 
     chapter: str
@@ -88,8 +84,21 @@ class Plan:
     folder: Path
     missing: tuple[str, ...] = ()
     executed: bool = True
-    published: bool = False
-    own_trace: bool = False
+
+    @property
+    def published(self) -> bool:
+        """Whether the parameters are the published ones: what is left out is taken from the last release."""
+        return not self._changed
+
+    @property
+    def own_trace(self) -> bool:
+        """Whether they are but for the trace: what does not rest on it is taken from the last release."""
+        return self._changed == {TRACE}
+
+    @property
+    def _changed(self) -> set[str]:
+        default = parameter_class(self.chapter).resolve({}).as_dict()
+        return {name for name, value in self.parameters.as_dict().items() if value != default[name]}
 
 
 def chapters(root: Path) -> list[str]:
@@ -152,18 +161,7 @@ def plan(
         # Say what is missing, and what to do.
         for name in missing:
             datasets.locate(name)
-    default = parameter_class(chapter).resolve({})
-    other = {name for name, value in parameters.as_dict().items() if value != default.as_dict()[name]}
-    return Plan(
-        chapter,
-        notebook,
-        parameters,
-        folder,
-        missing,
-        executed,
-        published=not other,
-        own_trace=other == {TRACE},
-    )
+    return Plan(chapter, notebook, parameters, folder, missing, executed)
 
 
 def _can_do_without(missing: tuple[str, ...], parameters: Parameters, notebook: Path) -> bool:
@@ -249,16 +247,10 @@ def _make(work: Plan, root: Path, context: dict[str, Any], progress: bool | dict
             left_out = _leave_out(notebook, work)
             notebook = _execute(notebook, work, root, folder, context, progress)
         if work.missing or not work.executed:
-            use = work.published or work.own_trace
-            release = releases.latest(root / "releases") if use else None
+            own = work.own_trace
+            release = releases.latest(root / "releases") if own or work.published else None
             published.fill(
-                folder,
-                notebook,
-                release,
-                context,
-                missing=work.missing,
-                cells=left_out,
-                own_trace=work.own_trace,
+                folder, notebook, release, context, missing=work.missing, cells=left_out, own_trace=own
             )
         _check_recorded(work, folder, root)
         record = {**context, "key": provenance.key(context["inputs"]), "missing": list(work.missing)}

@@ -73,7 +73,7 @@ class Orders:
                 yield rng.bit_generator.random_raw(-(-self.n_blocks // 4))
 
     def _placed(self, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the same of a random order.
+        """Return the group of each block, and how many have come at the end of each group, in a random order.
 
         Of more than `ORDERED` blocks each falls into a group by itself, which is faster than to order all: the first
         groups together are as many blocks as they happen to be, in random order, and the curve lies between their ends.
