@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from rollstate.caching import curves, sampling, streams
 from rollstate.errors import InputError
+from rollstate.traces.parts import uniform
 
 
 def popular(seed, slots=20_000, n=60_000):
@@ -18,20 +18,10 @@ def popular(seed, slots=20_000, n=60_000):
     )
 
 
-def test_hashes_are_uniform_and_differ_by_seed():
-    at = sampling.uniform(np.arange(50_000), 3)
-    assert at.min() >= 0
-    assert at.max() < 1
-    assert stats.kstest(at, "uniform").pvalue > 0.001
-    assert abs(np.corrcoef(at, sampling.uniform(np.arange(50_000), 4))[0, 1]) < 0.02
-    # SplitMix64 of a zero state is zero.
-    assert sampling.uniform(np.zeros(1, int), 0)[0] == 0
-
-
 def test_a_sample_keeps_whole_slots():
     seen = popular(1)
     part = sampling.sample(seen, 0.25, seed=5)
-    kept = np.flatnonzero(sampling.uniform(np.arange(seen.slots), 5) < 0.25)
+    kept = np.flatnonzero(uniform(np.arange(seen.slots), 5) < 0.25)
     assert part.slots == len(kept)
     assert (kept[part.slot] == seen.slot[np.isin(seen.slot, kept)]).all()
     assert (part.block == seen.block[np.isin(seen.slot, kept)]).all()

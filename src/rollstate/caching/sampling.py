@@ -15,21 +15,10 @@ import numpy as np
 
 from rollstate.caching.streams import Accesses
 from rollstate.errors import InputError
+from rollstate.traces.parts import uniform
 
 FEWEST_CONTRACTS, GROUPS = 30, 200
 """Contracts from which on they are what an interval resamples; with fewer, groups of slots by their hash."""
-
-
-def uniform(slot: np.ndarray, seed: int) -> np.ndarray:
-    """Return a hash of each number as a float in [0, 1), shape (n,): the finaliser of SplitMix64.
-
-    Source: Steele, Lea and Flood 2014, https://doi.org/10.1145/2714064.2660195.
-    """
-    x = np.asarray(slot, np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return (x >> np.uint64(11)) * 2.0**-53
 
 
 def sample(seen: Accesses, rate: float, *, seed: int) -> Accesses:

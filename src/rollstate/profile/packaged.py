@@ -15,8 +15,9 @@ from rollstate.errors import InputError
 from rollstate.profile.files import load_file
 from rollstate.profile.reduction import make, make_stored
 from rollstate.profile.tables import Profile
-from rollstate.traces import datasets, store, summary
+from rollstate.traces import datasets, parts, store
 from rollstate.traces.marks import is_profile
+from rollstate.traces.parts import Parts
 from rollstate.traces.schema import Trace
 
 INDEX = "index.json"
@@ -126,8 +127,8 @@ def load(ref: str | Path, *, block_s: float | None = None, scheduler: str | None
 
 def load_window(
     ref: str, start: int | None = None, stop: int | None = None, *, keys: bool = True
-) -> Trace | Profile:
-    """Return a window of a trace, or a profile as it is.
+) -> Trace | Profile | Parts:
+    """Return a window of a trace (`rollstate.traces.parts.load_window`), or a profile as it is.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def load_window(
         if start is not None or stop is not None:
             raise InputError("the window of a profile is fixed: leave window_start and window_stop out")
         return load_file(path)
-    return summary.restrict(datasets.load_trace(ref, keys=keys), start, stop)
+    return parts.load_window(ref, start, stop, keys=keys)
 
 
 @functools.cache

@@ -202,6 +202,10 @@ class Capability:
         """Length of the window, in blocks."""
         return self.window_stop - self.window_start
 
+    def sampled(self, what: str) -> Capability:
+        """Return the stamp of a sample of the trace, whose source says `what` it has; changes of accounts are left out."""
+        return dataclasses.replace(self, source=f"{self.source} ({what})", account_changes=False)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the stamp as plain JSON types."""
         return dataclasses.asdict(self)

@@ -333,6 +333,19 @@ def count_contracts(folder: Path) -> int:
     return _read(folder / "slots.parquet", columns=["contract_id"])["contract_id"].n_unique()
 
 
+def count_accesses(folder: Path, start: int, stop: int) -> int:
+    """Return how many accesses a stored trace has in blocks ``[start, stop)``."""
+    blocks = (_read(file, columns=["block_number"])["block_number"] for file in _parts(folder))
+    return sum(int(part.is_between(start, stop, closed="left").sum()) for part in blocks)
+
+
+def read_frame(folder: Path) -> Trace:
+    """Read the stamp and the blocks of a stored trace, without its accesses and slots."""
+    return Trace(
+        ACCESSES_SCHEMA.to_frame(), SLOTS_SCHEMA.to_frame(), _read_blocks(folder), read_capability(folder)
+    )
+
+
 def read_part(folder: Path, part: int) -> Trace:
     """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)

@@ -57,8 +57,11 @@ def restrict(trace: Trace, start: int | None = None, stop: int | None = None) ->
         If the window is empty or not part of the trace's.
     """
     part = narrowed(trace, start, stop)
-    if part is trace:
-        return trace
+    return trace if part is trace else renumbered(part)
+
+
+def renumbered(part: Trace) -> Trace:
+    """Return a part of a trace with slots and contracts numbered from 0 on, in their order."""
     old = part.slots["slot_id"].to_numpy()
     new = np.zeros(old.max(initial=0) + 1, np.uint32)
     new[old] = np.arange(old.size)

@@ -1,0 +1,143 @@
+"""A stored trace that one process should not hold, read part by part."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+
+from rollstate.errors import InputError
+from rollstate.traces import datasets, store, summary
+from rollstate.traces.schema import ACCESS_ORDER, Capability, Trace
+
+Out = TypeVar("Out")
+
+IN_MEMORY = 4_000_000
+"""Accesses of a window up to which it is read as a whole."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A window of a trace folder, of which no process holds more than some parts.
+
+    Attributes
+    ----------
+    ref : str
+        As in `rollstate.traces.datasets.load_trace`.
+    start, stop : int or None
+        First block of the window, and the one after the last; the trace's own if None.
+    capability : Capability
+        Of the window.
+    blocks : polars.DataFrame
+        Of the window.
+    accesses : int
+        Of the window.
+    """
+
+    ref: str
+    start: int | None
+    stop: int | None
+    capability: Capability
+    blocks: pl.DataFrame
+    accesses: int
+
+    def map(self, function: Callable[[Trace], Out]) -> Iterator[Out]:
+        """Yield ``function(part)`` of every part: `rollstate.traces.datasets.over_parts`."""
+        return datasets.over_parts(function, self.ref, self.start, self.stop)
+
+    def sample_of_slots(self, accesses: int, *, seed: int) -> Trace:
+        """Return the trace of slots drawn at random with about so many accesses, all of each slot.
+
+        A slot is drawn if the hash of its number falls below a share (`uniform`), wherever its part is read. Slots and
+        contracts are numbered anew, in their order. The stamp says that it is a sample.
+        """
+        share = min(1.0, accesses / max(self.accesses, 1))
+        drawn = self._gathered(functools.partial(_drawn, share=share, seed=seed))
+        if drawn.slots.is_empty():
+            raise InputError(f"a share of {share:g} draws none of the slots; take more accesses")
+        what = f"{drawn.accesses.height:,} of {self.accesses:,} accesses, by slots drawn at random"
+        return Trace(drawn.accesses, drawn.slots, self.blocks, self.capability.sampled(what))
+
+    def whole(self) -> Trace:
+        """Return the window as a trace of its own, slots and contracts numbered anew: for windows of few accesses."""
+        return self._gathered(_itself)
+
+    def _gathered(self, function: Callable[[Trace], Trace]) -> Trace:
+        parts = list(self.map(function))
+        return summary.renumbered(
+            Trace(
+                pl.concat([part.accesses for part in parts]).sort(ACCESS_ORDER),
+                pl.concat([part.slots for part in parts]).sort("slot_id"),
+                self.blocks,
+                self.capability,
+            )
+        )
+
+
+def in_parts(ref: str, start: int | None = None, stop: int | None = None) -> Parts | None:
+    """Return the window of a trace folder that is stored in parts and has more than `IN_MEMORY` accesses; else None.
+
+    Raises
+    ------
+    InputError
+        If the window is empty or not part of the trace's.
+    """
+    folder = datasets.stored(ref)
+    if folder is None or store.count_parts(folder) < 2:
+        return None
+    frame = store.read_frame(folder)
+    stamp = frame.capability
+    if store.count_accesses(folder, stamp.window_start, stamp.window_stop) <= IN_MEMORY:
+        return None
+    window = summary.narrowed(frame, start, stop)
+    stamp = window.capability
+    accesses = store.count_accesses(folder, stamp.window_start, stamp.window_stop)
+    return Parts(ref, start, stop, stamp, window.blocks, accesses)
+
+
+def load_window(
+    ref: str, start: int | None = None, stop: int | None = None, *, keys: bool = True
+) -> Trace | Parts:
+    """Return a window of a trace: as a whole, or, where it has more than `IN_MEMORY` accesses, as its parts.
+
+    Parameters
+    ----------
+    ref : str
+        As in `rollstate.traces.datasets.load_trace`.
+    start, stop : int, optional
+        First block, and the one after the last; the trace's own if not given.
+    keys : bool
+        Whether slots keep their keys; `Trace.without_keys` says who needs none.
+    """
+    parts = in_parts(ref, start, stop)
+    if parts is None:
+        return summary.restrict(datasets.load_trace(ref, keys=keys), start, stop)
+    if parts.accesses > IN_MEMORY:
+        return parts
+    return parts.whole() if keys else parts.whole().without_keys()
+
+
+def uniform(number: np.ndarray, seed: int) -> np.ndarray:
+    """Return a hash of each number as a float in [0, 1), shape (n,): the finaliser of SplitMix64.
+
+    Source: Steele, Lea and Flood 2014, https://doi.org/10.1145/2714064.2660195.
+    """
+    x = np.asarray(number, np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return (x >> np.uint64(11)) * 2.0**-53
+
+
+def _drawn(part: Trace, share: float, seed: int) -> Trace:
+    slots = part.slots.filter(pl.Series(uniform(part.slots["slot_id"].to_numpy(), seed) < share))
+    accesses = part.accesses.filter(pl.col("slot_id").is_in(slots["slot_id"].implode()))
+    return Trace(accesses, slots, part.blocks, part.capability)
+
+
+def _itself(part: Trace) -> Trace:
+    return part

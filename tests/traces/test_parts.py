@@ -1,0 +1,84 @@
+"""Windows of a stored trace, read part by part: what they hold, and samples of them."""
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from scipy import stats
+
+from rollstate.errors import InputError
+from rollstate.traces import datasets, parts, store, summary
+from rollstate.traces.parts import uniform
+
+
+def test_hashes_are_uniform_and_differ_by_seed():
+    at = uniform(np.arange(50_000), 3)
+    assert at.min() >= 0
+    assert at.max() < 1
+    assert stats.kstest(at, "uniform").pvalue > 0.001
+    assert abs(np.corrcoef(at, uniform(np.arange(50_000), 4))[0, 1]) < 0.02
+    # SplitMix64 of a zero state is zero.
+    assert uniform(np.zeros(1, int), 0)[0] == 0
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return datasets.load_trace("sample")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, whole):
+    """The sample, stored in three parts."""
+    at = tmp_path_factory.mktemp("traces") / "three"
+    store.write_trace(whole, at, parts=3)
+    return str(at)
+
+
+def test_only_a_large_trace_in_parts_is_read_in_parts(folder, whole, monkeypatch, tmp_path):
+    assert parts.in_parts(folder) is None
+    assert_frame_equal(parts.load_window(folder).accesses, whole.accesses)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1_000)
+    assert parts.in_parts("sample") is None
+    store.write_trace(whole, tmp_path / "one", parts=1)
+    assert parts.in_parts(str(tmp_path / "one")) is None
+    found = parts.load_window(folder)
+    assert isinstance(found, parts.Parts)
+    assert found.capability == whole.capability
+    assert found.accesses == whole.accesses.height
+    assert_frame_equal(found.blocks, whole.blocks)
+    assert sum(found.map(_rows)) == whole.accesses.height
+
+
+def _rows(part):
+    return part.accesses.height
+
+
+def test_a_short_window_of_a_large_trace_is_a_trace(folder, whole, monkeypatch):
+    start, stop = whole.capability.window_start + 100, whole.capability.window_start + 180
+    right = summary.restrict(whole, start, stop)
+    monkeypatch.setattr(parts, "IN_MEMORY", right.accesses.height)
+    found = parts.load_window(folder, start, stop)
+    assert found.capability == right.capability
+    for name in ("accesses", "slots", "blocks"):
+        assert_frame_equal(getattr(found, name), getattr(right, name))
+    assert parts.load_window(folder, start, stop, keys=False).slots.columns == right.without_keys().slots.columns
+    monkeypatch.setattr(parts, "IN_MEMORY", right.accesses.height - 1)
+    assert parts.load_window(folder, start, stop).accesses == right.accesses.height
+    with pytest.raises(InputError, match="must be a non-empty part"):
+        parts.load_window(folder, stop, start)
+
+
+def test_a_sample_has_its_slots_whole_and_says_so(folder, whole, monkeypatch):
+    monkeypatch.setattr(parts, "IN_MEMORY", 1)
+    drawn = parts.in_parts(folder).sample_of_slots(whole.accesses.height // 3, seed=4)
+    store.validate(drawn)
+    kept = np.flatnonzero(uniform(np.arange(whole.slots.height), 4) < (whole.accesses.height // 3) / whole.accesses.height)
+    assert drawn.slots["slot"].to_list() == whole.slots["slot"].gather(kept).to_list()
+    back = drawn.accesses.with_columns(
+        slot_id=pl.Series(kept.astype(np.uint32)).gather(drawn.accesses["slot_id"])
+    )
+    assert_frame_equal(back, whole.accesses.filter(pl.col("slot_id").is_in(kept)))
+    assert "accesses, by slots drawn at random" in drawn.capability.describe()
+    with pytest.raises(InputError, match="draws none of the slots"):
+        parts.in_parts(folder).sample_of_slots(0, seed=4)
+    assert_frame_equal(parts.in_parts(folder).sample_of_slots(10**9, seed=4).accesses, whole.accesses)
