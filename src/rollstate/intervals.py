@@ -76,7 +76,7 @@ def context(parts: Iterable[Trace]) -> Context:
         seen = visits(part, part.capability.window_stop)
         by_contract.append(seen.contract_key[seen.is_access])
         by_transaction.append(seen.tx_key[seen.tx_key >= 0])
-        born.append(_contract_born(seen.slots))
+        born.append(contract_born(seen.slots))
     return Context(
         contract_blocks=Counts.collect(by_contract),
         transactions=Counts.collect(by_transaction),
@@ -84,7 +84,8 @@ def context(parts: Iterable[Trace]) -> Context:
     )
 
 
-def _contract_born(slots: pl.DataFrame) -> pl.DataFrame:
+def contract_born(slots: pl.DataFrame) -> pl.DataFrame:
+    """Return ``contract_id`` and ``contract_born``, the first block known of any of its slots, from `Visits.slots`."""
     return slots.group_by("contract_id").agg(contract_born=pl.col("born").min())
 
 
@@ -159,18 +160,48 @@ def build(
     orders the trace; what is left are shifts. ``benchmarks/intervals.py`` has it beside a bare sort of the frame.
     """
     trace.capability.require("every_block", "a gap between accesses")
-    a, b = check_window(trace.capability, window)
-    seen = visits(trace, b, history)
+    window = check_window(trace.capability, window)
+    seen = visits(trace, window[1], history)
+    return spells_of(seen, window, trace.capability.window_start, shared=shared, columns=columns)
+
+
+def spells_of(
+    seen: Visits,
+    window: tuple[int, int],
+    seen_from: int,
+    *,
+    shared: Context | None = None,
+    columns: Sequence[str] = COLUMNS,
+) -> pl.DataFrame:
+    """Return the spells between visits, as `build` does of the visits up to the end of its window.
+
+    Parameters
+    ----------
+    seen : Visits
+        Of a trace, or a part of one.
+    window : tuple of int
+        Analysis window ``[a, b)``.
+    seen_from : int
+        First block of the trace.
+    shared : Context, optional
+        As in `build`.
+    columns : sequence of str
+        As in `build`, and ``visit`` (the row of `seen` that the spell begins with), ``gaps`` (visits of the slot before
+        that) and ``first_seen`` (block of the slot's first visit).
+    """
+    a, b = window
     at = np.flatnonzero(seen.begins)
     length = np.diff(at, append=seen.block.size)
-    beside = {}
+    beside = {"visit": np.arange(seen.block.size)} if {"visit", "gaps"} & set(columns) else {}
+    if "gaps" in columns:
+        beside["gaps"] = beside["visit"] - np.repeat(at, length)
     if "co_contract" in columns:
         others = shared.contract_blocks if shared else None
         beside["touched"] = shared_counts(seen.contract_key, seen.is_access, others)
     if "co_tx" in columns:
         beside["co_tx"] = seen.largest_transaction(shared.transactions if shared else None)
     # A last access that history knows of is one, though the trace does not show it; a bare creation is none.
-    counted = np.cumsum(seen.is_access | (seen.block < trace.capability.window_start))
+    counted = np.cumsum(seen.is_access | (seen.block < seen_from))
     block = pl.col("start")
     same_next = (pl.col("index") == pl.col("index").shift(-1)).fill_null(False)
     spells = (
@@ -194,7 +225,7 @@ def build(
         .filter(pl.col("duration") > pl.col("entry"))
         .collect()
     )
-    return _with_labels(spells, seen, trace.capability.window_start, shared, columns)
+    return _with_labels(spells, seen, seen_from, shared, columns)
 
 
 def _with_labels(
@@ -216,7 +247,7 @@ def _with_labels(
         classes = pl.Series(list(ACTIVITY), dtype=pl.Enum(list(ACTIVITY)))
         rank = np.searchsorted(list(ACTIVITY.values()), spells["n_accesses"].to_numpy(), "right") - 1
         spells = spells.with_columns(activity=classes[rank])
-    born = _contract_born(seen.slots) if shared is None else shared.contract_born
+    born = contract_born(seen.slots) if shared is None else shared.contract_born
     used = {name for each in wanted for name in each.meta.root_names()}
     labels = (
         seen.slots.lazy()

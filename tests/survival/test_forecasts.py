@@ -101,8 +101,15 @@ def test_rows_that_are_asked_for_many_horizons_answer_as_for_each(made):
 
 def test_a_landmark_model_uses_what_was_known(made):
     spells, *_, rows, _ = made
-    earlier = landmarks.add_recent(landmarks.landmark(spells, 2_000, 100, 2_200), spells, 2_000, (50,))
-    later = landmarks.add_recent(rows, spells, 2_500, (50,))
+
+    def with_recent(rows, block):
+        keys = ("slot_id", "contract_id")
+        return landmarks.add_recent(
+            rows, {50: tuple(landmarks.recent(spells, block, 50, key) for key in keys)}
+        )
+
+    earlier = with_recent(landmarks.landmark(spells, 2_000, 100, 2_200), 2_000)
+    later = with_recent(rows, 2_500)
     forecast = forecasts.fit_landmark_logistic(
         earlier, ["log_idle", "slot_recent_50", "contract_recent_50"], 100
     )

@@ -55,7 +55,7 @@ def test_what_was_known_does_not_depend_on_what_followed(trace, spells):
 def test_recent_counts_look_back_only(trace, spells):
     block, window = 2000, 50
     rows = landmarks.landmark(spells, block, 10, trace.capability.window_stop - 1)
-    added = landmarks.add_recent(rows, spells, block, (window,))
+    added = landmarks.add_recent(rows, recents(spells, block, window))
     seen = trace.accesses.select("slot_id", "block_number").unique()
     seen = seen.filter(pl.col("block_number").is_between(block - window + 1, block))
     own = dict(seen.group_by("slot_id").len().iter_rows())
@@ -69,7 +69,11 @@ def test_recent_counts_look_back_only(trace, spells):
     assert added[f"contract_recent_{window}"].to_list() == pytest.approx(wanted)
     assert added["log_idle"].to_list() == pytest.approx(np.log1p(rows["idle"].to_numpy()))
     future = spells.filter(pl.col("start") <= block)
-    assert landmarks.add_recent(rows, future, block, (window,)).equals(added)
+    assert landmarks.add_recent(rows, recents(future, block, window)).equals(added)
+
+
+def recents(spells, block, window):
+    return {window: tuple(landmarks.recent(spells, block, window, key) for key in ("slot_id", "contract_id"))}
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_kinds_by_code_and_name():
     address = {row["contract_id"]: row["address"] for row in trace.slots.iter_rows(named=True)}
     by_int = {int.from_bytes(one): one for one in address.values()}
     proxy = pushed("363d3d373d3d3d363d73" + "11" * 20)
-    table = kinds.labels(trace, {by_int[usdc]: proxy, by_int[7]: proxy})
+    table = kinds.labels(kinds.contracts(trace), {by_int[usdc]: proxy, by_int[7]: proxy})
     found = {int.from_bytes(address[row["contract_id"]]): row for row in table.iter_rows(named=True)}
     assert (found[usdc]["by_code"], found[usdc]["by_name"], found[usdc]["kind"]) == (
         kinds.PROXY,

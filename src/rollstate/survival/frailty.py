@@ -15,6 +15,7 @@ statistics; in survival: Clayton (1978), https://doi.org/10.1093/biomet/65.1.141
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,11 +117,26 @@ def fit(events: np.ndarray, exposure: np.ndarray, count: np.ndarray | None = Non
 def fit_spells(spells: pl.DataFrame) -> GammaFrailty:
     """Fit the mixture to the accesses and exposures of each slot in a frame of `rollstate.intervals.build`."""
     slots = spells.group_by("slot_id").agg(
-        pl.col("event").sum(), exposure=(pl.col("duration") - pl.col("entry")).sum()
+        pl.col("event").sum(), exposure=(pl.col("duration") - pl.col("entry")).sum(), count=pl.lit(1)
     )
-    # Most slots are touched once or twice: many are alike.
-    alike = slots.group_by("event", "exposure").len("count").sort("event", "exposure")
-    return fit(*(alike[name].to_numpy() for name in ("event", "exposure", "count")))
+    return fit_histories(alike([slots]))
+
+
+def alike(histories: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Add up slots with the same history: most are touched once or twice, and many are alike.
+
+    Parameters
+    ----------
+    histories : iterable of DataFrame
+        ``event`` (accesses), ``exposure`` (blocks at risk) and ``count`` (slots).
+    """
+    slots = pl.concat([one.select(pl.col("event", "exposure", "count").cast(pl.Int64)) for one in histories])
+    return slots.group_by("event", "exposure").agg(pl.col("count").sum()).sort("event", "exposure")
+
+
+def fit_histories(histories: pl.DataFrame) -> GammaFrailty:
+    """Fit the mixture to `alike` histories."""
+    return fit(*(histories[name].to_numpy() for name in ("event", "exposure", "count")))
 
 
 def add_frailty(spells: pl.DataFrame, frailty: GammaFrailty) -> pl.DataFrame:

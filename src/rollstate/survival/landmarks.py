@@ -11,6 +11,8 @@ https://doi.org/10.1111/j.1467-9469.2006.00529.x.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
@@ -65,15 +67,10 @@ def landmark(spells: pl.DataFrame, block: int, horizon: int, last_block: int) ->
             f"landmark {block} with horizon {horizon} must end by the trace's last block {last_block}; "
             "beyond it the answer is not known"
         )
-    end = pl.col("start") + pl.col("duration")
-    # A spell that entered late is observed from block start + entry + 1 on.
-    current = spells.filter(
-        (pl.col("start") + pl.col("entry") <= pl.lit(block))
-        & pl.when(pl.col("event")).then(end > block).otherwise(end >= block)
-    )
+    current = spells.filter(is_current(block))
     if not len(current):
         raise InputError(f"landmark {block}: no slot had been seen by then; take a later block")
-    wait = end - block
+    wait = pl.col("start") + pl.col("duration") - block
     return current.with_columns(
         idle=pl.lit(block, pl.Int64) - pl.col("start"),
         accessed=pl.col("event") & (wait <= horizon),
@@ -81,21 +78,45 @@ def landmark(spells: pl.DataFrame, block: int, horizon: int, last_block: int) ->
     ).drop("duration", "event", "entry")
 
 
+def is_current(block: int) -> pl.Expr:
+    """Return whether a spell is that of its slot at a landmark: begun by then, and not ended before it."""
+    end = pl.col("start") + pl.col("duration")
+    # A spell that entered late is observed from block start + entry + 1 on.
+    begun = pl.col("start") + pl.col("entry") <= pl.lit(block, pl.Int64)
+    return begun & pl.when(pl.col("event")).then(end > block).otherwise(end >= block)
+
+
+def recent(spells: pl.DataFrame, block: int, window: int, key: str) -> pl.DataFrame:
+    """Count accesses in a window of blocks that ends with a landmark, by slot or contract.
+
+    Parameters
+    ----------
+    spells : polars.DataFrame
+        As `rollstate.intervals.build` returns them; only accesses up to `block` are looked at.
+    block, window : int
+        The landmark, and how many blocks.
+    key : {"slot_id", "contract_id"}
+
+    Returns
+    -------
+    polars.DataFrame
+        ``key`` and ``recent`` int64, of what was accessed.
+    """
+    inside = spells.filter(pl.col("start").is_between(block - window + 1, block))
+    return inside.group_by(key).agg(pl.len().cast(pl.Int64).alias("recent"))
+
+
 def add_recent(
-    rows: pl.DataFrame, spells: pl.DataFrame, block: int, windows: tuple[int, ...]
+    rows: pl.DataFrame, recents: Mapping[int, tuple[pl.DataFrame, pl.DataFrame]]
 ) -> pl.DataFrame:
     """Add covariates re-evaluated at the landmark: what the slot and its contract did lately.
 
     Parameters
     ----------
     rows : polars.DataFrame
-        Of `landmark` at the same block.
-    spells : polars.DataFrame
-        The spells they come from; only accesses up to `block` are looked at.
-    block : int
-        The landmark.
-    windows : tuple of int
-        Lengths in blocks of the windows that end with the landmark.
+        Of `landmark`.
+    recents : mapping of int to (DataFrame, DataFrame)
+        `recent` at the same block by slot and by contract, by window.
 
     Returns
     -------
@@ -104,11 +125,9 @@ def add_recent(
         ``contract_recent_w`` (the same of its contract, the slot's own left out).
     """
     out = rows.with_columns(log_idle=pl.col("idle").log1p())
-    for window in windows:
-        recent = spells.filter(pl.col("start").is_between(block - window + 1, block))
-        for key, name in (("slot_id", "_slot"), ("contract_id", "_contract")):
-            counts = recent.group_by(key).agg(pl.len().cast(pl.Int64).alias(name))
-            out = out.join(counts, on=key, how="left", maintain_order="left")
+    for window, (slots, contracts) in recents.items():
+        for key, name, counts in (("slot_id", "_slot", slots), ("contract_id", "_contract", contracts)):
+            out = out.join(counts.rename({"recent": name}), on=key, how="left", maintain_order="left")
         own, together = pl.col("_slot").fill_null(0), pl.col("_contract").fill_null(0)
         out = out.with_columns(
             own.log1p().alias(f"slot_recent_{window}"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,7 +130,18 @@ class Trial:
         return float((self.test.duration - self.test.entry).max())
 
 
-def prepare(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
+MixtureAt = Callable[[int], frailty.GammaFrailty]
+"""The mixture of the slots' rates as it was known at a border."""
+
+
+def prepare(
+    spells: pl.DataFrame,
+    border: int,
+    *,
+    seed: int,
+    mixture_at: MixtureAt | None = None,
+    first: int | None = None,
+) -> Trial:
     """Fit survival models on what was known at a border, and what else policies need inside the known blocks.
 
     Parameters
@@ -141,6 +152,10 @@ def prepare(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
         Last block that is known.
     seed : int
         Of randomised policies.
+    mixture_at : callable, optional
+        Where the spells are a sample, which does not hold the history of any slot; else it is fitted to them.
+    first : int, optional
+        First known block; that of the first spell if not given.
 
     Returns
     -------
@@ -152,11 +167,11 @@ def prepare(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
     InputError
         If nothing is seen on one side of the border, or no spell before it ended in an access.
     """
-    trial = at_border(spells, border, seed=seed)
+    trial = at_border(spells, border, seed=seed, mixture_at=mixture_at)
     known = landmarks.as_of(spells, border)
-    first = scalars.whole((known["start"] + known["entry"]).min())
+    first = scalars.whole((known["start"] + known["entry"]).min()) if first is None else first
     try:
-        earlier = at_border(known, first + round(EARLIER * (border - first)), seed=seed)
+        earlier = at_border(known, earlier_border(first, border), seed=seed, mixture_at=mixture_at)
     except InputError:
         return trial
     # Beyond the longest spell it learned from the earlier model says nothing: a spell counts as far as that.
@@ -175,13 +190,20 @@ def prepare(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
     )
 
 
+def earlier_border(first: int, border: int) -> int:
+    """Return the border of the trial inside the known blocks, which begin with `first`."""
+    return first + round(EARLIER * (border - first))
+
+
 def curve_grid(longest: int) -> np.ndarray:
     """Return the idle times in blocks at which curves are taken: `POINTS` up to the longest known, fewer beyond it."""
     spread = [np.geomspace(1, longest, POINTS), np.geomspace(longest, REACH * longest, POINTS // 4)]
     return np.unique(np.round(np.r_[0, *spread]))
 
 
-def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
+def at_border(
+    spells: pl.DataFrame, border: int, *, seed: int, mixture_at: MixtureAt | None = None
+) -> Trial:
     """Return the trial at a border without an earlier one inside the known blocks; see `prepare`."""
     past, future = landmarks.as_of(spells, border), after(spells, border)
     if not len(past) or not len(future) or not past["event"].any():
@@ -189,7 +211,7 @@ def at_border(spells: pl.DataFrame, border: int, *, seed: int) -> Trial:
             f"border {border}: policies need spells and accesses before it and spells behind it; "
             "take a longer trace or move the border"
         )
-    mixture = frailty.fit_spells(past)
+    mixture = frailty.fit_spells(past) if mixture_at is None else mixture_at(border)
     # The curve is of all spells; coefficients, of many spells, of a sample of slots, as in the chapter on survival.
     fitted_on = with_covariates(forecasts.sample_slots(past, seed), mixture)
     covariates = forecasts.affordable(fitted_on, forecasts.COVARIATES)

@@ -11,7 +11,7 @@ and of Uniswap's pools; proxies by ERC-1167 and ERC-1967; delegated accounts by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -96,12 +96,26 @@ def kind(code: bytes) -> str | None:
     return PROXY if any(bytes.fromhex(slot) in code for slot in _SLOTS) else OTHER
 
 
-def labels(trace: Trace, codes: Mapping[bytes, bytes]) -> pl.DataFrame:
-    """Return the kind of every contract of a trace, by its code and by its name.
+def contracts(trace: Trace) -> pl.DataFrame:
+    """Return the contracts of a trace, or of a part of one: ``contract_id``, ``address``, ``accesses``."""
+    touched = trace.accesses.group_by("slot_id").agg(accesses=pl.len().cast(pl.Int64))
+    slots = trace.slots.select("slot_id", "contract_id", "address")
+    return together([slots.join(touched, on="slot_id", how="left")])
+
+
+def together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Add up `contracts` of the parts of a trace; sorted."""
+    counted = pl.concat(parts).group_by("contract_id")
+    return counted.agg(pl.col("address").first(), pl.col("accesses").sum()).sort("contract_id")
+
+
+def labels(contracts: pl.DataFrame, codes: Mapping[bytes, bytes]) -> pl.DataFrame:
+    """Return the kind of every contract, by its code and by its name.
 
     Parameters
     ----------
-    trace : Trace
+    contracts : polars.DataFrame
+        Of `contracts`.
     codes : mapping of bytes to bytes
         Code by address, of as many contracts as are at hand.
 
@@ -111,26 +125,14 @@ def labels(trace: Trace, codes: Mapping[bytes, bytes]) -> pl.DataFrame:
         ``contract_id``, ``accesses`` (rows of the trace), ``by_code`` and ``by_name`` (null where unknown), and
         ``kind``: by code, except that a proxy with a name is what its name says, and by name where there is no code.
     """
-    contracts = trace.slots.group_by("contract_id").agg(pl.col("address").first()).sort("contract_id")
-    accesses = trace.accesses.join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
-    counted = accesses.group_by("contract_id").agg(pl.len().alias("accesses"))
     by_code = [kind(codes.get(address, b"")) for address in contracts["address"]]
     by_name = [
         NAMED[found][1] if (found := address.hex()) in NAMED else None for address in contracts["address"]
     ]
     first = pl.when(pl.col("by_code") == PROXY).then(pl.coalesce("by_name", "by_code")).otherwise("by_code")
-    return (
-        contracts.select(
-            "contract_id",
-            pl.Series("by_code", by_code, pl.String),
-            pl.Series("by_name", by_name, pl.String),
-        )
-        .join(counted, on="contract_id", how="left", maintain_order="left")
-        .select(
-            "contract_id",
-            pl.col("accesses").fill_null(0),
-            "by_code",
-            "by_name",
-            kind=pl.coalesce(first, "by_name"),
-        )
-    )
+    return contracts.select(
+        "contract_id",
+        "accesses",
+        pl.Series("by_code", by_code, pl.String),
+        pl.Series("by_name", by_name, pl.String),
+    ).with_columns(kind=pl.coalesce(first, "by_name"))

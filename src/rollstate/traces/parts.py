@@ -36,6 +36,8 @@ class Parts:
         Of the window.
     accesses : int
         Of the window.
+    slots : int
+        Of the trace.
     """
 
     ref: str
@@ -44,6 +46,7 @@ class Parts:
     capability: Capability
     blocks: pl.DataFrame
     accesses: int
+    slots: int
 
     def map(self, function: Callable[[Trace], Out]) -> Iterator[Out]:
         """Yield ``function(part)`` of every part: `rollstate.traces.datasets.over_parts`."""
@@ -96,7 +99,7 @@ def in_parts(ref: str, start: int | None = None, stop: int | None = None) -> Par
     window = summary.narrowed(frame, start, stop)
     stamp = window.capability
     accesses = store.count_accesses(folder, stamp.window_start, stamp.window_stop)
-    return Parts(ref, start, stop, stamp, window.blocks, accesses)
+    return Parts(ref, start, stop, stamp, window.blocks, accesses, store.count_slots(folder))
 
 
 def load_window(

@@ -339,6 +339,11 @@ def count_accesses(folder: Path, start: int, stop: int) -> int:
     return sum(int(part.is_between(start, stop, closed="left").sum()) for part in blocks)
 
 
+def count_slots(folder: Path) -> int:
+    """Return how many slots a stored trace lists."""
+    return _read(folder / "slots.parquet", columns=["slot_id"]).height
+
+
 def read_frame(folder: Path) -> Trace:
     """Read the stamp and the blocks of a stored trace, without its accesses and slots."""
     return Trace(

@@ -35,7 +35,7 @@ def made():
 
 def labelled(found, kind):
     """Return a table of labels, kind(n) for the n-th contract."""
-    ids = found.trace.slots.group_by("contract_id").agg(pl.col("address").first()).sort("contract_id")
+    ids = found.seen.slots.group_by("contract_id").agg(pl.col("address").first()).sort("contract_id")
     names = [kind(int.from_bytes(address)) for address in ids["address"]]
     return ids.select(
         "contract_id", accesses=pl.lit(1), by_code=pl.Series(names, dtype=pl.String)

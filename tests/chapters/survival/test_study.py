@@ -5,12 +5,15 @@ import dataclasses
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from rollstate import spell_sample
 from rollstate.chapters.survival import figures, study
 from rollstate.chapters.survival.parameters import Survival
 from rollstate.survival import forecasts, kaplan_meier, landmarks
 from rollstate.survival.forecasts import CURVE
 from rollstate.survival.spells import from_frame
+from rollstate.traces import parts, store
 
 P = Survival(trace="sample", peer="sample", draws=30, trees=10)
 
@@ -36,7 +39,7 @@ def compared(found):
 
 
 def test_training_calibration_and_judgement_follow_each_other(found):
-    stamp = found.trace.capability
+    stamp = found.capability
     assert (found.known["start"] + found.known["duration"]).max() <= found.fit_block
     assert found.fit_block < found.judge_block
     assert found.judge_block + found.horizon == stamp.window_stop - 1
@@ -157,3 +160,36 @@ def test_curves_say_nothing_of_times_beyond_the_blocks(longest, said):
     row = {"low": 0.1, "high": 0.9, "at_risk": 5, "stratum": "all"}
     frame = pl.DataFrame([{"time": time, "survival": 1 - time / 60, **row} for time in times])
     assert said in figures.curves(frame, what="All.").alt
+
+
+def test_a_trace_in_parts_gives_what_the_whole_one_gives(found, tmp_path, monkeypatch):
+    """Where the sample is everything, every frame of the study is the same but for the numbers of contracts and slots."""
+    store.write_trace(found.seen, tmp_path / "three", parts=3)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1)
+    p = dataclasses.replace(P, trace=str(tmp_path / "three"))
+    seen = study.window(p)
+    assert isinstance(seen, parts.Parts)
+    drawn = study.study(seen, p)
+    for name in ("known", "calibrate", "judge", "earlier"):
+        assert_frame_equal(getattr(drawn, name), getattr(found, name), categorical_as_str=True)
+    assert study.counts(drawn) == study.counts(found)
+    assert "spells drawn at random, forecasts judged on all slots" in drawn.capability.source
+    assert_frame_equal(study.curves(drawn), study.curves(found))
+
+
+def test_a_sample_is_judged_on_the_slots_that_it_drew(found, tmp_path, monkeypatch):
+    store.write_trace(found.seen, tmp_path / "three", parts=3)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1)
+    monkeypatch.setattr(spell_sample, "SPELLS", found.seen.accesses.height // 3)
+    monkeypatch.setattr(spell_sample, "SLOTS", found.seen.slots.height // 2)
+    p = dataclasses.replace(P, trace=str(tmp_path / "three"))
+    drawn = study.study(study.window(p), p)
+    assert 0.25 < drawn.known.height / found.known.height < 0.42
+    assert 0.4 < drawn.judge.height / found.judge.height < 0.6
+    same = found.judge.join(drawn.judge.select("slot_id"), on="slot_id", how="semi")
+    learned = ("log_frailty",)
+    assert_frame_equal(drawn.judge.drop(learned), same.drop(learned), categorical_as_str=True)
+    numbers = study.headline(drawn, study.compare(drawn))
+    whole = study.headline(found, study.compare(found))
+    low, high = numbers["brier_km"].low, numbers["brier_km"].high
+    assert low < whole["brier_km"].value < high

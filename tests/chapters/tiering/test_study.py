@@ -5,10 +5,14 @@ import dataclasses
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from rollstate.chapters.tiering import study
+from rollstate import spell_sample
+from rollstate.chapters.tiering import carried, study
 from rollstate.chapters.tiering.parameters import Tiering
+from rollstate.spell_sample import Whole
 from rollstate.tiering import costs, policies, replay, windows
+from rollstate.traces import datasets, parts, store
 
 P = Tiering(trace="sample", peer="sample", misses=(1.0, 30.0, 1_000.0, 1e6), draws=30, quote=30.0)
 
@@ -114,12 +118,12 @@ def test_folds_train_on_what_lies_before_them(found):
     assert (frame["tuned over best window"] >= 1 - 1e-12).all()
     assert (frame["proposed over clairvoyant"] >= 1 - 1e-12).all()
     edge = frame["from block"][0] - 1
-    altered = found.spells.with_columns(
+    altered = found.source.spells.with_columns(
         duration=pl.when(pl.col("start") + pl.col("duration") > edge)
         .then(pl.col("duration") + 3)
         .otherwise(pl.col("duration"))
     )
-    other = study.folds(dataclasses.replace(found, spells=altered), P)
+    other = study.folds(dataclasses.replace(found, source=Whole(altered, found.capability)), P)
     assert other["window tuned before"][0] == frame["window tuned before"][0]
 
 
@@ -154,3 +158,34 @@ def test_a_horizon_changes_the_threshold_and_not_the_expected_cost(found):
     own = frame.filter(pl.col("policy") == policies.PROPOSED)["ratio"]
     assert own.n_unique() == 1
     assert study.threshold_range(frame)["tau_worst"] >= study.threshold_range(frame)["tau_best"] > 0
+
+
+@pytest.fixture
+def in_three(found, tmp_path, monkeypatch):
+    """Parameters of the same trace, stored in three parts that are read one by one."""
+    store.write_trace(datasets.load_trace("sample"), tmp_path / "three", parts=3)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1)
+    return dataclasses.replace(P, trace=str(tmp_path / "three"))
+
+
+def test_a_trace_in_parts_gives_what_the_whole_one_gives(found, in_three, monkeypatch):
+    """Where the sample is everything; histories are taken from the first block on, in the whole from the first access."""
+    monkeypatch.setattr(Whole, "first", property(lambda self: self.capability.window_start))
+    whole, drawn = study.study(study.window(P), P), study.study(study.window(in_three), in_three)
+    assert isinstance(drawn.seen, parts.Parts)
+    assert_frame_equal(drawn.table, whole.table)
+    assert study.headline(drawn) == study.headline(whole)
+    for frame in (study.measured, study.horizons, study.misjudged, study.folds, study.three_tiers, study.cache_hits, carried.against_cox):
+        assert_frame_equal(frame(drawn, P), frame(whole, P))
+
+
+def test_ratios_of_a_sample_hold_those_of_all_spells(found, in_three, monkeypatch):
+    monkeypatch.setattr(spell_sample, "SPELLS", found.seen.accesses.height // 2)
+    monkeypatch.setattr(spell_sample, "SLOTS", found.seen.slots.height // 2)
+    drawn = study.study(study.window(in_three), in_three)
+    assert 0.4 < len(drawn.trial.test) / len(found.trial.test) < 0.6
+    assert "spells drawn at random" in drawn.capability.source
+    rows = drawn.judged.join(found.judged.select("policy", "miss", whole="ratio"), on=["policy", "miss"])
+    own = rows.filter(pl.col("policy").is_in([policies.PROPOSED, policies.NEVER, policies.SKI]))
+    held = own["whole"].is_between(own["ratio_low"] - 1e-9, own["ratio_high"] + 1e-9)
+    assert held.sum() >= own.height - 1

@@ -17,6 +17,7 @@ from rollstate.execution.block_inputs import read_folder
 from rollstate.scalars import whole
 from rollstate.survival import forecasts
 from rollstate.traces import datasets, kinds
+from rollstate.traces.parts import Parts
 
 FEWEST = 100
 """Completed gaps below which a class of slots has no forecast of its own."""
@@ -50,7 +51,9 @@ def labels(found: Study, by_address: dict[bytes, bytes]) -> pl.DataFrame:
     InputError
         If no contract of the trace is known.
     """
-    table = kinds.labels(found.trace, by_address)
+    seen = found.seen
+    parts = seen.map(kinds.contracts) if isinstance(seen, Parts) else [kinds.contracts(seen)]
+    table = kinds.labels(kinds.together(parts), by_address)
     if table["kind"].null_count() == table.height:
         raise InputError(
             "none of the trace's contracts has a known kind: neither their code nor their name is at hand"

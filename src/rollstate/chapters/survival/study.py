@@ -18,6 +18,7 @@ from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.profile import Profile, load_window
 from rollstate.scalars import real, whole
+from rollstate.spell_sample import Sampled, Whole, draw
 from rollstate.survival import (
     calibration,
     conformal,
@@ -33,7 +34,8 @@ from rollstate.survival import (
 from rollstate.survival.forecasts import CURVE, LANDMARK
 from rollstate.survival.spells import Spells, add_covariates, from_frame
 from rollstate.traces import datasets, synthetic
-from rollstate.traces.schema import Trace
+from rollstate.traces.parts import Parts
+from rollstate.traces.schema import Capability, Trace
 
 FEWEST_EVENTS = 20
 """Accesses below which a stratum has no curve."""
@@ -66,8 +68,10 @@ class Study:
 
     Attributes
     ----------
-    trace : Trace
+    seen : Trace or Parts
         The accesses.
+    capability : Capability
+        The stamp of what the study rests on: the trace, or a sample of one that is read in parts.
     horizon : int
         Of the forecasts, in blocks.
     fit_block, judge_block : int
@@ -84,7 +88,8 @@ class Study:
         Parameters of the chapter.
     """
 
-    trace: Trace
+    seen: Trace | Parts
+    capability: Capability
     horizon: int
     fit_block: int
     judge_block: int
@@ -124,13 +129,15 @@ class Study:
         return float(self.known.filter("event")["duration"].max())  # type: ignore[arg-type]
 
 
-def window(p: Survival) -> Trace | Profile:
+def window(p: Survival) -> Trace | Profile | Parts:
     """Return the window of the trace that the parameters name, or the profile."""
     return load_window(p.trace, p.window_start, p.window_stop)
 
 
-def study(trace: Trace | Profile, p: Survival) -> Study:
+def study(seen: Trace | Profile | Parts, p: Survival) -> Study:
     """Cut the blocks of a trace into training, calibration and judgement.
+
+    Of a trace that is read in parts spells and slots are drawn at random (`rollstate.spell_sample`).
 
     Raises
     ------
@@ -138,37 +145,48 @@ def study(trace: Trace | Profile, p: Survival) -> Study:
         If the trace cannot carry it: too few blocks, no slot seen before a landmark, no access that ends a gap in the
         training blocks, or blocks that were not observed; or if it is a profile.
     """
-    if isinstance(trace, Profile):
+    if isinstance(seen, Profile):
         raise InputError(profiles.NO_SLOTS)
-    stamp = trace.capability
+    stamp = seen.capability
     stamp.require("every_block", "a forecast of the next access")
     first, last = stamp.window_start, stamp.window_stop - 1
     horizon = max(1, round(p.horizon * stamp.n_blocks))
     fit_block, judge_block = first + round(p.train * stamp.n_blocks), last - horizon
-    spells = intervals.build(trace)
+    before, calibrated, recently = fit_block - horizon, judge_block - horizon, (horizon, 3 * horizon)
+    if isinstance(seen, Parts):
+        at = (before, calibrated, judge_block)
+        source: Whole | Sampled = draw(seen, seed=p.seed, borders=(fit_block,), at=at, windows=recently)
+    else:
+        source = Whole(intervals.build(seen), stamp)
     # How much slots differ is learned from the same blocks as everything else.
-    mixture = frailty.fit_spells(landmarks.as_of(spells, fit_block))
-    spells = with_strata(add_covariates(frailty.add_frailty(spells, mixture)), p.strata)
+    mixture = source.mixture(fit_block)
+
+    def prepared(rows: pl.DataFrame) -> pl.DataFrame:
+        return with_strata(add_covariates(frailty.add_frailty(rows, mixture)), p.strata)
+
+    spells = prepared(source.spells)
+    current = spells if source.current is source.spells else prepared(source.current)
     known = landmarks.as_of(spells, fit_block)
     if not known["event"].any():
         raise InputError("no access ends a gap in the training blocks, so there is nothing to fit a model on")
 
-    def at(block: int, rows: pl.DataFrame, until: int) -> pl.DataFrame:
+    def landmark(block: int, rows: pl.DataFrame, until: int) -> pl.DataFrame:
         found = landmarks.landmark(rows, block, horizon, until)
-        return landmarks.add_recent(found, rows, block, (horizon, 3 * horizon))
+        return landmarks.add_recent(found, {length: source.recent(block, length) for length in recently})
 
     try:
-        earlier = at(fit_block - horizon, known, fit_block)
+        earlier = landmark(before, landmarks.as_of(current, fit_block), fit_block)
     except InputError:
         earlier = None
     return Study(
-        trace=trace,
+        seen=seen,
+        capability=source.capability,
         horizon=horizon,
         fit_block=fit_block,
         judge_block=judge_block,
         known=known,
-        calibrate=at(judge_block - horizon, spells, last),
-        judge=at(judge_block, spells, last),
+        calibrate=landmark(calibrated, current, last),
+        judge=landmark(judge_block, current, last),
         earlier=earlier,
         strata=p.strata if spells["stratum"].n_unique() > 1 else POOLED,
         p=p,
@@ -205,14 +223,14 @@ def strata_note(found: Study) -> str:
 # Curves.
 
 
-def shown_curves(found: Study | None, seen: Trace | Profile, p: Survival) -> pl.DataFrame | None:
+def shown_curves(found: Study | None, seen: Trace | Profile | Parts, p: Survival) -> pl.DataFrame | None:
     """Return `curves` of a study, or those of a profile; None of a trace that carries no study."""
     if found is not None:
         return curves(found)
     return profiles.curves(seen, p, LABELS, FEWEST_EVENTS) if isinstance(seen, Profile) else None
 
 
-def shown_bands(seen: Trace | Profile) -> str:
+def shown_bands(seen: Trace | Profile | Parts) -> str:
     """Return what the bands of `shown_curves` are, in words."""
     if isinstance(seen, Profile):
         return f"pointwise, bootstrap over {seen.clusters}"

@@ -20,12 +20,14 @@ from rollstate.estimate import Estimate
 from rollstate.horizons.rules import HINDSIGHT
 from rollstate.profile import Profile, load_window
 from rollstate.scalars import real
+from rollstate.spell_sample import Sampled, Whole, draw
 from rollstate.survival import landmarks, peer
 from rollstate.tiering import costs, evaluation, policies, published, replay, trial, windows
 from rollstate.tiering.names import PUBLISHED
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
 from rollstate.traces import datasets
-from rollstate.traces.schema import Trace
+from rollstate.traces.parts import Parts
+from rollstate.traces.schema import Capability, Trace
 
 FURTHER = {
     policies.CALIBRATED: "calibrating the curves",
@@ -43,14 +45,18 @@ class Study:
 
     Attributes
     ----------
+    seen : Trace or Parts
+        The accesses.
+    source : Whole or Sampled
+        Its spells, or a sample of those of a trace that is read in parts.
     table : polars.DataFrame
         Of `rollstate.tiering.trial.judge`, with the clusters ``contract`` and ``time``.
     by_contract : Resampling
         Samples of whole contracts of the judged spells.
     """
 
-    trace: Trace
-    spells: pl.DataFrame
+    seen: Trace | Parts
+    source: Whole | Sampled
     trial: trial.Trial
     table: pl.DataFrame
     by_contract: Resampling
@@ -63,16 +69,23 @@ class Study:
     @property
     def train_blocks(self) -> int:
         """Blocks that policies know."""
-        return self.trial.border - self.trace.capability.window_start + 1
+        return self.trial.border - self.capability.window_start + 1
+
+    @property
+    def capability(self) -> Capability:
+        """The stamp of what the study rests on."""
+        return self.source.capability
 
 
-def window(p: Tiering) -> Trace | Profile:
+def window(p: Tiering) -> Trace | Profile | Parts:
     """Return the window of the trace that the parameters name, or the profile."""
     return load_window(p.trace, p.window_start, p.window_stop, keys=False)
 
 
-def study(trace: Trace | Profile, p: Tiering) -> Study:
+def study(seen: Trace | Profile | Parts, p: Tiering) -> Study:
     """Set windows at the border of a trace, and replay them on the blocks behind it.
+
+    Of a trace that is read in parts spells are drawn at random (`rollstate.spell_sample`).
 
     Raises
     ------
@@ -80,17 +93,23 @@ def study(trace: Trace | Profile, p: Tiering) -> Study:
         If the trace cannot carry it: nothing is seen on one side of the border, no access ends a gap before it, or
         there are blocks that were not observed; or it is a profile.
     """
-    if isinstance(trace, Profile):
+    if isinstance(seen, Profile):
         raise InputError(profiles.NO_SLOTS)
-    stamp = trace.capability
+    stamp = seen.capability
     stamp.require("every_block", "a window's cost on later blocks")
-    spells = intervals.build(trace)
     border = stamp.window_start + round(p.train * stamp.n_blocks) - 1
-    tried = trial.prepare(spells, border, seed=p.seed)
+    if isinstance(seen, Parts):
+        borders = (border, trial.earlier_border(stamp.window_start, border), *_edges(stamp))
+        source: Whole | Sampled = draw(seen, seed=p.seed, borders=borders)
+    else:
+        source = Whole(intervals.build(seen), stamp)
+    tried = trial.prepare(
+        source.spells, border, seed=p.seed, mixture_at=source.mixture, first=source.first
+    )
     runs = tried.future["start"].to_numpy() // max(1, stamp.n_blocks // 10)
     by_contract = resampling(tried.future["contract_id"].to_numpy(), p.draws, p.seed)
     samples = {"contract": by_contract, "time": resampling(runs, p.draws, p.seed)}
-    return Study(trace, spells, tried, trial.judge(tried, p.misses, samples), by_contract)
+    return Study(seen, source, tried, trial.judge(tried, p.misses, samples), by_contract)
 
 
 # The published comparison.
@@ -421,25 +440,28 @@ def folds(found: Study, p: Tiering) -> pl.DataFrame:
 
     A fold without spells behind its border, or without accesses before it, is left out.
     """
-    stamp = found.trace.capability
-    first, last = stamp.window_start, stamp.window_stop - 1
-    step = max(2, stamp.n_blocks // 6)
     rows = []
-    for number in range(1, 5):
-        edge = first + (number + 1) * step - 1
-        until = min(edge + step, last)
-        if until <= edge:
-            break
+    for number, (edge, until) in enumerate(_edges(found.capability).items(), start=1):
         if (paid := _fold(found, edge, until, p)) is not None:
             rows.append((number, edge + 1, *paid))
     return pl.DataFrame(rows, schema=FOLD, orient="row")
+
+
+def _edges(stamp: Capability) -> dict[int, int]:
+    """Return the last block that each fold knows, and the last one that it is judged on."""
+    first, last = stamp.window_start, stamp.window_stop - 1
+    step = max(2, stamp.n_blocks // 6)
+    edges = (first + (number + 1) * step - 1 for number in range(1, 5))
+    return {edge: min(edge + step, last) for edge in edges if edge < last}
 
 
 def _fold(found: Study, edge: int, until: int, p: Tiering) -> tuple[float, ...] | None:
     """Return what `folds` says of a border, from the window tuned before it on; None where nothing can be learned."""
     at = costs.two_tiers(p.quote)
     try:
-        fold = trial.at_border(landmarks.as_of(found.spells, until), edge, seed=p.seed)
+        fold = trial.at_border(
+            landmarks.as_of(found.source.spells, until), edge, seed=p.seed, mixture_at=found.source.mixture
+        )
     except InputError:
         return None
     best, least = windows.tuned(fold.test, at)
@@ -550,6 +572,8 @@ def quoted_tiers(frame: pl.DataFrame, p: Tiering) -> dict[str, float]:
 # RAM with a limit.
 
 BELADY = curves.BELADY
+CACHED = 4_000_000
+"""Accesses, about, of the slots that caches are replayed on where the trace is read in parts."""
 CACHES = (curves.LRU, curves.LFU, curves.LIRS, curves.S3FIFO, curves.WTINYLFU, curves.GDSF, BELADY)
 
 
@@ -558,7 +582,10 @@ def cache_hits(found: Study, p: Tiering) -> pl.DataFrame:
 
     Every cache has the same bytes, its metadata included; see `rollstate.caching.curves`.
     """
-    seen = streams.accesses(found.trace)
+    trace = found.seen
+    if isinstance(trace, Parts):
+        trace = trace.sample_of_slots(CACHED, seed=p.seed)
+    seen = streams.accesses(trace)
     caches = {name: curves.FIXED[name] for name in CACHES}
     ratios = curves.hit_ratios(
         seen, caches, sorted(p.capacities), border=0, slot_bytes=p.slot_bytes, draws=20, seed=p.seed

@@ -1,0 +1,113 @@
+"""How far numbers of a sample lie from those of the whole trace, and whether their intervals hold these.
+
+``python benchmarks/sampling.py TRACE ...``, where a trace is a shape of ``benchmarks/profile.py`` or a data set: the
+chapters on survival and tiering compute their numbers from all of it, and from samples of a quarter of its spells and
+slots with several seeds, as they do with a trace that one process should not hold. The first table says, by number, how
+many of the samples' 95 % intervals hold the number of the whole trace, the second how far numbers without an interval
+are off at most.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from profile import SHAPES, make_trace
+from typing import Any
+
+from rollstate import spell_sample
+from rollstate.chapters.survival import study as survival
+from rollstate.chapters.survival.parameters import Survival
+from rollstate.chapters.tiering import carried
+from rollstate.chapters.tiering import study as tiering
+from rollstate.chapters.tiering.parameters import Tiering
+from rollstate.estimate import Estimate
+from rollstate.traces import datasets, parts, store
+
+
+ACCESSES, SHARE, SEEDS = 300_000, 0.25, 4
+
+
+def forecasts(p: Survival) -> dict[str, Any]:
+    """Return the numbers of the chapter on survival that rest on the trace, but for kinds of contracts."""
+    found = survival.study(survival.window(p), p)
+    compared = survival.compare(found)
+    bounds = survival.bounds(found, compared)
+    return {
+        **survival.counts(found),
+        **survival.headline(found, compared),
+        **survival.range_numbers(survival.by_range(found, compared), compared.best),
+        **survival.calibration_numbers(survival.calibrate(found, compared)),
+        "coverage": survival.overall(bounds),
+        "bound": bounds.median,
+        **survival.demotion(found, compared),
+        "coverage_simultaneous": survival.simultaneous_coverage(found, compared),
+    }
+
+
+def windows(p: Tiering) -> dict[str, Any]:
+    """Return the numbers of the chapter on tiering that rest on the trace."""
+    found = tiering.study(tiering.window(p), p)
+    measured, wrong = tiering.measured(found, p), tiering.misjudged(found, p)
+    return {
+        **tiering.headline(found),
+        **tiering.time_and_ski(found),
+        "kept": tiering.metric(measured, tiering.PROPOSED, "ram_ratio"),
+        "found": tiering.metric(measured, tiering.PROPOSED, "hit_coverage"),
+        **tiering.threshold_range(tiering.horizons(found, p)),
+        "tenfold": tiering.worst_tenfold(wrong, tiering.PROPOSED),
+        "tenfold_tuned": tiering.worst_tenfold(wrong, tiering.TUNED),
+        **tiering.drift_range(tiering.folds(found, p)),
+        **carried.quoted_cox(carried.against_cox(found, p)),
+        **tiering.quoted_tiers(tiering.three_tiers(found, p), p),
+        **tiering.quoted_hits(tiering.cache_hits(found, p), p),
+        "judged_blocks": found.trial.judged_blocks,
+    }
+
+
+def main() -> None:
+    """Print both tables."""
+    held: dict[str, list[bool]] = defaultdict(list)
+    off: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for name in sys.argv[1:] or [*SHAPES, "mainnet-bal", "zksp"]:
+        with tempfile.TemporaryDirectory() as folder:
+            stored = Path(folder) / "trace"
+            if name in SHAPES:
+                make_trace(ACCESSES, name, stored)
+            trace = datasets.load_trace(str(stored) if name in SHAPES else name)
+            store.write_trace(trace, stored, parts=3, overwrite=True)
+            for chapter, declared in ((forecasts, Survival), (windows, Tiering)):
+                p = declared(trace=str(stored))
+                parts.IN_MEMORY = trace.accesses.height
+                whole = chapter(p)
+                parts.IN_MEMORY = 0
+                spell_sample.SPELLS = tiering.CACHED = round(SHARE * trace.accesses.height)
+                spell_sample.SLOTS = round(SHARE * trace.slots.height)
+                for seed in range(SEEDS):
+                    drawn = chapter(dataclasses.replace(p, seed=1_000 + seed))
+                    for key, value in drawn.items():
+                        _compare(f"{chapter.__name__}.{key}", value, whole.get(key), held, off)
+                print(f"{name}: {chapter.__name__} done", file=sys.stderr, flush=True)
+    print("| number | intervals that hold the whole trace's |\n|---|---|")
+    for key, found in sorted(held.items()):
+        print(f"| {key} | {sum(found)} of {len(found)} |")
+    total = [one for found in held.values() for one in found]
+    print(f"| all | {sum(total)} of {len(total)} |\n")
+    print("| number without an interval | largest difference | of |\n|---|---|---|")
+    for key, pairs in sorted(off.items()):
+        value, whole = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+        print(f"| {key} | {value - whole:+.3g} | {whole:.3g} |")
+
+
+def _compare(key: str, value: Any, whole: Any, held: dict[str, Any], off: dict[str, Any]) -> None:
+    if isinstance(value, Estimate) and isinstance(whole, Estimate):
+        if value.low is not None and value.high is not None:
+            held[key].append(value.low - 1e-9 <= whole.value <= value.high + 1e-9)
+    elif isinstance(value, (int, float)) and isinstance(whole, (int, float)):
+        off[key].append((float(value), float(whole)))
+
+
+if __name__ == "__main__":
+    main()
