@@ -221,6 +221,24 @@ def test_plain_arrays_of_trees_are_those_of_scikit_learn(cured, monkeypatch):
         assert model.piece_hazards(x)[:, piece] == pytest.approx(wanted, rel=1e-12)
 
 
+def test_trees_that_run_away_have_no_forecast():
+    """A covariate that says almost all sent leaves beyond what can be exponentiated, and forecasts were not numbers."""
+    rng = np.random.default_rng(0)
+    rate = np.exp(rng.normal(-4, 6, 5_000))
+    gap, end = np.ceil(rng.exponential(1 / rate)), rng.integers(1, 5_000, 5_000)
+    spells = make_spells(np.minimum(gap, end).astype(float), gap <= end, np.log(rate)[:, None], ["rate"])
+    with pytest.raises(ConvergenceError, match="boosted trees"):
+        hazards.fit_boosted(spells, hazards.event_cuts(spells, 10), seed=1, iterations=100)
+
+
+def test_a_hazard_of_trees_beyond_all_numbers_is_an_access_at_once(cured):
+    spells = cured[0].take(np.arange(2_000))
+    model = hazards.fit_boosted(spells, hazards.event_cuts(spells, 3), seed=1, iterations=2)
+    wild = dataclasses.replace(model, value=np.where(model.feature < 0, 1e4, 0.0))
+    idle, x = np.array([0.0, 40.0]), cured[1][:2]
+    assert access_probability(wild, idle, 10, x) == pytest.approx([1.0, 1.0])
+
+
 @given(st.integers(0, 500), st.lists(st.integers(1, 90), min_size=1, max_size=5, unique=True))
 def test_cutting_changes_neither_events_nor_exposure(seed, cuts):
     rng = np.random.default_rng(seed)

@@ -338,8 +338,12 @@ class BoostedModel(PiecewiseHazard):
 
     def piece_hazards(self, x: np.ndarray) -> np.ndarray:
         """Return the hazard per block of each row in each piece, shape (n, k + 1)."""
+        return np.exp(np.minimum(self.log_hazards(x), HIGHEST))
+
+    def log_hazards(self, x: np.ndarray) -> np.ndarray:
+        """Return what the trees add up to, shape (n, k + 1)."""
         trees = (self.root, self.feature, self.left, self.right, self.threshold, self.value)
-        return np.exp(self.base + _summed_leaves(np.ascontiguousarray(x), self.middle, *trees))
+        return self.base + _summed_leaves(np.ascontiguousarray(x), self.middle, *trees)
 
 
 @compiled
@@ -409,6 +413,11 @@ def fit_boosted(
         Seed of the trees.
     iterations, learning_rate, leaves, min_leaf
         Trees, their step, leaves of each, and least pieces in a leaf.
+
+    Raises
+    ------
+    ConvergenceError
+        If steps run away, as those of a Poisson likelihood may in leaves where an access was all but ruled out.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -428,7 +437,13 @@ def fit_boosted(
         pieces.event / pieces.exposure,
         sample_weight=pieces.exposure,
     )
-    return BoostedModel(spells.names, check_cuts(cuts), middle, **_plain_trees(booster))
+    model = BoostedModel(spells.names, check_cuts(cuts), middle, **_plain_trees(booster))
+    if model.log_hazards(spells.x).max() > HIGHEST:
+        raise cox.ConvergenceError(
+            "boosted trees ran away: covariates say almost with certainty which slots are accessed at once; use fewer "
+            "covariates or trees"
+        )
+    return model
 
 
 def _plain_trees(booster: Any) -> dict[str, Any]:
