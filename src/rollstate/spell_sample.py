@@ -58,6 +58,11 @@ class Whole:
     capability: Capability
 
     @property
+    def note(self) -> str:
+        """Nothing: there is no sample."""
+        return ""
+
+    @property
     def first(self) -> int:
         """The first block in which a spell is seen."""
         return whole((self.spells["start"] + self.spells["entry"]).min())
@@ -96,6 +101,10 @@ class Sampled:
         `Whole.recent` of drawn slots and of all contracts, by landmark and window.
     histories : mapping
         `rollstate.survival.frailty.alike` of drawn slots, by border.
+    every : int
+        Spells of the trace.
+    share : float
+        Of the slots that are drawn.
     """
 
     spells: pl.DataFrame
@@ -103,6 +112,19 @@ class Sampled:
     capability: Capability
     recents: Mapping[tuple[int, int], Recent]
     histories: Mapping[int, pl.DataFrame]
+    every: int
+    share: float
+
+    @property
+    def note(self) -> str:
+        """What was drawn, and what that does to numbers, in sentences."""
+        slots = "all of its slots" if self.share == 1 else f"{self.share:.2%} of its slots"
+        judged = f" Forecasts are judged on {slots}." if len(self.current) else ""
+        return (
+            f"This trace has more accesses than one process should hold. Models are fitted and policies are judged on a "
+            f"random sample of {self.spells.height:,} of its {self.every:,} spells.{judged} Each of them is what it is in "
+            "the whole trace, and intervals cover what the choice of the sample adds."
+        )
 
     @property
     def first(self) -> int:
@@ -154,12 +176,15 @@ def draw(
         pl.col(_LABELS).cast(pl.Categorical), contract_age=pl.col("start") - pl.col("contract_born")
     )  # fmt: skip
     drawn, current = (rows.filter(name).select(intervals.COLUMNS) for name in ("drawn", "current"))
+    every = sum(one.spells for one in found)
     return Sampled(
         spells=drawn,
         current=current,
-        capability=parts.capability.sampled(_said(drawn.height, sum(one.spells for one in found), asked)),
+        capability=parts.capability.sampled(f"{drawn.height:,} of {every:,} spells drawn at random"),
         recents={key: _added([one.recents[key] for one in found]) for key in asked.recents},
         histories={border: frailty.alike([one.histories[border] for one in found]) for border in asked.borders},
+        every=every,
+        share=asked.slots,
     )
 
 
@@ -292,10 +317,3 @@ def _added(parts: Sequence[Recent]) -> Recent:
     slots, contracts = (pl.concat(frames) for frames in zip(*parts, strict=True))
     return slots, contracts.group_by("contract_id").agg(pl.col("recent").sum())
 
-
-def _said(drawn: int, spells: int, asked: _Asked) -> str:
-    """Return what was drawn, in words."""
-    said = f"{drawn:,} of {spells:,} spells drawn at random"
-    if not asked.at:
-        return said
-    return f"{said}, forecasts judged on {'all' if asked.slots == 1 else f'{asked.slots:.2%} of the'} slots"

@@ -115,8 +115,13 @@ class Chapter:
         except InputError as error:
             why = _sentence(f"this data cannot show what follows: {error}")
             self._refused = self._refused or why
-            display({"text/plain": why, "text/markdown": why}, raw=True)
+            self.say(why)
             return None
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence that holds for this trace; nothing of an empty one."""
+        if sentence:
+            display({"text/plain": sentence, "text/markdown": sentence}, raw=True)
 
     def record_rest(self, *later: str) -> None:
         """Say of every declared result that rests on the trace and is not recorded why `attempt` could not have it.

@@ -173,7 +173,9 @@ def test_a_trace_in_parts_gives_what_the_whole_one_gives(found, tmp_path, monkey
     for name in ("known", "calibrate", "judge", "earlier"):
         assert_frame_equal(getattr(drawn, name), getattr(found, name), categorical_as_str=True)
     assert study.counts(drawn) == study.counts(found)
-    assert "spells drawn at random, forecasts judged on all slots" in drawn.capability.source
+    assert "spells drawn at random" in drawn.capability.source
+    assert "Forecasts are judged on all of its slots." in drawn.note
+    assert found.note == ""
     assert_frame_equal(study.curves(drawn), study.curves(found))
 
 

@@ -72,6 +72,8 @@ class Study:
         The accesses.
     capability : Capability
         The stamp of what the study rests on: the trace, or a sample of one that is read in parts.
+    note : str
+        What was drawn, in sentences; empty where nothing was.
     horizon : int
         Of the forecasts, in blocks.
     fit_block, judge_block : int
@@ -90,6 +92,7 @@ class Study:
 
     seen: Trace | Parts
     capability: Capability
+    note: str
     horizon: int
     fit_block: int
     judge_block: int
@@ -181,6 +184,7 @@ def study(seen: Trace | Profile | Parts, p: Survival) -> Study:
     return Study(
         seen=seen,
         capability=source.capability,
+        note=source.note,
         horizon=horizon,
         fit_block=fit_block,
         judge_block=judge_block,
