@@ -1,10 +1,10 @@
 """How far numbers of a sample lie from those of the whole trace, and whether their intervals hold these.
 
-``python benchmarks/sampling.py TRACE ...``, where a trace is a shape of ``benchmarks/profile.py`` or a data set: the
-chapters on survival and tiering compute their numbers from all of it, and from samples of a quarter of its spells and
-slots with several seeds, as they do with a trace that one process should not hold. The first table says, by number, how
-many of the samples' 95 % intervals hold the number of the whole trace, the second how far numbers without an interval
-are off at most.
+``python benchmarks/sampling.py [quarter] [ACCESSES] TRACE ...``, where a trace is a shape of ``benchmarks/profile.py`` or a
+data set: the chapters on survival and tiering compute their numbers from all of it, and from samples with several seeds,
+as they do with a trace that one process should not hold. Samples have the chapters' own size, or a quarter of the trace.
+The first table says, by number, how many of the samples' 95 % intervals hold the number of the whole trace, the second
+how far numbers without an interval are off at most.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.estimate import Estimate
 from rollstate.traces import datasets, parts, store
 
-
-ACCESSES, SHARE, SEEDS = 300_000, 0.25, 4
+SEEDS = 4
 
 
 def forecasts(p: Survival) -> dict[str, Any]:
@@ -71,11 +70,13 @@ def main() -> None:
     """Print both tables."""
     held: dict[str, list[bool]] = defaultdict(list)
     off: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for name in sys.argv[1:] or [*SHAPES, "mainnet-bal", "zksp"]:
+    words = sys.argv[1:]
+    size = next((int(float(word)) for word in words if word[0].isdigit()), 300_000)
+    for name in (word for word in words if word != "quarter" and not word[0].isdigit()):
         with tempfile.TemporaryDirectory() as folder:
             stored = Path(folder) / "trace"
             if name in SHAPES:
-                make_trace(ACCESSES, name, stored)
+                make_trace(size, name, stored)
             trace = datasets.load_trace(str(stored) if name in SHAPES else name)
             store.write_trace(trace, stored, parts=3, overwrite=True)
             for chapter, declared in ((forecasts, Survival), (windows, Tiering)):
@@ -83,8 +84,9 @@ def main() -> None:
                 parts.IN_MEMORY = trace.accesses.height
                 whole = chapter(p)
                 parts.IN_MEMORY = 0
-                spell_sample.SPELLS = tiering.CACHED = round(SHARE * trace.accesses.height)
-                spell_sample.SLOTS = round(SHARE * trace.slots.height)
+                if "quarter" in words:
+                    spell_sample.SPELLS = tiering.CACHED = trace.accesses.height // 4
+                    spell_sample.SLOTS = trace.slots.height // 4
                 for seed in range(SEEDS):
                     drawn = chapter(dataclasses.replace(p, seed=1_000 + seed))
                     for key, value in drawn.items():

@@ -84,6 +84,10 @@ class Whole:
         known = ("slot_id", "start", "entry", "duration", "event")
         return frailty.fit_spells(landmarks.as_of(self.spells.select(known), border))
 
+    def longest_gap(self, border: int) -> int:
+        """Return the longest gap in blocks that an access had ended by a border; 0 if there is none."""
+        return _longest_gap(self.spells, border)
+
 
 @dataclass(frozen=True)
 class Sampled:
@@ -101,6 +105,8 @@ class Sampled:
         `Whole.recent` of drawn slots and of all contracts, by landmark and window.
     histories : mapping
         `rollstate.survival.frailty.alike` of drawn slots, by border.
+    longest : mapping
+        `Whole.longest_gap`, by border.
     every : int
         Spells of the trace.
     share : float
@@ -112,6 +118,7 @@ class Sampled:
     capability: Capability
     recents: Mapping[tuple[int, int], Recent]
     histories: Mapping[int, pl.DataFrame]
+    longest: Mapping[int, int]
     every: int
     share: float
 
@@ -121,9 +128,9 @@ class Sampled:
         slots = "all of its slots" if self.share == 1 else f"{self.share:.2%} of its slots"
         judged = f" Forecasts are judged on {slots}." if len(self.current) else ""
         return (
-            f"This trace has more accesses than one process should hold. Models are fitted and policies are judged on a "
-            f"random sample of {self.spells.height:,} of its {self.every:,} spells.{judged} Each of them is what it is in "
-            "the whole trace, and intervals cover what the choice of the sample adds."
+            "This trace has more accesses than one process should hold: what follows rests on a random sample of "
+            f"{self.spells.height:,} of its {self.every:,} spells.{judged} What is drawn is what it is in the whole "
+            "trace, and intervals cover what the choice of spells and slots adds."
         )
 
     @property
@@ -138,6 +145,10 @@ class Sampled:
     def mixture(self, border: int) -> GammaFrailty:
         """See `Whole.mixture`; of a border that was asked for."""
         return frailty.fit_histories(self.histories[border])
+
+    def longest_gap(self, border: int) -> int:
+        """See `Whole.longest_gap`; of a border that was asked for, and of all spells, drawn or not."""
+        return self.longest[border]
 
 
 def draw(
@@ -168,7 +179,9 @@ def draw(
         seed=seed,
     )
     found = list(parts.map(functools.partial(_of_part, asked=asked)))
-    wanted = _Keys(*(np.unique(np.concatenate([getattr(one, name) for one in found])) for name in _Keys._fields))
+    wanted = _Keys(
+        *(np.unique(np.concatenate([getattr(one, name) for one in found])) for name in _Keys._fields)
+    )
     counts = functools.reduce(_Keys.plus, parts.map(functools.partial(_counted, wanted=wanted)))
     rows = pl.concat([_with_shared(one, wanted, counts) for one in found])
     born = pl.concat([one.born for one in found]).group_by("contract_id").agg(pl.col("contract_born").min())
@@ -182,7 +195,10 @@ def draw(
         current=current,
         capability=parts.capability.sampled(f"{drawn.height:,} of {every:,} spells drawn at random"),
         recents={key: _added([one.recents[key] for one in found]) for key in asked.recents},
-        histories={border: frailty.alike([one.histories[border] for one in found]) for border in asked.borders},
+        histories={
+            border: frailty.alike([one.histories[border] for one in found]) for border in asked.borders
+        },
+        longest={border: max(one.longest[border] for one in found) for border in asked.borders},
         every=every,
         share=asked.slots,
     )
@@ -211,7 +227,7 @@ class _Drawn(NamedTuple):
         Keys of `rollstate.traces.visits.Visits` of the wanted spells, in the order of `rows`.
     born : polars.DataFrame
         ``contract_id``, ``contract_born``.
-    recents, histories : dict
+    recents, histories, longest : dict
         As in `Sampled`, of this part.
     spells : int
         Of the part, drawn or not.
@@ -223,6 +239,7 @@ class _Drawn(NamedTuple):
     born: pl.DataFrame
     recents: dict[tuple[int, int], Recent]
     histories: dict[int, pl.DataFrame]
+    longest: dict[int, int]
     spells: int
 
 
@@ -272,15 +289,23 @@ def _of_part(part: Trace, asked: _Asked) -> _Drawn:
             for block, window in asked.recents
         },
         histories={border: frailty.alike([_history(slots, border)]) for border in asked.borders},
+        longest={border: _longest_gap(spells, border) for border in asked.borders},
         spells=spells.height,
     )
 
 
+def _longest_gap(spells: pl.DataFrame, border: int) -> int:
+    ended = spells.filter(pl.col("event") & (pl.col("start") + pl.col("duration") <= border))
+    return whole(ended["duration"].max() or 0)
+
+
 def _history(spells: pl.DataFrame, border: int) -> pl.DataFrame:
-    """Return ``event`` (completed gaps) and ``exposure`` (blocks since the first visit) of slots seen before a border."""
-    return spells.filter(landmarks.is_current(border)).select(
-        event="gaps", exposure=border - pl.col("first_seen"), count=pl.lit(1, pl.Int64)
-    ).filter(pl.col("exposure") > 0)
+    """Return ``event`` (completed gaps) and ``exposure`` (blocks since the first visit) of slots before a border."""
+    return (
+        spells.filter(landmarks.is_current(border))
+        .select(event="gaps", exposure=border - pl.col("first_seen"), count=pl.lit(1, pl.Int64))
+        .filter(pl.col("exposure") > 0)
+    )
 
 
 def _counted(part: Trace, wanted: _Keys) -> _Keys:
@@ -302,7 +327,10 @@ def _occurrences(key: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def _with_shared(one: _Drawn, wanted: _Keys, counts: _Keys) -> pl.DataFrame:
     """Return the rows of a part with what they share with other slots of the trace."""
-    at, in_tx = (np.searchsorted(keys, own) for keys, own in zip(wanted, (one.contract_block, one.transaction), strict=True))
+    at, in_tx = (
+        np.searchsorted(keys, own)
+        for keys, own in zip(wanted, (one.contract_block, one.transaction), strict=True)
+    )
     many = one.rows["transactions"].to_numpy()
     others = np.where(one.transaction >= 0, counts.transaction[in_tx] - 1, -1)
     largest = np.maximum.reduceat(others, np.cumsum(many) - many) if others.size else others
@@ -316,4 +344,3 @@ def _added(parts: Sequence[Recent]) -> Recent:
     """Return the counts of all parts, which share contracts and no slot."""
     slots, contracts = (pl.concat(frames) for frames in zip(*parts, strict=True))
     return slots, contracts.group_by("contract_id").agg(pl.col("recent").sum())
-

@@ -1,4 +1,4 @@
-"""A sample of the spells of a trace in parts has them as they are in the whole trace, and is the same however it is read."""
+"""A sample of the spells of a trace has them as they are in the whole one, however its parts are read."""
 
 import dataclasses
 
@@ -76,7 +76,9 @@ def test_what_is_drawn_is_what_it_is_in_the_whole_trace(stored, monkeypatch):
     slots = landmarks.landmark(found.current, max(found.histories), 10, trace.capability.window_stop - 1)
     every = landmarks.landmark(whole, max(found.histories), 10, trace.capability.window_stop - 1)
     assert 0.2 < slots.height / every.height < 0.45
-    assert f"{found.spells.height:,} of {whole.height:,} spells drawn at random" in found.capability.describe()
+    assert (
+        f"{found.spells.height:,} of {whole.height:,} spells drawn at random" in found.capability.describe()
+    )
 
 
 def test_parts_and_a_cluster_draw_the_same(stored, monkeypatch):

@@ -106,9 +106,7 @@ def recent(spells: pl.DataFrame, block: int, window: int, key: str) -> pl.DataFr
     return inside.group_by(key).agg(pl.len().cast(pl.Int64).alias("recent"))
 
 
-def add_recent(
-    rows: pl.DataFrame, recents: Mapping[int, tuple[pl.DataFrame, pl.DataFrame]]
-) -> pl.DataFrame:
+def add_recent(rows: pl.DataFrame, recents: Mapping[int, tuple[pl.DataFrame, pl.DataFrame]]) -> pl.DataFrame:
     """Add covariates re-evaluated at the landmark: what the slot and its contract did lately.
 
     Parameters

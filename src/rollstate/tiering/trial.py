@@ -201,9 +201,7 @@ def curve_grid(longest: int) -> np.ndarray:
     return np.unique(np.round(np.r_[0, *spread]))
 
 
-def at_border(
-    spells: pl.DataFrame, border: int, *, seed: int, mixture_at: MixtureAt | None = None
-) -> Trial:
+def at_border(spells: pl.DataFrame, border: int, *, seed: int, mixture_at: MixtureAt | None = None) -> Trial:
     """Return the trial at a border without an earlier one inside the known blocks; see `prepare`."""
     past, future = landmarks.as_of(spells, border), after(spells, border)
     if not len(past) or not len(future) or not past["event"].any():

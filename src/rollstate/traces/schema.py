@@ -203,7 +203,7 @@ class Capability:
         return self.window_stop - self.window_start
 
     def sampled(self, what: str) -> Capability:
-        """Return the stamp of a sample of the trace, whose source says `what` it has; changes of accounts are left out."""
+        """Return the stamp of a sample of the trace, without changes of accounts, whose source says `what` it has."""
         return dataclasses.replace(self, source=f"{self.source} ({what})", account_changes=False)
 
     def as_dict(self) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def test_curves_say_nothing_of_times_beyond_the_blocks(longest, said):
 
 
 def test_a_trace_in_parts_gives_what_the_whole_one_gives(found, tmp_path, monkeypatch):
-    """Where the sample is everything, every frame of the study is the same but for the numbers of contracts and slots."""
+    """Where the sample is everything, every frame of the study is the same."""
     store.write_trace(found.seen, tmp_path / "three", parts=3)
     monkeypatch.setattr(parts, "IN_MEMORY", 1)
     p = dataclasses.replace(P, trace=str(tmp_path / "three"))
@@ -191,6 +191,7 @@ def test_a_sample_is_judged_on_the_slots_that_it_drew(found, tmp_path, monkeypat
     same = found.judge.join(drawn.judge.select("slot_id"), on="slot_id", how="semi")
     learned = ("log_frailty",)
     assert_frame_equal(drawn.judge.drop(learned), same.drop(learned), categorical_as_str=True)
+    assert drawn.training_range == found.training_range
     numbers = study.headline(drawn, study.compare(drawn))
     whole = study.headline(found, study.compare(found))
     low, high = numbers["brier_km"].low, numbers["brier_km"].high

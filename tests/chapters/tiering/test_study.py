@@ -169,13 +169,21 @@ def in_three(found, tmp_path, monkeypatch):
 
 
 def test_a_trace_in_parts_gives_what_the_whole_one_gives(found, in_three, monkeypatch):
-    """Where the sample is everything; histories are taken from the first block on, in the whole from the first access."""
+    """Where the sample is everything, but for the first known block: here the first of the window."""
     monkeypatch.setattr(Whole, "first", property(lambda self: self.capability.window_start))
     whole, drawn = study.study(study.window(P), P), study.study(study.window(in_three), in_three)
     assert isinstance(drawn.seen, parts.Parts)
     assert_frame_equal(drawn.table, whole.table)
     assert study.headline(drawn) == study.headline(whole)
-    for frame in (study.measured, study.horizons, study.misjudged, study.folds, study.three_tiers, study.cache_hits, carried.against_cox):
+    for frame in (
+        study.measured,
+        study.horizons,
+        study.misjudged,
+        study.folds,
+        study.three_tiers,
+        study.cache_hits,
+        carried.against_cox,
+    ):
         assert_frame_equal(frame(drawn, P), frame(whole, P))
 
 

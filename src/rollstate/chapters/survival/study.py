@@ -84,6 +84,8 @@ class Study:
         Slots at the two landmarks, with the answer.
     earlier : polars.DataFrame or None
         Slots at a landmark inside the training blocks; None where these are too few.
+    training_range : int
+        The longest gap of the training blocks that an access ended, in blocks: beyond it the curve is a fitted tail.
     strata : str
         Column of the strata, `POOLED` where the trace does not carry the one that was asked for.
     p : Survival
@@ -100,6 +102,7 @@ class Study:
     calibrate: pl.DataFrame
     judge: pl.DataFrame
     earlier: pl.DataFrame | None
+    training_range: int
     strata: str
     p: Survival
 
@@ -125,11 +128,6 @@ class Study:
     def fitted_on(self) -> pl.DataFrame:
         """The spells of `known` that models with covariates are fitted on: all, or those of a sample of slots."""
         return forecasts.sample_slots(self.known, self.p.seed)
-
-    @property
-    def training_range(self) -> float:
-        """The longest gap of the training blocks that an access ended, in blocks: beyond it the curve is a fitted tail."""
-        return float(self.known.filter("event")["duration"].max())  # type: ignore[arg-type]
 
 
 def window(p: Survival) -> Trace | Profile | Parts:
@@ -192,6 +190,7 @@ def study(seen: Trace | Profile | Parts, p: Survival) -> Study:
         calibrate=landmark(calibrated, current, last),
         judge=landmark(judge_block, current, last),
         earlier=earlier,
+        training_range=source.longest_gap(fit_block),
         strata=p.strata if spells["stratum"].n_unique() > 1 else POOLED,
         p=p,
     )

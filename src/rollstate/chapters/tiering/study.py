@@ -103,9 +103,7 @@ def study(seen: Trace | Profile | Parts, p: Tiering) -> Study:
         source: Whole | Sampled = draw(seen, seed=p.seed, borders=borders)
     else:
         source = Whole(intervals.build(seen), stamp)
-    tried = trial.prepare(
-        source.spells, border, seed=p.seed, mixture_at=source.mixture, first=source.first
-    )
+    tried = trial.prepare(source.spells, border, seed=p.seed, mixture_at=source.mixture, first=source.first)
     runs = tried.future["start"].to_numpy() // max(1, stamp.n_blocks // 10)
     by_contract = resampling(tried.future["contract_id"].to_numpy(), p.draws, p.seed)
     samples = {"contract": by_contract, "time": resampling(runs, p.draws, p.seed)}
