@@ -150,7 +150,9 @@ def test_caches_hit_no_more_than_one_that_knows_the_future(found):
     for _, part in hits.group_by("share"):
         assert part["hits"].max() == part.filter(pl.col("policy") == study.BELADY)["hits"][0]
     quoted = study.quoted_hits(hits, P)
-    assert quoted["lru"] <= quoted["best_online_hits"] <= quoted["belady"]
+    assert quoted["lru"].value <= quoted["best_online_hits"].value <= quoted["belady"].value
+    for name in ("lru", "best_online_hits", "belady"):
+        assert 0 < quoted[name].low < quoted[name].value < quoted[name].high < 1
 
 
 def test_a_horizon_changes_the_threshold_and_not_the_expected_cost(found):

@@ -28,6 +28,7 @@ _LITERAL = "tests/tiering/test_windows.py::test_the_published_placement_is_the_a
 _LRU = "tests/caching/test_policies.py::test_a_cache_is_that_of_its_paper"
 _PRIORITY = "tests/caching/test_curves.py::test_equal_memory_is_kept"
 _BELADY = "tests/caching/test_policies.py::test_no_cache_hits_more_than_belady"
+_OVER_SLOTS = "95 % bootstrap over contracts, or over groups of slots where contracts are few"
 _COX = "tests/chapters/tiering/test_carried.py::test_the_table_and_cox_cost_what_their_windows_cost"
 _OVER_GROUPS = "95 % bootstrap over the random groups of the profile judged on, policy as it was fitted"
 _CARRIED = "tests/chapters/tiering/test_carried.py::test_every_pair_costs_what_its_rescaled_policy_costs"
@@ -46,6 +47,10 @@ def _ratio(meaning: str, guard: str = _JUDGED, **options: Any) -> Any:
 
 def _share(meaning: str, guard: str, **options: Any) -> Any:
     return result(meaning, fmt=".0%", guard=guard, **options)
+
+
+def _hits(meaning: str, guard: str) -> Any:
+    return result(meaning, fmt=".0%", interval=_OVER_SLOTS, guard=guard)
 
 
 class TieringResults(Results):
@@ -291,9 +296,9 @@ class TieringResults(Results):
         interval=_OVER_GROUPS,
         guard=_CARRIED,
     )
-    lru: float = _share("hit ratio among repeated accesses, LRU", _LRU)
-    belady: float = _share("hit ratio among repeated accesses, the best possible", _BELADY)
+    lru: float = _hits("hit ratio among repeated accesses, LRU", _LRU)
+    belady: float = _hits("hit ratio among repeated accesses, the best possible", _BELADY)
     best_online: str = result("best cache without knowledge of the future in as much memory", guard=_PRIORITY)
-    best_online_hits: float = _share(
+    best_online_hits: float = _hits(
         "hit ratio among repeated accesses of the best cache without knowledge of the future", _PRIORITY
     )

@@ -11,7 +11,7 @@ import polars as pl
 
 from rollstate import intervals
 from rollstate.bootstrap import Resampling, resampling
-from rollstate.caching import curves, streams
+from rollstate.caching import curves, sampling, streams
 from rollstate.chapters.tiering import profiles
 from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.compendium.stamps import Model
@@ -576,9 +576,15 @@ CACHES = (curves.LRU, curves.LFU, curves.LIRS, curves.S3FIFO, curves.WTINYLFU, c
 
 
 def cache_hits(found: Study, p: Tiering) -> pl.DataFrame:
-    """Return hits among repeated accesses by cache and share of the footprint's bytes: ``policy``, ``share``, ``hits``.
+    """Return hits among repeated accesses by cache and share of the footprint's bytes.
 
-    Every cache has the same bytes, its metadata included; see `rollstate.caching.curves`.
+    Every cache has the same bytes, its metadata included. Of a trace that is read in parts caches are replayed on some
+    of its slots, with as much less room (`rollstate.caching.sampling`).
+
+    Returns
+    -------
+    polars.DataFrame
+        ``policy``, ``share``, ``hits``, ``hits_low``, ``hits_high``, of `rollstate.caching.curves.hit_ratios`.
     """
     trace = found.seen
     if isinstance(trace, Parts):
@@ -586,16 +592,17 @@ def cache_hits(found: Study, p: Tiering) -> pl.DataFrame:
     seen = streams.accesses(trace)
     caches = {name: curves.FIXED[name] for name in CACHES}
     ratios = curves.hit_ratios(
-        seen, caches, sorted(p.capacities), border=0, slot_bytes=p.slot_bytes, draws=20, seed=p.seed
-    )
-    return ratios.select("policy", "share", "hits")
+        seen, caches, sorted(p.capacities), border=0, slot_bytes=p.slot_bytes, draws=p.draws, seed=p.seed,
+        cluster=sampling.clusters(seen, seed=p.seed)[0],
+    )  # fmt: skip
+    return ratios.select("policy", "share", "hits", "hits_low", "hits_high")
 
 
 def quoted_hits(hits: pl.DataFrame, p: Tiering) -> dict[str, Any]:
     """Return the numbers of `cache_hits` at the middle one of the sizes."""
     middle = sorted(p.capacities)[len(p.capacities) // 2]
-    at = dict(hits.filter(pl.col("share") == middle).select("policy", "hits").iter_rows())
-    online = max((name for name in CACHES if name != BELADY), key=lambda name: at[name])
+    at = {name: curves.row(hits, name, middle) for name in CACHES}
+    online = max((name for name in CACHES if name != BELADY), key=lambda name: at[name].value)
     return {
         "capacity": float(middle),
         "lru": at["LRU"],
