@@ -336,6 +336,6 @@ def capacity(frame: pl.DataFrame) -> Drawing:
         figure,
         caption="Hit ratio among repeated accesses by memory, metadata of each cache included; first accesses miss under every "
         "policy and are left out. Belady's rule knows the future. Bars: 95 % bootstrap over contracts, or over groups of "
-        "slots where contracts are few.",
+        "slots where contracts are few; points at one size stand side by side.",
         alt=f"Rising lines. With RAM for {style.share(middle)} of the slots: {numbers}.",
     )
