@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from tests.traces.stub_endpoint import Chain, Running, Stub
 
-from rollstate import profile
+from rollstate import executors, profile
 from rollstate.chapters.traces.parameters import Traces
 from rollstate.compendium import book as pages
 from rollstate.compendium import by_name, own_chain, published, releases, results, runner
@@ -139,6 +139,16 @@ def built(project, monkeypatch):
         pages, "build", lambda works, root, target, **options: calls.append((works, target, options))
     )
     return calls
+
+
+@pytest.mark.parametrize("command", [["book", "--trace", "sample", "--out", "own"], ["run", "traces"]])
+def test_notebooks_know_of_the_scheduler_that_is_named(command, monkeypatch):
+    monkeypatch.setenv(executors.SCHEDULER, "")
+    known = []
+    for module, name in ((own_chain, "plan"), (runner, "plan")):
+        monkeypatch.setattr(module, name, lambda *_, **__: known.append(executors.scheduler()) or 1 / 0)
+    CliRunner().invoke(main, [*command, "--scheduler", "tcp://here:8786"])
+    assert known == ["tcp://here:8786"]
 
 
 def test_an_endpoint_becomes_a_book_once_and_never_another_window(built, tmp_path):

@@ -74,14 +74,12 @@ def run(
 ) -> None:
     """Run NOTEBOOKS (all by default), only those whose inputs changed.
 
-    With --scheduler the chapter on the trace lets the workers of a Dask cluster count the parts of a trace folder,
-    which they must see. Results are the same.
+    With --scheduler the workers of a Dask cluster read the parts of a trace folder, which they must see. Results are
+    the same.
     """
-    from rollstate import executors
     from rollstate.compendium import runner
 
-    if scheduler:
-        os.environ[executors.SCHEDULER] = scheduler
+    options.use_scheduler(scheduler)
     root, given = options.root(), options.parameters(pairs, file)
     names = list(notebooks) or runner.chapters(root)
     if (given or out) and len(names) != 1:

@@ -22,6 +22,14 @@ SCHEDULER = click.option(
 )
 
 
+def use_scheduler(address: str | None) -> None:
+    """Let notebooks that run now know of a Dask scheduler, if there is one."""
+    from rollstate import executors
+
+    if address:
+        os.environ[executors.SCHEDULER] = address
+
+
 def out(what: str, *, required: bool = False) -> Callable[[Any], Any]:
     """Return the option ``--out`` for a file or folder."""
     return click.option("--out", type=click.Path(path_type=Path), required=required, help=what)

@@ -35,6 +35,7 @@ _RUNS = Path("_build") / "runs"
 @options.PARAMETER
 @options.FILE
 @options.JOBS
+@options.SCHEDULER
 @options.out("Folder of the book; nothing else in it is touched.", required=True)
 def book(
     trace: str | None,
@@ -46,11 +47,13 @@ def book(
     pairs: Any,
     file: Any,
     jobs: int,
+    scheduler: str | None,
     out: Path,
 ) -> None:
     """Build a complete book on your own trace.
 
-    Parameters are named CHAPTER.NAME, for example -p eda.draws 500. Chapters that the trace cannot support say why.
+    Parameters are named CHAPTER.NAME, for example -p eda.draws 500. Chapters that the trace cannot support say why. With
+    --scheduler the workers of a Dask cluster read the parts of a trace folder, which they must see.
     """
     from rollstate.compendium import book as pages
     from rollstate.compendium import own_chain
@@ -58,6 +61,7 @@ def book(
     sources = [source for source in (trace, bal_dir, dataset, blocks) if source]
     if len(sources) != 1 or bool(blocks) > bool(rpc):
         raise InputError("name one source: --trace, --bal-dir, --dataset, or --rpc with --blocks")
+    options.use_scheduler(scheduler)
     root, folder = options.root(), out.resolve()
     source = _extracted(str(rpc), blocks, view, folder / "trace") if blocks else sources[0]
     planned = own_chain.plan(root, folder / "runs", source, _by_chapter(options.parameters(pairs, file)))
