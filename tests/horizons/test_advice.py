@@ -29,7 +29,7 @@ def test_advice_is_the_window_of_the_whole_trace_and_saves_what_the_eighths_say(
         assert found.window == chain.folds.joined().tuned(20.0)[0][0]
     judged = judging.rolling(chain, [20.0])
     cost = {name: judged.filter(policy=name)["cost"].to_numpy() for name in (*advice.CHOICE, HINDSIGHT)}
-    # Nothing can be cheaper than the best rule of each eighth, or dearer than the worst.
+    # Nothing can be cheaper than the best rule of each eighth, or more expensive than the worst.
     ratios = np.array([cost[name] / cost[NEVER] for name in advice.CHOICE])[:, 1:]
     saved = 1 - found.saves_never.value
     assert np.exp(np.log(ratios.min(axis=0)).mean()) - 1e-9 <= saved

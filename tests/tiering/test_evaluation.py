@@ -160,11 +160,11 @@ def test_what_costs_nothing_at_best_has_no_finite_ratio():
     assert found["competitive_ratio"] == np.inf
 
 
-def test_a_policy_that_pays_more_on_every_spell_is_dearer_and_a_mixed_one_is_neither():
+def test_a_policy_that_pays_more_on_every_spell_is_more_expensive_and_a_mixed_one_is_neither():
     cluster = np.arange(40)
     paid = {"own": np.ones(40), "more": np.full(40, 1.5), "mixed": np.where(cluster % 2, 0.5, 1.5)}
     table = ev.totals(paid, resampling(cluster, 200, 1), references=["own"])
-    assert table["verdict"].to_list() == ["no difference", "dearer", "no difference"]
+    assert table["verdict"].to_list() == ["no difference", "more expensive", "no difference"]
     wide = ev.totals(paid, resampling(cluster, 200, 1), references=["own"], level=0.99).row(2, named=True)
     mixed = table.row(2, named=True)
     assert wide["ratio_high"] - wide["ratio_low"] > mixed["ratio_high"] - mixed["ratio_low"]

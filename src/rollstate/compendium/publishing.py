@@ -52,8 +52,8 @@ def book(
 ) -> None:
     """Build a complete book on your own trace.
 
-    Parameters are named CHAPTER.NAME, for example -p eda.draws 500. Chapters that the trace cannot support say why. With
-    --scheduler the workers of a Dask cluster read the parts of a trace folder, which they must see.
+    Parameters are named CHAPTER.NAME, for example -p eda.draws 500. Chapters that the trace cannot support say why.
+    With --scheduler the workers of a Dask cluster read the parts of a trace folder, which they must see.
     """
     from rollstate.compendium import book as pages
     from rollstate.compendium import own_chain

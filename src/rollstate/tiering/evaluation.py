@@ -44,7 +44,7 @@ def totals(
     -------
     polars.DataFrame
         ``policy``, ``total``, ``ratio`` (to the cheapest reference), ``ratio_low``, ``ratio_high`` and ``verdict``:
-        ``cheaper``, ``dearer`` or ``no difference``; one cluster gives no interval and no difference.
+        ``cheaper``, ``more expensive`` or ``no difference``; one cluster gives no interval and no difference.
     """
     missing = [name for name in references if name not in costs_by_policy]
     if missing or not references:
@@ -57,8 +57,11 @@ def totals(
     for name in costs_by_policy:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = resampled.estimate(np.divide(total[name], least), drawn[name] / least_drawn, level)
-        cheaper, dearer = ratio.high is not None and ratio.high < 1, ratio.low is not None and ratio.low > 1
-        verdict = "cheaper" if cheaper else "dearer" if dearer else "no difference"
+        cheaper, more_expensive = (
+            ratio.high is not None and ratio.high < 1,
+            ratio.low is not None and ratio.low > 1,
+        )
+        verdict = "cheaper" if cheaper else "more expensive" if more_expensive else "no difference"
         rows.append((name, total[name], *ratio, verdict))
     numbers = dict.fromkeys(("total", "ratio", "ratio_low", "ratio_high"), pl.Float64)
     return pl.DataFrame(rows, schema={"policy": pl.String, **numbers, "verdict": pl.String}, orient="row")

@@ -62,7 +62,7 @@ def test_verdicts_need_the_whole_interval():
             "ratio": [1.06, 0.99, 0.9],
             "ratio_low": [1.04, 0.94, 0.8],
             "ratio_high": [1.08, 1.04, 0.95],
-            "verdict": [carried.DEARER, carried.EQUAL, carried.CHEAPER],
+            "verdict": [carried.MORE, carried.EQUAL, carried.CHEAPER],
         }
     )
     for row in frame.iter_rows(named=True):
@@ -70,8 +70,8 @@ def test_verdicts_need_the_whole_interval():
         assert carried._verdict(ratio) == row["verdict"]
     assert carried._verdict(carried.Estimate(2.0)) == carried.EQUAL
     got = carried.quoted_cox(frame)
-    assert (got["table_points"], got["table_dearer"], got["table_cheaper"]) == (3, 1, 1)
-    assert got["table_dearer_at"] == "3"
+    assert (got["table_points"], got["table_more_expensive"], got["table_cheaper"]) == (3, 1, 1)
+    assert got["table_more_expensive_at"] == "3"
     assert (got["table_worst"].value, got["table_worst_at"]) == (1.06, 3.0)
 
 

@@ -38,17 +38,17 @@ def judged(rows):
 def test_standings_count_penalties_at_which_the_blocks_can_tell():
     frame = judged(
         [
-            (policies.NEVER, 1.0, True, 4.0, "dearer"),
+            (policies.NEVER, 1.0, True, 4.0, "more expensive"),
             (policies.NEVER, 100.0, False, 1.0, "no difference"),
             (policies.PROPOSED, 1.0, True, 0.5, "cheaper"),
             (policies.PROPOSED, 2.0, True, 0.8, "no difference"),
-            (policies.PROPOSED, 100.0, False, 3.0, "dearer"),
+            (policies.PROPOSED, 100.0, False, 3.0, "more expensive"),
         ]
     )
     table = study.standings(frame)
     assert table["policy"].to_list() == [policies.PROPOSED, policies.NEVER]
     own = table.row(0, named=True)
-    assert (own["differs"], own["below"], own["cheaper"], own["dearer"]) == (2, 2, 1, 0)
+    assert (own["differs"], own["below"], own["cheaper"], own["more_expensive"]) == (2, 2, 1, 0)
     assert own["mean_ratio"] == pytest.approx(np.sqrt(0.4))
     assert own["worst_ratio"] == 0.8
     assert study.never(study.winners(frame)) == 1
@@ -60,7 +60,7 @@ def test_the_headline_is_taken_where_the_blocks_can_tell_and_losses_are_counted_
             (policies.PROPOSED, 1.0, True, 0.9, "cheaper"),
             (policies.PROPOSED, 2.0, True, 0.95, "no difference"),
             (policies.PROPOSED, 100.0, False, 0.3, "cheaper"),
-            (policies.PROPOSED, 200.0, False, 3.0, "dearer"),
+            (policies.PROPOSED, 200.0, False, 3.0, "more expensive"),
             (policies.REGRET, 1.0, True, 0.9, "no difference"),
         ]
     )
@@ -69,7 +69,7 @@ def test_the_headline_is_taken_where_the_blocks_can_tell_and_losses_are_counted_
     assert numbers["peer_best_ratio"].value == 0.9
     assert numbers["peer_best_at"] == 1.0
     assert numbers["peer_worst_ratio"].value == 0.95
-    assert (numbers["peer_told"], numbers["peer_cheaper"], numbers["peer_dearer"]) == (2, 2, 1)
+    assert (numbers["peer_told"], numbers["peer_cheaper"], numbers["peer_more_expensive"]) == (2, 2, 1)
     untold = dataclasses.replace(found, table=made.table.with_columns(told=pl.lit(False)))
     assert "best_ratio" not in study.headline(untold)
     assert study.shown_standings(untold).height == 1

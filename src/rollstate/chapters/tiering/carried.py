@@ -16,7 +16,7 @@ from rollstate.profile import load
 from rollstate.tiering import costs, policies, replay
 from rollstate.traces import datasets
 
-CHEAPER, EQUAL, DEARER = "costs less", "no clear difference", "costs more"
+CHEAPER, EQUAL, MORE = "costs less", "no clear difference", "costs more"
 
 
 def against_cox(found: Study, p: Tiering) -> pl.DataFrame:
@@ -58,19 +58,19 @@ def against_cox(found: Study, p: Tiering) -> pl.DataFrame:
 def _verdict(ratio: Estimate) -> str:
     if ratio.low is None or ratio.high is None:
         return EQUAL
-    return CHEAPER if ratio.high < 1 else DEARER if ratio.low > 1 else EQUAL
+    return CHEAPER if ratio.high < 1 else MORE if ratio.low > 1 else EQUAL
 
 
 def quoted_cox(frame: pl.DataFrame) -> dict[str, Any]:
     """Return the numbers of `against_cox` that the text quotes."""
     worst = frame.sort("ratio", maintain_order=True).row(-1, named=True)
-    dearer = frame.filter(pl.col("verdict") == DEARER)["miss"]
+    more_expensive = frame.filter(pl.col("verdict") == MORE)["miss"]
     return {
         "table_points": frame.height,
         "table_rows": int(frame["rows"][0]),
         "table_cheaper": frame.filter(pl.col("verdict") == CHEAPER).height,
-        "table_dearer": len(dearer),
-        "table_dearer_at": ", ".join(f"{miss:g}" for miss in dearer) or "none",
+        "table_more_expensive": len(more_expensive),
+        "table_more_expensive_at": ", ".join(f"{miss:g}" for miss in more_expensive) or "none",
         "table_worst": Estimate(worst["ratio"], worst["ratio_low"], worst["ratio_high"]),
         "table_worst_at": float(worst["miss"]),
     }

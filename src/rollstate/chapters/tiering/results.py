@@ -99,7 +99,7 @@ class TieringResults(Results):
     told: int = _count("penalties at which the judged blocks can tell policies apart", _TOLD)
     differs: int = _count(f"penalties at which the proposed policy's cost is not that of {_BAR}")
     cheaper: int = _count(f"penalties at which the proposed policy is cheaper than {_BAR}")
-    dearer: int = _count(
+    more_expensive: int = _count(
         f"penalties at which the proposed policy costs more than {_BAR}",
         gate=gate(0, 0, "a count over thirteen penalties"),
     )
@@ -132,7 +132,9 @@ class TieringResults(Results):
         "penalties at which the cost of minimax regret is lower than that of the cheapest simple rule"
     )
     robust_cheaper: int = _count("penalties at which contracts can tell that minimax regret is cheaper")
-    robust_dearer: int = _count("penalties at which contracts can tell that minimax regret costs more")
+    robust_more_expensive: int = _count(
+        "penalties at which contracts can tell that minimax regret costs more"
+    )
 
     peer_told: int = _count("penalties at which the synthetic chain can tell policies apart", _TOLD)
     peer_differs: int = _count(
@@ -141,7 +143,7 @@ class TieringResults(Results):
     peer_cheaper: int = _count(
         f"penalties at which the proposed policy is cheaper than {_BAR}, synthetic chain"
     )
-    peer_dearer: int = _count(
+    peer_more_expensive: int = _count(
         f"penalties at which the proposed policy costs more than {_BAR}, synthetic chain",
         gate=gate(1, 0, "a count over thirteen penalties"),
     )
@@ -172,7 +174,7 @@ class TieringResults(Results):
     peer_robust_cheaper: int = _count(
         "penalties at which contracts can tell that minimax regret is cheaper, synthetic chain"
     )
-    peer_robust_dearer: int = _count(
+    peer_robust_more_expensive: int = _count(
         "penalties at which contracts can tell that minimax regret costs more, synthetic chain"
     )
 
@@ -253,10 +255,10 @@ class TieringResults(Results):
     table_cheaper: int = _count(
         "penalties at which the table of windows clearly costs less than the Cox model", _COX
     )
-    table_dearer: int = _count(
+    table_more_expensive: int = _count(
         "penalties at which the table of windows clearly costs more than the Cox model, counted", _COX
     )
-    table_dearer_at: str = result(
+    table_more_expensive_at: str = result(
         "penalties at which the table of windows clearly costs more than the Cox model", guard=_COX
     )
     table_worst: float = _ratio("highest cost of the table over that of the Cox model", _COX)

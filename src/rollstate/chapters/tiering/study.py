@@ -230,7 +230,7 @@ def standings(judged: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``policy``, ``differs``, ``below``, ``cheaper``, ``dearer`` (numbers of penalties, against the cheapest simple
+        ``policy``, ``differs``, ``below``, ``cheaper``, ``more_expensive`` (numbers of penalties, against the cheapest simple
         rule), ``mean_ratio`` (geometric), ``worst_ratio`` and ``worst_factor`` (over the clairvoyant).
     """
     return (
@@ -240,7 +240,7 @@ def standings(judged: pl.DataFrame) -> pl.DataFrame:
             differs=pl.col("differs").sum(),
             below=(pl.col("differs") & (pl.col("ratio") < 1)).sum(),
             cheaper=(pl.col("verdict") == "cheaper").sum(),
-            dearer=(pl.col("verdict") == "dearer").sum(),
+            more_expensive=(pl.col("verdict") == "more expensive").sum(),
             mean_ratio=pl.col("ratio").log().mean().exp(),
             worst_ratio=pl.col("ratio").max(),
             worst_factor=pl.col("factor").max(),
@@ -261,12 +261,12 @@ def headline(found: Study, prefix: str = "") -> dict[str, Any]:
         "told": told.height,
         "differs": int(own["differs"].sum()),
         "cheaper": own.filter(pl.col("verdict") == "cheaper").height,
-        "dearer": own.filter(pl.col("verdict") == "dearer").height,
+        "more_expensive": own.filter(pl.col("verdict") == "more expensive").height,
         "competitive": real(own["factor"].max()),
         "robust_differs": int(robust["differs"].sum()),
         "robust_below": robust.filter(pl.col("differs") & (pl.col("ratio") < 1)).height,
         "robust_cheaper": robust.filter(pl.col("verdict") == "cheaper").height,
-        "robust_dearer": robust.filter(pl.col("verdict") == "dearer").height,
+        "robust_more_expensive": robust.filter(pl.col("verdict") == "more expensive").height,
     }
     if told.height:
         out |= {"best_ratio": _ratio(told, 0), "worst_ratio": _ratio(told, -1), "best_at": told["miss"][0]}
@@ -302,7 +302,7 @@ def shown_standings(found: Study) -> pl.DataFrame:
     words = {
         "below": "lower",
         "cheaper": "clearly lower",
-        "dearer": "clearly higher",
+        "more_expensive": "clearly higher",
         "mean_ratio": "mean ratio",
         "worst_ratio": "highest ratio",
         "worst_factor": "highest / clairvoyant",
