@@ -17,13 +17,13 @@ from pathlib import Path
 from profile import SHAPES, make_trace
 from typing import Any
 
-from rollstate import spell_sample
 from rollstate.chapters.survival import study as survival
 from rollstate.chapters.survival.parameters import Survival
 from rollstate.chapters.tiering import carried
 from rollstate.chapters.tiering import study as tiering
 from rollstate.chapters.tiering.parameters import Tiering
 from rollstate.estimate import Estimate
+from rollstate.survival import spell_sample
 from rollstate.traces import datasets, parts, store
 
 SEEDS = 4

@@ -7,10 +7,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from rollstate import spell_sample
 from rollstate.chapters.survival import figures, study
 from rollstate.chapters.survival.parameters import Survival
-from rollstate.survival import forecasts, kaplan_meier, landmarks
+from rollstate.survival import forecasts, kaplan_meier, landmarks, spell_sample
 from rollstate.survival.forecasts import CURVE
 from rollstate.survival.spells import from_frame
 from rollstate.traces import parts, store

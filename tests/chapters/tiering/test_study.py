@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from rollstate import spell_sample
 from rollstate.chapters.tiering import carried, study
 from rollstate.chapters.tiering.parameters import Tiering
-from rollstate.spell_sample import Whole
+from rollstate.survival import spell_sample
+from rollstate.survival.spell_sample import Whole
 from rollstate.tiering import costs, policies, replay, windows
 from rollstate.traces import datasets, parts, store
 

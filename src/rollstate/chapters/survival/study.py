@@ -18,7 +18,6 @@ from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.profile import Profile, load_window
 from rollstate.scalars import real, whole
-from rollstate.spell_sample import Sampled, Whole, draw
 from rollstate.survival import (
     calibration,
     conformal,
@@ -32,6 +31,7 @@ from rollstate.survival import (
     scores,
 )
 from rollstate.survival.forecasts import CURVE, LANDMARK
+from rollstate.survival.spell_sample import Sampled, Whole, draw
 from rollstate.survival.spells import Spells, add_covariates, from_frame
 from rollstate.traces import datasets, synthetic
 from rollstate.traces.parts import Parts
@@ -138,7 +138,7 @@ def window(p: Survival) -> Trace | Profile | Parts:
 def study(seen: Trace | Profile | Parts, p: Survival) -> Study:
     """Cut the blocks of a trace into training, calibration and judgement.
 
-    Of a trace that is read in parts spells and slots are drawn at random (`rollstate.spell_sample`).
+    Of a trace that is read in parts spells and slots are drawn at random (`rollstate.survival.spell_sample`).
 
     Raises
     ------

@@ -20,8 +20,8 @@ from rollstate.estimate import Estimate
 from rollstate.horizons.rules import HINDSIGHT
 from rollstate.profile import Profile, load_window
 from rollstate.scalars import real
-from rollstate.spell_sample import Sampled, Whole, draw
 from rollstate.survival import landmarks, peer
+from rollstate.survival.spell_sample import Sampled, Whole, draw
 from rollstate.tiering import costs, evaluation, policies, published, replay, trial, windows
 from rollstate.tiering.names import PUBLISHED
 from rollstate.tiering.policies import CLAIRVOYANT, PROPOSED, REGRET, SKI, TUNED
@@ -85,7 +85,7 @@ def window(p: Tiering) -> Trace | Profile | Parts:
 def study(seen: Trace | Profile | Parts, p: Tiering) -> Study:
     """Set windows at the border of a trace, and replay them on the blocks behind it.
 
-    Of a trace that is read in parts spells are drawn at random (`rollstate.spell_sample`).
+    Of a trace that is read in parts spells are drawn at random (`rollstate.survival.spell_sample`).
 
     Raises
     ------

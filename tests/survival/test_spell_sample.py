@@ -8,9 +8,9 @@ import pytest
 from distributed import LocalCluster
 from polars.testing import assert_frame_equal
 
-from rollstate import executors, intervals, spell_sample
+from rollstate import executors, intervals
 from rollstate.errors import InputError
-from rollstate.survival import landmarks
+from rollstate.survival import landmarks, spell_sample
 from rollstate.traces import parts, store, summary
 from rollstate.traces.synthetic import SyntheticParameters, generate
 
