@@ -92,8 +92,8 @@ def test_a_slot_that_was_created_but_never_accessed_has_the_prior():
     ("events", "exposure", "match"),
     [
         ([0, 0], [1, 1], "no slot was accessed"),
-        ([1], [0], "exposure above 0"),
-        ([-1], [1], "at least 0"),
+        ([1], [0], "blocks at risk"),
+        ([-1], [1], "0 or more accesses"),
         ([], [], "each slot"),
     ],
 )
