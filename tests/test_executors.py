@@ -12,13 +12,15 @@ from distributed import Client, LocalCluster
 
 from rollstate import coverage, executors, intervals, profile
 from rollstate.bootstrap import resampling
+from rollstate.chapters.eda import study as eda
+from rollstate.chapters.eda.parameters import Eda
 from rollstate.chapters.traces import study
 from rollstate.chapters.traces.parameters import Traces
 from rollstate.compendium import sweeps
 from rollstate.errors import InputError
 from rollstate.survival import forecasts
 from rollstate.tiering import evaluation, replay
-from rollstate.traces import datasets, store
+from rollstate.traces import datasets, parts, store
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,21 @@ def test_the_chapter_on_the_trace_counts_the_same_on_the_cluster(cluster, tmp_pa
     assert there.quality().equals(here.quality())
     assert coverage.discovery(there).equals(coverage.discovery(here))
     assert study.counts(here) == study.counts(study.window(dataclasses.replace(p, trace="sample")))
+
+
+def test_the_chapter_on_gaps_reads_the_parts_of_a_trace_on_the_cluster(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "IN_MEMORY", 0)
+    store.write_trace(datasets.load_trace("sample"), tmp_path / "trace", parts=3)
+    p = Eda(trace=str(tmp_path / "trace"), window_start=1_030, draws=20, permutations=100, min_visits=5)
+    sections = (eda.frequency, eda.gaps, eda.reuse, eda.co_access, eda.autocorrelation)
+    seen = eda.window(p)
+    here = [section(seen, p) for section in sections]
+    monkeypatch.setenv(executors.SCHEDULER, cluster.scheduler_address)
+    seen = eda.window(p)
+    for one, section in zip(here, sections, strict=True):
+        there = section(seen, p)
+        assert there.numbers == one.numbers
+        assert there.frame.equals(one.frame)
 
 
 def built(part, folder):

@@ -16,9 +16,9 @@ from rollstate.errors import InputError
 from rollstate.profile.classes import access_class, octave_class
 from rollstate.profile.grid import GAPS, LAGS
 from rollstate.profile.plan import plan
-from rollstate.profile.reduction import make, make_stored, reduce
+from rollstate.profile.reduction import make, make_stored, of_parts, reduce
 from rollstate.profile.tables import TABLES
-from rollstate.traces import store
+from rollstate.traces import parts, store, summary
 from rollstate.traces.synthetic import SyntheticParameters, generate
 from rollstate.traces.thinning import unobserve
 
@@ -148,6 +148,14 @@ def test_profiles_of_contracts_add_up(trace):
 def test_stored_parts(synthetic, tmp_path):
     store.write_trace(synthetic, tmp_path / "t", parts=3)
     assert make_stored(tmp_path / "t", block_s=60.0).equals(make(synthetic, block_s=60.0))
+
+
+@pytest.mark.parametrize("inside", [(None, None), (1_000, 1_600)])
+def test_a_window_of_stored_parts_has_the_profile_of_that_window(inside, synthetic, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "IN_MEMORY", 0)
+    store.write_trace(synthetic, tmp_path / "t", parts=3)
+    found = of_parts(parts.in_parts(str(tmp_path / "t"), *inside), block_s=60.0)
+    assert found.equals(make(summary.restrict(synthetic, *inside), block_s=60.0))
 
 
 def test_rows_in_any_order(synthetic):

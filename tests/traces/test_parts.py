@@ -49,6 +49,19 @@ def test_only_a_large_trace_in_parts_is_read_in_parts(folder, whole, monkeypatch
     assert sum(found.map(_rows)) == whole.accesses.height
 
 
+def test_contracts_are_counted_until_they_are_enough(folder, whole, monkeypatch):
+    monkeypatch.setattr(parts, "IN_MEMORY", 1)
+    assert parts.in_parts(folder).count_contracts(10**6) == whole.slots["contract_id"].n_unique()
+    start = whole.capability.window_start
+    short = summary.restrict(whole, start, start + 20)
+    assert (
+        parts.in_parts(folder, start, start + 20).count_contracts(10**6)
+        == short.slots["contract_id"].n_unique()
+    )
+    monkeypatch.setattr(store, "partitions", lambda _: iter([whole, None]))
+    assert parts.in_parts(folder).count_contracts(5) >= 5
+
+
 def _rows(part):
     return part.accesses.height
 
@@ -74,9 +87,8 @@ def test_a_sample_has_its_slots_whole_and_says_so(folder, whole, monkeypatch):
     monkeypatch.setattr(parts, "IN_MEMORY", 1)
     drawn = parts.in_parts(folder).sample_of_slots(whole.accesses.height // 3, seed=4)
     store.validate(drawn)
-    kept = np.flatnonzero(
-        uniform(np.arange(whole.slots.height), 4) < (whole.accesses.height // 3) / whole.accesses.height
-    )
+    share = (whole.accesses.height // 3) / whole.accesses.height
+    kept = np.flatnonzero(uniform(np.arange(whole.slots.height), 4) < share)
     assert drawn.slots["slot"].to_list() == whole.slots["slot"].gather(kept).to_list()
     back = drawn.accesses.with_columns(
         slot_id=pl.Series(kept.astype(np.uint32)).gather(drawn.accesses["slot_id"])

@@ -1,5 +1,7 @@
 """Summaries count what is there, and nulls are what chance does."""
 
+import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from polars.testing import assert_frame_equal
 from scipy import stats
 from statsmodels.tsa.stattools import acf
 from tests.needs import examples
@@ -15,6 +18,8 @@ from tests.strategies import TOUCHES, make_trace
 
 from rollstate.errors import InputError
 from rollstate.traces import datasets, dependence, store, summary, working_set
+from rollstate.traces.dependence import Calls
+from rollstate.traces.working_set import Seen
 
 
 @given(TOUCHES, st.integers(100, 129), st.integers(1, 30))
@@ -42,13 +47,13 @@ def test_reuse_is_that_of_a_walk_block_by_block(touches, lag):
         if block >= 100 + lag:
             before = set().union(*(by_block.get(b, set()) for b in range(block - lag, block)))
             expected.append((lag, block, len(by_block[block]), len(by_block[block] & before)))
-    assert working_set.reuse(trace, [lag]).rows() == expected
+    assert working_set.reuse(Seen.of(trace, [lag])).rows() == expected
 
 
 @pytest.mark.real_data
 def test_mainnet_reuse_is_the_reference(data_dir):
     trace = datasets.load_trace("mainnet-bal")
-    counts = working_set.reuse(trace, (1, 5, 10, 25, 49))
+    counts = working_set.reuse(Seen.of(trace, (1, 5, 10, 25, 49)))
     # The reference averages the shares of blocks; the book quotes ratios of sums.
     mean = counts.group_by("lag", maintain_order=True).agg(
         (pl.col("seen") / pl.col("slots")).mean().alias("share")
@@ -72,11 +77,69 @@ def test_runs_of_blocks_are_resampled_whole_and_the_last_one_is_cut(blocks, leng
     assert [found["low"], found["high"]] == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
 
 
+def in_three(trace):
+    """Return the trace in three parts, by slot."""
+    part = pl.col("slot_id") % 3
+    return [
+        dataclasses.replace(
+            trace, accesses=trace.accesses.filter(part == n), slots=trace.slots.filter(part == n)
+        )
+        for n in range(3)
+    ]
+
+
+@given(TOUCHES, st.booleans())
+def test_counts_of_parts_add_up_to_those_of_the_whole(touches, writes_only):
+    trace = make_trace(touches)
+    lags = (1, 4, 29)
+    seen = functools.reduce(
+        Seen.join, [Seen.of(one, lags, writes_only=writes_only) for one in in_three(trace)]
+    )
+    right = Seen.of(trace, lags, writes_only=writes_only)
+    assert_frame_equal(working_set.reuse(seen), working_set.reuse(right))
+    calls = functools.reduce(Calls.join, [Calls.of(one) for one in in_three(trace)])
+    right = Calls.of(trace)
+    assert_frame_equal(calls.slots, right.slots)
+    for name in ("key", "rows"):
+        assert getattr(calls.touched, name).tolist() == getattr(right.touched, name).tolist()
+        assert getattr(calls.touched, name).dtype == getattr(right.touched, name).dtype
+    assert_frame_equal(dependence.co_access(calls), dependence.co_access(right), check_exact=True)
+    for width in (1, 7):
+        for mine, whole in zip(
+            dependence.activity(calls, 3, width), dependence.activity(right, 3, width), strict=True
+        ):
+            np.testing.assert_array_equal(mine, whole)
+
+
+@given(TOUCHES)
+def test_pairs_and_visits_are_those_of_a_walk_through_the_blocks(touches):
+    trace = make_trace(touches)
+    rows = trace.accesses.join(trace.slots.select("slot_id", "contract_id"), on="slot_id")
+    met, blocks = {}, {}
+    for contract, block, slot in (
+        rows.select("contract_id", "block_number", "slot_id").unique().sort(pl.all()).rows()
+    ):
+        met[contract, block] = met.get((contract, block), 0) + 1
+        blocks.setdefault(contract, {}).setdefault(slot, set()).add(block)
+    calls = Calls.of(trace)
+    for row in dependence.co_access(calls).iter_rows(named=True):
+        own = [n for (contract, _), n in met.items() if contract == row["contract_id"]]
+        assert row["active"] == len(own)
+        assert row["observed"] == sum(n * (n - 1) // 2 for n in own)
+        assert row["slots"] == len(blocks[row["contract_id"]])
+    ids, series = dependence.activity(calls, 1, 7)
+    for contract, visits in zip(ids.tolist(), series, strict=True):
+        # The last two of thirty blocks fill no run of seven.
+        expected = [sum(met.get((contract, 100 + 7 * run + at), 0) for at in range(7)) for run in range(4)]
+        assert visits.tolist() == expected
+    assert sum(series.sum(1)) == sum(n for (_, block), n in met.items() if block < 128)
+
+
 def test_lag_beyond_the_window_is_refused():
     trace = make_trace([(100, 0, 1, 1, True)])
     for lag in (0, 30):
         with pytest.raises(InputError, match="lag"):
-            working_set.reuse(trace, [lag])
+            Seen.of(trace, [lag])
 
 
 def called(seed, contracts=60, blocks=400, together=False):
@@ -99,28 +162,30 @@ def called(seed, contracts=60, blocks=400, together=False):
 
 def test_co_access_of_slots_that_are_independent_given_the_calls_has_lift_one():
     # Calls that touch nothing are not in the trace: a rule that forgets them expects too many pairs.
-    lifts = np.concatenate([dependence.co_access(called(seed))["lift"].to_numpy() for seed in range(5)])
+    lifts = np.concatenate(
+        [dependence.co_access(Calls.of(called(seed)))["lift"].to_numpy() for seed in range(5)]
+    )
     assert len(lifts) > 250
     assert abs(lifts.mean() - 1) < 4 * lifts.std() / np.sqrt(len(lifts))
     assert np.median(lifts) == pytest.approx(1, abs=0.05)
 
 
 def test_slots_that_calls_bundle_have_a_lift_above_one():
-    table = dependence.co_access(called(3, together=True))
+    table = dependence.co_access(Calls.of(called(3, together=True)))
     assert (table["lift"] > 1.3).mean() > 0.95
 
 
 def test_co_access_of_a_contract_that_is_active_once_says_nothing():
     # Five slots of one contract, all in one block of thirty: over all blocks their lift would be thirty.
     once = [(105, 0, 1, slot, True) for slot in range(5)]
-    assert dependence.co_access(make_trace(once)).is_empty()
+    assert dependence.co_access(Calls.of(make_trace(once))).is_empty()
     with pytest.raises(InputError, match="one active block"):
-        dependence.co_access(make_trace(once), min_active=1)
+        dependence.co_access(Calls.of(make_trace(once)), min_active=1)
 
 
 def test_co_access_does_not_depend_on_blocks_in_which_the_contract_rests():
     rows = [(100 + block, 0, 1, slot, True) for block in range(4) for slot in range(3) if block != slot]
-    short, long = (dependence.co_access(make_trace(rows, stop=stop)) for stop in (104, 4_000))
+    short, long = (dependence.co_access(Calls.of(make_trace(rows, stop=stop))) for stop in (104, 4_000))
     assert short.equals(long)
     # Each slot in 3 of 4 blocks: with x = 3q/4, q = 1 - (1 - x)^3 is x^2 - 3x + 5/3 = 0; times 3 pairs of 9/4.
     expected = (3 - np.sqrt(9 - 20 / 3)) / 2 * 4 / 3 * 3 * 9 / 4
@@ -227,11 +292,11 @@ def test_nothing_to_test_is_no_error():
 
 def test_activity_has_a_row_per_busy_contract():
     trace = make_trace([(100, 0, 1, s, True) for s in range(4)] + [(101, 0, 2, 0, True)])
-    ids, series = dependence.activity(trace, min_visits=2)
+    ids, series = dependence.activity(Calls.of(trace), min_visits=2)
     assert ids.tolist() == [0]
     assert series.sum() == 4
     assert series.shape == (1, 30)
-    _, runs = dependence.activity(trace, min_visits=2, width=7)
+    _, runs = dependence.activity(Calls.of(trace), min_visits=2, width=7)
     assert runs.tolist() == [[4, 0, 0, 0]]
     trace = make_trace([(100 + block, 0, 1, 0, True) for block in range(30)])
-    assert dependence.activity(trace, min_visits=2, width=7)[1].tolist() == [[7, 7, 7, 7]]
+    assert dependence.activity(Calls.of(trace), min_visits=2, width=7)[1].tolist() == [[7, 7, 7, 7]]

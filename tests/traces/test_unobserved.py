@@ -11,6 +11,7 @@ from rollstate.errors import InputError
 from rollstate.traces import store, tables, working_set
 from rollstate.traces.schema import Capability
 from rollstate.traces.thinning import thin, unobserve
+from rollstate.traces.working_set import Seen
 
 TOUCHES = [(100, 0, 1, 0, True), (104, 1, 1, 0, False), (105, 0, 2, 1, True)]
 
@@ -92,17 +93,17 @@ def test_discovery_counts_observed_blocks_alone():
 
 def test_reuse_of_a_working_set_needs_whole_windows_before_it():
     touches = [(block, 0, 1, 0, True) for block in range(100, 110)]
-    full = working_set.reuse(make_trace(touches), [2])
+    full = working_set.reuse(Seen.of(make_trace(touches), [2]))
     assert full["block_number"].to_list() == list(range(102, 110))
-    dark = working_set.reuse(unobserve(make_trace(touches), [104]), [2])
+    dark = working_set.reuse(Seen.of(unobserve(make_trace(touches), [104]), [2]))
     # Blocks 105 and 106 look back on a block that was not observed.
     assert dark["block_number"].to_list() == [102, 103, 107, 108, 109]
     assert (dark["seen"] == 1).all()
     with pytest.raises(InputError, match="no block has 5 observed blocks before it"):
-        working_set.reuse(thin(make_trace(touches), 5), [5])
+        working_set.reuse(Seen.of(thin(make_trace(touches), 5), [5]))
     every = make_trace(touches, observed_every=216)
     with pytest.raises(InputError, match="did not observe every block"):
-        working_set.reuse(every, [2])
+        Seen.of(every, [2])
 
 
 def test_lags_that_a_window_can_tell():
@@ -114,8 +115,8 @@ def test_lags_that_a_window_can_tell():
     assert working_set.usable_lags(dark, [1, 4, 5]) == [1, 4]
     for lag in (4, 5):
         if lag in working_set.usable_lags(dark, [lag]):
-            assert working_set.reuse(dark, [lag]).height
+            assert working_set.reuse(Seen.of(dark, [lag])).height
         else:
             with pytest.raises(InputError):
-                working_set.reuse(dark, [lag])
+                working_set.reuse(Seen.of(dark, [lag]))
     assert not working_set.usable_lags(make_trace(touches, observed_every=216), [1])

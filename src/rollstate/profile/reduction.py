@@ -15,9 +15,10 @@ from rollstate.executors import mapped
 from rollstate.profile import kernels
 from rollstate.profile.classes import activity
 from rollstate.profile.grid import CLASSES, GAPS, LAGS, TOUCHES
-from rollstate.profile.plan import BINS, GROUPS, Plan, plan
+from rollstate.profile.plan import BINS, FEW_CONTRACTS, GROUPS, Plan, plan
 from rollstate.profile.tables import TABLES, Profile, added, gathered
 from rollstate.traces import store
+from rollstate.traces.parts import Parts
 from rollstate.traces.schema import Capability, Trace
 from rollstate.traces.visits import check_inside, in_slot_order
 
@@ -57,6 +58,25 @@ def make_stored(folder: Path, *, block_s: float | None = None, scheduler: str | 
     del first
     work = functools.partial(_of_part, folder=folder, cut=cut)
     return _joined(mapped(work, range(store.count_parts(folder)), scheduler)).profile()
+
+
+def of_parts(parts: Parts, *, block_s: float | None = None) -> Profile:
+    """Reduce a window of a stored trace part by part: what `make` does of the window as a trace of its own.
+
+    Parameters
+    ----------
+    parts : Parts
+        The window; the workers of the Dask cluster that the environment names, if it does, reduce its parts.
+    block_s : float, optional
+        Seconds per block, where neither timestamps nor the chain say it.
+
+    Raises
+    ------
+    InputError
+        If there is no access, one does not fit the stamp or the slots, or types are not a few classes.
+    """
+    cut = plan(parts.capability, parts.blocks, parts.count_contracts(FEW_CONTRACTS), block_s)
+    return _joined(parts.map(functools.partial(_counted, cut=cut))).profile()
 
 
 def reduce(parts: Iterable[Trace], cut: Plan) -> Profile:

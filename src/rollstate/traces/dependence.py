@@ -23,6 +23,8 @@ autocorrelation is that of statsmodels, which takes one series at a time and doe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from scipy import stats
@@ -43,17 +45,62 @@ FEW = 8
 """Shuffles that reach the observed value, above which a series is told from noise no more."""
 
 
-def co_access(trace: Trace, *, min_active: int = 2, rows: pl.DataFrame | None = None) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Calls:
+    """What touches add up to by contract; the counts of parts that share no slot add up with `join`.
+
+    Attributes
+    ----------
+    stamp : Capability
+        Of the window.
+    touched : Counts
+        Slots that each block touches of each contract; the key is the contract times the number of blocks, plus the
+        block, from 0 on.
+    slots : polars.DataFrame
+        Slots of a contract that equally many blocks touch: ``contract_id``, ``blocks``, and how many ``slots``; sorted.
+    """
+
+    stamp: Capability
+    touched: Counts
+    slots: pl.DataFrame
+
+    @classmethod
+    def of(cls, part: Trace, *, rows: pl.DataFrame | None = None) -> Calls:
+        """Count a trace, or a part of one; `rows` are its `rollstate.traces.visits.events`, where they are known."""
+        stamp = part.capability
+        rows = events(part) if rows is None else rows
+        block = rows["block_number"].to_numpy() - stamp.window_start
+        touched = Counts.collect([rows["contract_id"].to_numpy().astype(np.int64) * stamp.n_blocks + block])
+        # As many pairs of contract and block as a long trace has should not take more bytes than they need.
+        touched = Counts(touched.key, touched.rows.astype(np.uint32))
+        return cls(stamp, touched, _alike(per_slot(rows).with_columns(slots=pl.lit(1, pl.Int64))))
+
+    def join(self, other: Calls) -> Calls:
+        """Add the counts of another part of the same trace."""
+        slots = _alike(pl.concat([self.slots, other.slots]))
+        return Calls(self.stamp, self.touched.join(other.touched), slots)
+
+    def contracts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the contracts that are touched, sorted, and the first row of each in `touched`."""
+        ids = self.slots["contract_id"].unique().sort().to_numpy()
+        return ids, np.searchsorted(self.touched.key, ids.astype(np.int64) * self.stamp.n_blocks)
+
+
+def _alike(slots: pl.DataFrame) -> pl.DataFrame:
+    """Count slots of one contract with the same number of blocks together."""
+    key = ("contract_id", "blocks")
+    return slots.group_by(key).agg(pl.col("slots").sum()).sort(key)
+
+
+def co_access(calls: Calls, *, min_active: int = 2) -> pl.DataFrame:
     """Compare, by contract, how often two slots share a block with what independence given its calls expects.
 
     Parameters
     ----------
-    trace : Trace
-        The trace.
+    calls : Calls
+        Of the window.
     min_active : int
         Fewest blocks in which a contract must be active; a single one says nothing.
-    rows : polars.DataFrame, optional
-        The trace's `rollstate.traces.visits.events`, where they are known.
 
     Returns
     -------
@@ -63,28 +110,25 @@ def co_access(trace: Trace, *, min_active: int = 2, rows: pl.DataFrame | None = 
     """
     if min_active < 2:
         raise InputError(f"min_active={min_active} must be at least 2: one active block says nothing")
-    touched = events(trace) if rows is None else rows
-    together = pl.col("n")
-    contracts = (
-        _calls(touched, trace.capability)
-        .group_by("contract_id")
-        .agg(active=pl.len().cast(pl.Int64), observed=(together * (together - 1)).sum() // 2)
-        .filter(pl.col("active") >= min_active)
-        .sort("contract_id")
+    ids, begins = calls.contracts()
+    together = calls.touched.rows
+    contracts = pl.DataFrame(
+        {
+            "contract_id": ids,
+            "active": np.diff(begins, append=together.size),
+            "observed": np.add.reduceat(np.multiply(together, together - 1, dtype=np.int64), begins) // 2,
+        }
+    ).filter(pl.col("active") >= min_active)
+    alike = calls.slots.join(contracts.select("contract_id", "active"), on="contract_id").sort(
+        "contract_id", "blocks"
     )
-    slots = (
-        per_slot(touched)
-        .select("contract_id", "slot_id", n="blocks")
-        .join(contracts.select("contract_id", "active"), on="contract_id")
-        .sort("contract_id", "slot_id")
-    )
-    code = np.searchsorted(contracts["contract_id"].to_numpy(), slots["contract_id"].to_numpy())
-    share = slots["n"].to_numpy() / slots["active"].to_numpy()
+    code = np.searchsorted(contracts["contract_id"].to_numpy(), alike["contract_id"].to_numpy())
+    share, count = (alike["blocks"] / alike["active"]).to_numpy(), alike["slots"].to_numpy()
     active = contracts["active"].to_numpy()
-    total, squares = (np.bincount(code, share**power, len(active)) for power in (1, 2))
-    expected = _seen(code, share, len(active)) * (total**2 - squares) / 2 * active
+    slots, total, squares = (np.bincount(code, count * share**power, len(active)) for power in (0, 1, 2))
+    expected = _seen(code, share, count, len(active)) * (total**2 - squares) / 2 * active
     table = contracts.with_columns(
-        slots=pl.Series(np.bincount(code, minlength=len(active))), expected=pl.Series(expected)
+        slots=pl.Series(slots.astype(np.int64)), expected=pl.Series(expected)
     ).filter((pl.col("slots") >= 2) & (pl.col("expected") > 1e-9))
     return table.select(
         "contract_id",
@@ -96,22 +140,17 @@ def co_access(trace: Trace, *, min_active: int = 2, rows: pl.DataFrame | None = 
     )
 
 
-def _calls(touched: pl.DataFrame, stamp: Capability) -> pl.DataFrame:
-    """Return ``contract_id`` and ``n``, the slots touched, of each contract and block."""
-    block = touched["block_number"].to_numpy() - stamp.window_start
-    calls = Counts.collect([touched["contract_id"].to_numpy().astype(np.int64) * stamp.n_blocks + block])
-    return pl.DataFrame({"contract_id": (calls.key // stamp.n_blocks).astype(np.uint32), "n": calls.rows})
-
-
-def _seen(code: np.ndarray, share: np.ndarray, contracts: int) -> np.ndarray:
+def _seen(code: np.ndarray, share: np.ndarray, count: np.ndarray, contracts: int) -> np.ndarray:
     """Return the chance q that a call of each contract is seen, by bisection; 0 where no slots ever meet.
 
     Parameters
     ----------
     code : array of int, shape (n,)
-        Contract of each slot.
+        Contract of slots that are alike.
     share : array, shape (n,)
-        Share of the contract's active blocks that touch the slot.
+        Share of the contract's active blocks that touch such a slot.
+    count : array of int, shape (n,)
+        How many slots these are.
     contracts : int
         Number of contracts.
     """
@@ -119,41 +158,33 @@ def _seen(code: np.ndarray, share: np.ndarray, contracts: int) -> np.ndarray:
     for _ in range(50):
         q = (low + high) / 2
         # 1 - prod(1 - q share) is concave in q and 0 at 0: above q left of the root, below it right of it.
-        above = -np.expm1(np.bincount(code, np.log1p(-q[code] * share), contracts)) > q
+        above = -np.expm1(np.bincount(code, count * np.log1p(-q[code] * share), contracts)) > q
         low, high = np.where(above, q, low), np.where(above, high, q)
     return (low + high) / 2
 
 
-def activity(
-    trace: Trace, min_visits: int = 30, width: int = 1, *, rows: pl.DataFrame | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def activity(calls: Calls, min_visits: int = 30, width: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return the contracts with at least `min_visits` visits, and their visits in each run of `width` blocks.
 
-    Blocks at the end that do not fill a run are left out. `rows` are the trace's `rollstate.traces.visits.events`,
-    where they are known.
+    Blocks at the end that do not fill a run are left out.
 
     Returns
     -------
     contract_id : array of uint32, shape (c,)
     series : array of float64, shape (c, n_blocks // width)
     """
-    runs = trace.capability.n_blocks // width
-    run = ((pl.col("block_number").cast(pl.Int64) - trace.capability.window_start) // width).alias("run")
-    visits = (
-        (events(trace) if rows is None else rows)
-        .select("contract_id", run)
-        .filter(pl.col("run") < runs)
-        .group_by("contract_id", "run")
-        .len("visits")
-    )
-    busy = visits.group_by("contract_id").agg(pl.col("visits").sum()).filter(pl.col("visits") >= min_visits)
-    ids = np.sort(busy["contract_id"].to_numpy())
-    rows = visits.filter(pl.col("contract_id").is_in(ids.tolist()))
-    series = np.zeros((len(ids), runs))
-    series[np.searchsorted(ids, rows["contract_id"].to_numpy()), rows["run"].to_numpy()] = rows[
-        "visits"
-    ].to_numpy()
-    return ids, series
+    runs, touched = calls.stamp.n_blocks // width, calls.touched
+    ids, begins = calls.contracts()
+    ends = np.append(begins[1:], touched.key.size)
+    maybe = np.flatnonzero(np.add.reduceat(touched.rows, begins, dtype=np.int64) >= min_visits)
+    series = np.zeros((maybe.size, runs))
+    # Contract by contract: the pairs of contracts and blocks may be nearly as many as the accesses.
+    for row, at in enumerate(maybe):
+        inside = slice(begins[at], ends[at])
+        run = touched.key[inside] % calls.stamp.n_blocks // width
+        series[row] = np.bincount(run, touched.rows[inside], runs)[:runs]
+    busy = series.sum(1) >= min_visits
+    return ids[maybe[busy]], series[busy]
 
 
 def autocorrelation(series: np.ndarray, max_lag: int) -> np.ndarray:

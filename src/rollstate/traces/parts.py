@@ -52,6 +52,15 @@ class Parts:
         """Yield ``function(part)`` of every part: `rollstate.traces.datasets.over_parts`."""
         return datasets.over_parts(function, self.ref, self.start, self.stop)
 
+    def count_contracts(self, enough: int) -> int:
+        """Return how many contracts the window's slots are of; at `enough` of them the other parts are not read."""
+        found = set[int]()
+        for part in store.partitions(datasets.locate(self.ref)):
+            found.update(summary.narrowed(part, self.start, self.stop).slots["contract_id"].unique())
+            if len(found) >= enough:
+                break
+        return len(found)
+
     def sample_of_slots(self, accesses: int, *, seed: int) -> Trace:
         """Return the trace of slots drawn at random with about so many accesses, all of each slot.
 

@@ -23,7 +23,7 @@ NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Counts:
-    """How many rows have each key: ``key`` sorted int64, ``rows`` int64 of the same shape."""
+    """How many rows have each key: ``key`` sorted int64, ``rows`` integers of the same shape."""
 
     key: np.ndarray
     rows: np.ndarray
@@ -34,6 +34,16 @@ class Counts:
         every = pl.Series(np.concatenate([np.empty(0, np.int64), *keys])).sort().to_numpy()
         at = np.flatnonzero(run_starts(every))
         return cls(every[at], np.diff(at, append=every.size))
+
+    def join(self, other: Counts) -> Counts:
+        """Add the counts of other rows, without another sort."""
+        known, at = self.of(other.key) > 0, np.searchsorted(self.key, other.key)
+        rows = self.rows.copy()
+        rows[at[known]] += other.rows[known]
+        return Counts(
+            np.insert(self.key, at[~known], other.key[~known]),
+            np.insert(rows, at[~known], other.rows[~known]),
+        )
 
     def of(self, key: np.ndarray) -> np.ndarray:
         """Return the counts of the given keys, 0 for one that was never seen."""

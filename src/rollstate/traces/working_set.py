@@ -8,12 +8,14 @@ The reuse of block :math:`t` at lag :math:`L` is the share of its slots that wer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
-from rollstate.traces.schema import Trace
+from rollstate.traces.parts import Parts
+from rollstate.traces.schema import Capability, Trace
 from rollstate.traces.visits import events, run_starts
 
 SHARES_SCHEMA = pl.Schema(
@@ -21,7 +23,85 @@ SHARES_SCHEMA = pl.Schema(
 )
 
 
-def usable_lags(trace: Trace, lags: Sequence[int]) -> list[int]:
+@dataclass(frozen=True)
+class Seen:
+    """Slots that each block touches, and those that blocks before it touched; parts that share no slot `join`.
+
+    Attributes
+    ----------
+    stamp : Capability
+        Of the window.
+    observed : bool array, shape (blocks of the window,)
+        Whether the source looked at the block.
+    lags : tuple of int
+        How many blocks back.
+    slots : uint32 array, shape (blocks of the window,)
+        Slots that the block touches.
+    seen : uint32 array, shape (lags, blocks of the window)
+        Of these, the slots that the last `lags` blocks touched.
+    """
+
+    stamp: Capability
+    observed: np.ndarray
+    lags: tuple[int, ...]
+    slots: np.ndarray
+    seen: np.ndarray
+
+    @classmethod
+    def of(
+        cls, part: Trace, lags: Sequence[int], *, writes_only: bool = False, rows: pl.DataFrame | None = None
+    ) -> Seen:
+        """Count a trace, or a part of one.
+
+        Parameters
+        ----------
+        part : Trace
+            Some slots, all of their rows, and all blocks.
+        lags : sequence of int
+            How many blocks back, each at least 1 and below the length of the window.
+        writes_only : bool
+            Count written slots alone, and touches that write.
+        rows : polars.DataFrame, optional
+            The part's `rollstate.traces.visits.events`, where they are known.
+
+        Raises
+        ------
+        InputError
+            If a lag does not lie in the window, or the source looked at every k-th block alone, so that no block has
+            observed blocks before it.
+        """
+        stamp, n_blocks = part.capability, part.capability.n_blocks
+        if lags and stamp.observed_every > 1:
+            stamp.require("every_block", "what the last blocks hold of a block's slots")
+        for lag in lags:
+            if not 1 <= lag < n_blocks:
+                raise InputError(
+                    f"lag {lag} must lie between 1 and {n_blocks - 1}, one less than the window's blocks"
+                )
+        rows = events(part) if rows is None else rows
+        touched = rows.filter("written") if writes_only else rows
+        block = touched["block_number"].to_numpy() - stamp.window_start
+        first = run_starts(touched["slot_id"].to_numpy())
+        gap = np.where(first, n_blocks, np.diff(block, prepend=0))
+
+        def of_blocks(at: np.ndarray) -> np.ndarray:
+            return np.bincount(at, minlength=n_blocks).astype(np.uint32)
+
+        seen = [of_blocks(block[gap <= lag]) for lag in lags]
+        return cls(
+            stamp=stamp,
+            observed=part.blocks["observed"].to_numpy(),
+            lags=tuple(lags),
+            slots=of_blocks(block),
+            seen=np.array(seen, np.uint32).reshape(len(lags), n_blocks),
+        )
+
+    def join(self, other: Seen) -> Seen:
+        """Add the counts of another part of the same trace."""
+        return replace(self, slots=self.slots + other.slots, seen=self.seen + other.seen)
+
+
+def usable_lags(trace: Trace | Parts, lags: Sequence[int]) -> list[int]:
     """Return those lags for which some block of the window has as many observed blocks before it, as `reuse` needs."""
     if trace.capability.observed_every > 1:
         return []
@@ -32,21 +112,8 @@ def usable_lags(trace: Trace, lags: Sequence[int]) -> list[int]:
     return [lag for lag in lags if 1 <= lag <= longest]
 
 
-def reuse(
-    trace: Trace, lags: Sequence[int], *, writes_only: bool = False, rows: pl.DataFrame | None = None
-) -> pl.DataFrame:
-    """Count, by block, the slots that were touched in the last blocks before it.
-
-    Parameters
-    ----------
-    trace : Trace
-        The trace.
-    lags : sequence of int
-        How many blocks back, each at least 1 and below the length of the window.
-    writes_only : bool
-        Count written slots alone, and touches that write.
-    rows : polars.DataFrame, optional
-        The trace's `rollstate.traces.visits.events`, where they are known.
+def reuse(counted: Seen) -> pl.DataFrame:
+    """Return, by block, how many of its slots were touched in the last blocks before it.
 
     Returns
     -------
@@ -57,36 +124,20 @@ def reuse(
     Raises
     ------
     InputError
-        If a lag does not lie in the window, no block has that many observed blocks before it, or the source looked at
-        every k-th block alone, so that none has.
+        If no block has that many observed blocks before it.
     """
-    if trace.capability.observed_every > 1:
-        trace.capability.require("every_block", "what the last blocks hold of a block's slots")
-    n_blocks = trace.capability.n_blocks
-    for lag in lags:
-        if not 1 <= lag < n_blocks:
-            raise InputError(
-                f"lag {lag} must lie between 1 and {n_blocks - 1}, one less than the window's blocks"
-            )
-    rows = events(trace) if rows is None else rows
-    touched = rows.filter("written") if writes_only else rows
-    block = touched["block_number"].to_numpy() - trace.capability.window_start
-    first = run_starts(touched["slot_id"].to_numpy())
-    gap = np.where(first, n_blocks, np.diff(block, prepend=0))
-    slots = np.bincount(block, minlength=n_blocks)
-    observed = np.append(0, np.cumsum(trace.blocks["observed"].to_numpy()))
+    observed = np.append(0, np.cumsum(counted.observed))
     parts = []
-    for lag in lags:
+    for lag, seen in zip(counted.lags, counted.seen, strict=True):
         # Blocks all of whose last `lag` blocks were observed.
         whole = observed[lag:-1] - observed[: -1 - lag] == lag
         if not whole.any():
             raise InputError(f"no block has {lag} observed blocks before it; choose a shorter lag")
-        seen = np.bincount(block[gap <= lag], minlength=n_blocks)
-        inside = np.flatnonzero((slots[lag:] > 0) & whole) + lag
+        inside = np.flatnonzero((counted.slots[lag:] > 0) & whole) + lag
         counts = {
-            "block_number": inside + trace.capability.window_start,
-            "slots": slots[inside].astype(np.uint32),
-            "seen": seen[inside].astype(np.uint32),
+            "block_number": inside + counted.stamp.window_start,
+            "slots": counted.slots[inside],
+            "seen": seen[inside],
         }
         parts.append(pl.DataFrame(counts).select(pl.lit(lag, pl.Int64).alias("lag"), pl.all()))
     return pl.concat(parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,14 +16,16 @@ from rollstate.bootstrap import cluster_samples, cluster_weights, percentile_int
 from rollstate.chapters.eda import bands
 from rollstate.chapters.eda.bands import Spells
 from rollstate.chapters.eda.parameters import Eda
+from rollstate.chapters.eda.sums import Sums
 from rollstate.errors import InputError
 from rollstate.intervals import ACTIVITY
 from rollstate.product_limit import cumulative_hazard, survival_of
-from rollstate.profile import Profile, load_window
+from rollstate.profile import Profile, load_window, of_parts
 from rollstate.profile import counts as profile_counts
 from rollstate.profile.rows import whole_spells
 from rollstate.risk_table import RiskTable
 from rollstate.traces import dependence, working_set
+from rollstate.traces.parts import Parts
 from rollstate.traces.schema import Capability, Trace
 from rollstate.traces.visits import events, per_slot
 
@@ -71,7 +74,7 @@ class Window:
     Attributes
     ----------
     data : Trace or Profile
-        The accesses, or counts of them.
+        The accesses, or counts of them; of a trace in parts its profile.
     spells : polars.DataFrame
         Distinct spells by contract: ``contract_id``, ``duration``, ``event``, ``entry``, ``activity``, the label of the
         strata, and ``count``, how often each occurs.
@@ -79,12 +82,16 @@ class Window:
         Why there is none, in a sentence; empty where there are some.
     clustered : polars.DataFrame or None
         What intervals are drawn from, where `spells` do not know it: those of a profile by random group.
+    parts : Parts or None
+        What `data` was reduced from, where that can be read again.
     """
 
     data: Trace | Profile
     spells: pl.DataFrame
     no_spells: str = ""
     clustered: pl.DataFrame | None = None
+    parts: Parts | None = None
+    _sums: dict[tuple[int, ...], Sums] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def capability(self) -> Capability:
@@ -115,6 +122,11 @@ class Window:
         return cls(trace, spells.group_by(names).len("count").sort(names))
 
     @classmethod
+    def of_parts(cls, parts: Parts) -> Window:
+        """Reduce a stored trace to its profile, and keep its parts for what counts of slots one by one do not hold."""
+        return replace(cls.of_profile(of_parts(parts)), parts=parts)
+
+    @classmethod
     def of_profile(cls, profile: Profile) -> Window:
         """Take the spells of a profile; intervals rest on its random groups, on a coarser grid."""
         if not profile.capability.sees_every_block:
@@ -137,6 +149,27 @@ class Window:
             raise InputError(COUNTS_ALONE.format(what="which slots a block touches"))
         return events(self.data)
 
+    @property
+    def accesses(self) -> Trace | Parts | None:
+        """Where the accesses themselves are; None of a profile whose trace is not at hand."""
+        return self.parts if isinstance(self.data, Profile) else self.data
+
+    def sums(self, lags: Sequence[int]) -> Sums:
+        """Return what blocks and contracts touch, looking back so many blocks where the window can tell.
+
+        The parts of a stored trace are read once for all sections that ask for the same lags.
+        """
+        if self.accesses is None:
+            raise InputError(COUNTS_ALONE.format(what="which slots a block touches"))
+        usable = tuple(working_set.usable_lags(self.accesses, lags))
+        if usable not in self._sums:
+            self._sums[usable] = (
+                Sums.of_parts(self.accesses, usable)
+                if isinstance(self.accesses, Parts)
+                else Sums.of(self.accesses, usable, rows=self.events)
+            )
+        return self._sums[usable]
+
 
 def _of_groups(spells: pl.DataFrame) -> pl.DataFrame:
     """Return the spells of a profile in the columns of `Window`."""
@@ -152,8 +185,10 @@ def _of_groups(spells: pl.DataFrame) -> pl.DataFrame:
 
 
 def window(p: Eda) -> Window:
-    """Return the window, or the profile, that the parameters name."""
+    """Return the window, or the profile, that the parameters name; a large stored trace is read part by part."""
     seen = load_window(p.trace, p.window_start, p.window_stop, keys=False)
+    if isinstance(seen, Parts):
+        return Window.of_parts(seen)
     return Window.of_profile(seen) if isinstance(seen, Profile) else Window.of(seen, p.strata)
 
 
@@ -383,10 +418,10 @@ def tail(seen: Window, p: Eda) -> tuple[Answer, pl.DataFrame | None]:
 def reuse(seen: Window, p: Eda) -> Answer:
     """Return the share of a block's slots that the blocks before it touched: ``lag``, ``share``, ends, ``touches``."""
     names = ("lag_short", "reuse_short", "lag_long", "reuse_long")
-    if isinstance(seen.data, Profile):
+    if seen.accesses is None:
         return Answer(missing=names, why=COUNTS_ALONE.format(what="which slots a block touches"))
-    lags = working_set.usable_lags(seen.data, p.lags)
-    if not lags:
+    sums = seen.sums(p.lags)
+    if not sums.touches.lags:
         if lacking := seen.capability.lacks(["every_block"]):
             why = (
                 f"What the last blocks hold of a block's slots cannot be told from this source: {lacking[0]}."
@@ -396,12 +431,10 @@ def reuse(seen: Window, p: Eda) -> Answer:
         return Answer(missing=names, why=why)
     shares = pl.concat(
         [
-            working_set.reuse_share(
-                working_set.reuse(seen.data, lags, writes_only=only, rows=seen.events),
-                seed=p.seed,
-                draws=p.draws,
-            ).with_columns(touches=pl.lit(name))
-            for name, only in (("all touches", False), ("writes alone", True))
+            working_set.reuse_share(working_set.reuse(one), seed=p.seed, draws=p.draws).with_columns(
+                touches=pl.lit(name)
+            )
+            for name, one in (("all touches", sums.touches), ("writes alone", sums.writes))
         ]
     )
     every = shares.filter(pl.col("touches") == "all touches")
@@ -427,10 +460,10 @@ def co_access(seen: Window, p: Eda) -> Answer:
         Its frame has ``active`` (class in words), ``contracts``, ``quantile`` ("median" or "90th percentile"),
         ``value``, ``low``, ``high``.
     """
-    if isinstance(seen.data, Profile):
+    if seen.accesses is None:
         names = ("co_access_contracts", "co_access_lift", "co_access_upper")
         return Answer(missing=names, why=COUNTS_ALONE.format(what="which slots are touched together"))
-    pairs = dependence.co_access(seen.data, min_active=p.min_active, rows=seen.events)
+    pairs = dependence.co_access(seen.sums(p.lags).calls, min_active=p.min_active)
     numbers: dict[str, Any] = {"co_access_contracts": pairs.height}
     if pairs.height < 2:
         return Answer(
@@ -472,13 +505,13 @@ def autocorrelation(seen: Window, p: Eda) -> Answer:
     A long window is read in runs of blocks: shuffling each block of each contract would say no more.
     """
     names = ("periodic_contracts", "periodic_share", "lags_outside", "lags_tried")
-    if isinstance(seen.data, Profile):
+    if seen.accesses is None:
         return Answer(missing=names, why=COUNTS_ALONE.format(what="the visits of a contract block by block"))
     if not seen.capability.sees_every_block:
         why = "Blocks that were not observed would count as blocks without a visit, which makes a rhythm of its own."
         return Answer(missing=names, why=why)
     width = -(-seen.capability.n_blocks // 1_000)
-    _, series = dependence.activity(seen.data, p.min_visits, width, rows=seen.events)
+    _, series = dependence.activity(seen.sums(p.lags).calls, p.min_visits, width)
     max_lag = min(p.max_lag, series.shape[1] // 3)
     numbers: dict[str, Any] = {"periodic_contracts": len(series)}
     if not len(series) or max_lag < 1:
