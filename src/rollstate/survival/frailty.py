@@ -86,7 +86,9 @@ def fit(events: np.ndarray, exposure: np.ndarray, count: np.ndarray | None = Non
     """
     events, exposure = np.asarray(events, float), np.asarray(exposure, float)
     if events.shape != exposure.shape or not len(events) or (exposure <= 0).any() or (events < 0).any():
-        raise InputError("the mixture of rates needs 0 or more accesses of each slot in more than 0 blocks at risk")
+        raise InputError(
+            "the mixture of rates needs 0 or more accesses of each slot in more than 0 blocks at risk"
+        )
     if not events.any():
         raise InputError("frailty: no slot was accessed; there is no rate to shrink towards")
     count = np.ones(len(events)) if count is None else np.asarray(count, float)
