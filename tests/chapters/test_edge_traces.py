@@ -10,7 +10,7 @@ from tests.needs import thorough_after
 from rollstate.compendium import bundles, by_name, results, runner
 from rollstate.compendium.chapter import Chapter
 from rollstate.survival import forecasts
-from rollstate.traces import datasets, store
+from rollstate.traces import datasets, parts, store
 
 CHAPTERS = ("traces", "eda", "survival", "tiering")
 """Chapters that rest on the trace alone: their cells are run here one by one, without drawing."""
@@ -37,7 +37,7 @@ def folders(tmp_path_factory):
     base, made = tmp_path_factory.mktemp("edge"), {}
     for name, make in EDGE.items():
         made[name] = base / name.replace(" ", "-")
-        store.write_trace(make(), made[name])
+        store.write_trace(make(), made[name], parts=3)
     return made
 
 
@@ -76,11 +76,15 @@ def lacking(chapter, trace):
     return datasets.load_trace(str(trace)).capability.lacks(by_name.parameter_class(chapter).needs)
 
 
+@pytest.mark.parametrize("in_memory", [parts.IN_MEMORY, 0], ids=["whole", "in parts"])
 @pytest.mark.parametrize("name", EDGE)
 @pytest.mark.parametrize("chapter", thorough_after(3, CHAPTERS))
-def test_the_study_ends_in_results_or_sentences(chapter, name, folders, root, tmp_path, monkeypatch):
+def test_the_study_ends_in_results_or_sentences(
+    chapter, name, in_memory, folders, root, tmp_path, monkeypatch
+):
     if lacking(chapter, folders[name]):
         return
+    monkeypatch.setattr(parts, "IN_MEMORY", in_memory)
     monkeypatch.setenv("ROLLSTATE_RUN", str(tmp_path))
     monkeypatch.setattr("rollstate.compendium.chapter.Chapter", Undrawn)
     # Two models in the place of eight: what they are fitted on decides whether they can be.

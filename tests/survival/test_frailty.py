@@ -91,10 +91,10 @@ def test_a_slot_that_was_created_but_never_accessed_has_the_prior():
 @pytest.mark.parametrize(
     ("events", "exposure", "match"),
     [
-        ([0, 0], [1, 1], "no slot was accessed"),
+        ([0, 0], [1, 1], "no slot is accessed again"),
         ([1], [0], "blocks at risk"),
         ([-1], [1], "0 or more accesses"),
-        ([], [], "each slot"),
+        ([], [], "no slot is seen"),
     ],
 )
 def test_bad_input_is_named(events, exposure, match):

@@ -85,12 +85,14 @@ def fit(events: np.ndarray, exposure: np.ndarray, count: np.ndarray | None = Non
         If no maximum is found.
     """
     events, exposure = np.asarray(events, float), np.asarray(exposure, float)
-    if events.shape != exposure.shape or not len(events) or (exposure <= 0).any() or (events < 0).any():
+    if not len(events):
+        raise InputError("no slot is seen for a block or more, so there is no rate to learn")
+    if events.shape != exposure.shape or (exposure <= 0).any() or (events < 0).any():
         raise InputError(
             "the mixture of rates needs 0 or more accesses of each slot in more than 0 blocks at risk"
         )
     if not events.any():
-        raise InputError("frailty: no slot was accessed; there is no rate to shrink towards")
+        raise InputError("no slot is accessed again in the known blocks, so there is no rate to learn")
     count = np.ones(len(events)) if count is None else np.asarray(count, float)
     mean = (events @ count) / (exposure @ count)
     # Numbers of accesses are few: a logarithm of the gamma function for each of them serves all slots.
