@@ -130,7 +130,7 @@ class Sampled:
         return (
             "This trace has more accesses than one process should hold: what follows rests on a random sample of "
             f"{self.spells.height:,} of its {self.every:,} spells.{judged} What is drawn is what it is in the whole "
-            "trace, and intervals cover what the choice of spells and slots adds."
+            "trace. Intervals cover which spells and slots are judged, and take models as they were fitted."
         )
 
     @property
