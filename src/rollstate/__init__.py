@@ -1,3 +1,3 @@
 """rollstate: a reproducible research compendium on rollup state."""
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"

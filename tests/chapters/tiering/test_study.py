@@ -177,6 +177,8 @@ def test_a_trace_in_parts_gives_what_the_whole_one_gives(found, in_three, monkey
     assert isinstance(drawn.seen, parts.Parts)
     assert_frame_equal(drawn.table, whole.table)
     assert study.headline(drawn) == study.headline(whole)
+    assert "Caches are replayed on slots drawn at random" in study.cache_note(drawn)
+    assert study.cache_note(whole) == ""
     for frame in (
         study.measured,
         study.horizons,

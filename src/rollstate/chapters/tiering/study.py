@@ -598,6 +598,17 @@ def cache_hits(found: Study, p: Tiering) -> pl.DataFrame:
     return ratios.select("policy", "share", "hits", "hits_low", "hits_high")
 
 
+def cache_note(found: Study) -> str:
+    """Say in a sentence that caches are replayed on a sample of slots; nothing where they have all of them."""
+    if not isinstance(found.seen, Parts):
+        return ""
+    return (
+        f"Caches are replayed on slots drawn at random, which have about {min(CACHED, found.seen.accesses):,} of the "
+        f"{found.seen.accesses:,} accesses, with as much less room; the bars hold what that adds, but for LFU, whose counters do "
+        "not age."
+    )
+
+
 def quoted_hits(hits: pl.DataFrame, p: Tiering) -> dict[str, Any]:
     """Return the numbers of `cache_hits` at the middle one of the sizes."""
     middle = sorted(p.capacities)[len(p.capacities) // 2]
