@@ -346,6 +346,11 @@ def read_frame(folder: Path) -> Trace:
     )
 
 
+def read_accounts(folder: Path, start: int, stop: int) -> pl.DataFrame:
+    """Read the changes of accounts in ``[start, stop)`` of a stored trace that lists them."""
+    return _read(folder / ACCOUNTS_FILE, pl.col("block_number").is_between(start, stop, closed="left"))
+
+
 def read_part(folder: Path, part: int) -> Trace:
     """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)
