@@ -57,13 +57,17 @@ class Parts:
         """Yield ``function(part)`` of every part: `rollstate.traces.datasets.over_parts`."""
         return datasets.over_parts(function, self.ref, self.start, self.stop)
 
+    def share(self, accesses: int) -> float:
+        """Return the share of the window that so many accesses are, at most 1."""
+        return min(1.0, accesses / max(self.accesses, 1))
+
     def sample_of_slots(self, accesses: int, *, seed: int) -> Trace:
         """Return the trace of slots drawn at random with about so many accesses, all of each slot.
 
         A slot is drawn if the hash of its number falls below a share (`uniform`), wherever its part is read. Slots and
         contracts are numbered anew, in their order. The stamp says that it is a sample.
         """
-        share = min(1.0, accesses / max(self.accesses, 1))
+        share = self.share(accesses)
         drawn = self._gathered(functools.partial(_drawn, share=share, seed=seed))
         if drawn.slots.is_empty():
             raise InputError(f"a share of {share:g} draws none of the slots; take more accesses")
@@ -83,7 +87,7 @@ class Parts:
             Take the stretches beside each other, as one in the middle of the window.
         """
         numbers = self.blocks.filter("observed")["block_number"].to_numpy()
-        at = stretches(len(numbers), accesses / max(self.accesses, 1), length, together=together)
+        at = stretches(len(numbers), self.share(accesses), length, together=together)
         return self.of_blocks(numbers[at])
 
     def of_blocks(self, numbers: np.ndarray) -> Trace:
