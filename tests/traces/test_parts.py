@@ -67,7 +67,9 @@ def test_a_short_window_of_a_large_trace_is_a_trace(folder, whole, monkeypatch):
     assert found.capability == right.capability
     for name in ("accesses", "slots", "blocks"):
         assert_frame_equal(getattr(found, name), getattr(right, name))
-    assert parts.load_window(folder, start, stop, keys=False).slots.columns == right.without_keys().slots.columns
+    assert (
+        parts.load_window(folder, start, stop, keys=False).slots.columns == right.without_keys().slots.columns
+    )
     monkeypatch.setattr(parts, "IN_MEMORY", right.accesses.height - 1)
     assert parts.load_window(folder, start, stop).accesses == right.accesses.height
     with pytest.raises(InputError, match="must be a non-empty part"):
@@ -78,7 +80,9 @@ def test_a_sample_has_its_slots_whole_and_says_so(folder, whole, monkeypatch):
     monkeypatch.setattr(parts, "IN_MEMORY", 1)
     drawn = parts.in_parts(folder).sample_of_slots(whole.accesses.height // 3, seed=4)
     store.validate(drawn)
-    kept = np.flatnonzero(uniform(np.arange(whole.slots.height), 4) < (whole.accesses.height // 3) / whole.accesses.height)
+    kept = np.flatnonzero(
+        uniform(np.arange(whole.slots.height), 4) < (whole.accesses.height // 3) / whole.accesses.height
+    )
     assert drawn.slots["slot"].to_list() == whole.slots["slot"].gather(kept).to_list()
     back = drawn.accesses.with_columns(
         slot_id=pl.Series(kept.astype(np.uint32)).gather(drawn.accesses["slot_id"])
@@ -90,13 +94,11 @@ def test_a_sample_has_its_slots_whole_and_says_so(folder, whole, monkeypatch):
     assert_frame_equal(parts.in_parts(folder).sample_of_slots(10**9, seed=4).accesses, whole.accesses)
 
 
-@given(
-    st.integers(1, 300), st.floats(0, 2, allow_nan=False), st.integers(1, 60), st.booleans()
-)
+@given(st.integers(1, 300), st.floats(0, 2, allow_nan=False), st.integers(1, 60), st.booleans())
 def test_stretches_are_whole_apart_and_inside(blocks, share, length, together):
     at = parts.stretches(blocks, share, length, together=together)
     assert (np.diff(at) > 0).all()
-    assert 0 <= at[0]
+    assert at[0] >= 0
     assert at[-1] < blocks
     length = min(length, blocks)
     assert len(at) % length == 0
@@ -134,7 +136,10 @@ def test_stretches_together_are_a_window(folder, whole, monkeypatch):
     stamp = found.capability
     assert (stamp.n_blocks, stamp.unobserved_blocks) == (180, 0)
     right = summary.restrict(whole, stamp.window_start, stamp.window_stop)
-    assert_frame_equal(found.accesses.select("block_number", "is_write").sort(pl.all()), right.accesses.select("block_number", "is_write").sort(pl.all()))
+    assert_frame_equal(
+        found.accesses.select("block_number", "is_write").sort(pl.all()),
+        right.accesses.select("block_number", "is_write").sort(pl.all()),
+    )
     assert_frame_equal(found.blocks, right.blocks)
 
 

@@ -100,7 +100,8 @@ class Parts:
         frame = summary.narrowed(empty, start, stop)
         inside = Parts(self.ref, start, stop, frame.capability, frame.blocks, self.accesses)
         found = inside._gathered(functools.partial(_in_blocks, numbers=pl.Series(numbers, dtype=pl.Int64)))
-        what = f"{found.accesses.height:,} of {self.accesses:,} accesses, in {len(numbers):,} of {self.blocks.height:,} blocks"
+        of_blocks = f"{len(numbers):,} of {self.blocks.height:,} blocks"
+        what = f"{found.accesses.height:,} of {self.accesses:,} accesses, in {of_blocks}"
         accounts = frame.capability.account_changes
         stamp = dataclasses.replace(frame.capability.sampled(what), account_changes=accounts)
         left_out = np.setdiff1d(frame.blocks["block_number"].to_numpy(), numbers)
