@@ -16,7 +16,6 @@ from rollstate.traces import datasets, store, summary, thinning
 from rollstate.traces.schema import (
     ACCESS_ORDER,
     ACCESSES_SCHEMA,
-    ACCOUNTS_SCHEMA,
     SLOTS_SCHEMA,
     Capability,
     Trace,
@@ -99,17 +98,19 @@ class Parts:
         empty = Trace(ACCESSES_SCHEMA.to_frame(), SLOTS_SCHEMA.to_frame(), self.blocks, self.capability)
         frame = summary.narrowed(empty, start, stop)
         inside = Parts(self.ref, start, stop, frame.capability, frame.blocks, self.accesses)
-        found = inside._gathered(functools.partial(_in_blocks, numbers=pl.Series(numbers, dtype=pl.Int64)))
+        chosen = pl.Series(numbers, dtype=pl.Int64)
+        found = inside._gathered(functools.partial(_in_blocks, numbers=chosen))
         of_blocks = f"{len(numbers):,} of {self.blocks.height:,} blocks"
         what = f"{found.accesses.height:,} of {self.accesses:,} accesses, in {of_blocks}"
         accounts = frame.capability.account_changes
         stamp = dataclasses.replace(frame.capability.sampled(what), account_changes=accounts)
         left_out = np.setdiff1d(frame.blocks["block_number"].to_numpy(), numbers)
-        return thinning.unobserve(dataclasses.replace(found, capability=stamp), pl.Series(left_out))
+        sample = thinning.unobserve(dataclasses.replace(found, capability=stamp), pl.Series(left_out))
+        return self._with_accounts(sample, chosen)
 
     def whole(self) -> Trace:
         """Return the window as a trace of its own, slots and contracts numbered anew: for windows of few accesses."""
-        return self._gathered(_itself)
+        return self._with_accounts(self._gathered(_itself), self.blocks["block_number"])
 
     def _gathered(self, function: Callable[[Trace], Trace]) -> Trace:
         parts = list(self.map(function))
@@ -119,15 +120,16 @@ class Parts:
                 pl.concat([part.slots for part in parts]).sort("slot_id"),
                 self.blocks,
                 self.capability,
-                self._accounts(),
             )
         )
 
-    def _accounts(self) -> pl.DataFrame:
+    def _with_accounts(self, trace: Trace, numbers: pl.Series) -> Trace:
+        """Return a trace with the changes of accounts in some blocks, where the source lists them."""
         folder = datasets.stored(self.ref)
         if folder is None or not self.capability.account_changes:
-            return ACCOUNTS_SCHEMA.to_frame()
-        return store.read_accounts(folder, self.capability.window_start, self.capability.window_stop)
+            return trace
+        inside = pl.col("block_number").is_in(numbers.implode())
+        return dataclasses.replace(trace, accounts=store.read_accounts(folder, inside))
 
 
 def in_parts(ref: str, start: int | None = None, stop: int | None = None) -> Parts | None:

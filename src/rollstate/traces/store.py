@@ -346,9 +346,9 @@ def read_frame(folder: Path) -> Trace:
     )
 
 
-def read_accounts(folder: Path, start: int, stop: int) -> pl.DataFrame:
-    """Read the changes of accounts in ``[start, stop)`` of a stored trace that lists them."""
-    return _read(folder / ACCOUNTS_FILE, pl.col("block_number").is_between(start, stop, closed="left"))
+def read_accounts(folder: Path, chosen: pl.Expr) -> pl.DataFrame:
+    """Read those changes of accounts that are chosen, of a stored trace that lists them, without holding the others."""
+    return _read(folder / ACCOUNTS_FILE, chosen)
 
 
 def read_part(folder: Path, part: int) -> Trace:
