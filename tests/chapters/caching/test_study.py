@@ -82,6 +82,12 @@ def test_a_large_trace_is_replayed_on_a_sample_of_its_slots_and_the_page_says_so
     assert part.taken == every // 2 / every
     assert f"{drawn:,} of the {every:,} accesses" in study.notes(part)[0]
     assert places.place("own", part.trace, stored, part.taken).rate == part.taken
+    # Half of what an interval is wide is missed by one policy in twenty, all of it hardly ever.
+    both = part.ratios.join(found.ratios, on=["policy", "share"], suffix="_whole").filter(share=0.1)
+    off = both["hits"] - both["hits_whole"]
+    assert (off.abs() <= both["hits_high"] - both["hits_low"]).all(), both.with_columns(off=off)
+    least = part.ratios["room"].min()
+    assert study.notes(part)[1].endswith(f"the least room here is for {least:,}.")
     # The room is a share of what the sample's slots take.
     room = dict(part.ratios.filter(share=0.1).select("policy", "room").iter_rows())
     assert room[curves.BELADY] == int(0.1 * part.seen.slots)

@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from rollstate.caching import curves, streams
+from rollstate.caching import curves, sampling, streams
 from rollstate.chapters.caching.parameters import Caching
 from rollstate.errors import InputError
 from rollstate.traces.parts import Parts, load_window
 from rollstate.traces.schema import Trace
 
-DRAWN = 1_000_000
+DRAWN = 2_000_000
 """Accesses of the sample of slots that stands for a trace too large for one process."""
 
 
@@ -69,8 +69,9 @@ def notes(found: Study) -> list[str]:
         f"Hit ratios are those of a random sample of slots, which has {drawn:,} of the {every:,} accesses of the trace, all of "
         "those of each slot that was drawn.",
         "Caches have as much smaller room as the sample has fewer slots, so that a share of the bytes means the same as on all "
-        "slots, and intervals resample the contracts of the sample. LFU alone need not hit what it would hit on all slots, "
-        "because its counters do not age.",
+        "slots, and intervals resample the contracts of the sample. LFU need not hit what it would hit on all slots, because its "
+        f"counters do not age. Nor need any policy in room for less than {sampling.FEWEST_PLACES} slots of the sample; the least room "
+        f"here is for {found.ratios['room'].min():,}.",
     ]
 
 
