@@ -23,8 +23,8 @@ FEWEST_CONTRACTS, GROUPS = 30, 200
 FEWEST_PLACES = 300
 """Room in slots of the sample from which on hit ratios of all policies scale.
 
-On synthetic traces of Zipf's popularity, replayed whole and on samples, hit ratios with more room lay at most 5.5 points
-apart, 99 of 100 within their interval; with less room up to 32 points, one in eight outside of it.
+On synthetic traces of Zipf's popularity, replayed whole and on samples, hit ratios with more room lay at most 5.5
+points apart, 99 of 100 within their interval; with less room up to 32 points, one in eight outside of it.
 """
 
 
