@@ -1,14 +1,20 @@
 """Windows of a stored trace, read part by part: what they hold, and samples of them."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from scipy import stats
+from tests.chapters.edge_traces import busy
 
 from rollstate.errors import InputError
 from rollstate.traces import datasets, parts, store, summary
 from rollstate.traces.parts import uniform
+from rollstate.traces.schema import ACCOUNTS_SCHEMA
 
 
 def test_hashes_are_uniform_and_differ_by_seed():
@@ -98,3 +104,69 @@ def test_a_sample_has_its_slots_whole_and_says_so(folder, whole, monkeypatch):
     with pytest.raises(InputError, match="draws none of the slots"):
         parts.in_parts(folder).sample_of_slots(0, seed=4)
     assert_frame_equal(parts.in_parts(folder).sample_of_slots(10**9, seed=4).accesses, whole.accesses)
+
+
+@given(st.integers(1, 300), st.floats(0, 2, allow_nan=False), st.integers(1, 60), st.booleans())
+def test_stretches_are_whole_apart_and_inside(blocks, share, length, together):
+    at = parts.stretches(blocks, share, length, together=together)
+    assert (np.diff(at) > 0).all()
+    assert at[0] >= 0
+    assert at[-1] < blocks
+    length = min(length, blocks)
+    assert len(at) % length == 0
+    assert len(at) == length or abs(len(at) - share * blocks) <= length or blocks - len(at) < length
+    runs = at if together else at.reshape(-1, length)
+    assert (np.diff(runs) == 1).all()
+    # As many blocks are left out before as after them, but for a block that cannot be parted.
+    assert abs(at[0] - (blocks - 1 - at[-1])) <= 1 or not together
+
+
+def test_some_blocks_have_all_their_accesses_and_say_so(folder, whole, monkeypatch):
+    monkeypatch.setattr(parts, "IN_MEMORY", 1)
+    window = parts.in_parts(folder)
+    found = window.some_blocks(whole.accesses.height // 10, length=20)
+    store.validate(found)
+    seen = found.blocks.filter("observed")["block_number"]
+    numbers = whole.blocks["block_number"].gather(parts.stretches(whole.blocks.height, 0.1, 20))
+    assert seen.to_list() == numbers.to_list()
+    right = whole.accesses.filter(pl.col("block_number").is_in(numbers.implode()))
+    assert found.accesses.height == right.height
+    named = ["block_number", "tx_index", "address", "slot", "is_write"]
+    assert_frame_equal(
+        found.accesses.join(found.slots, on="slot_id").select(named).sort(named),
+        right.join(whole.slots, on="slot_id").select(named).sort(named),
+    )
+    assert found.slots.height == right["slot_id"].n_unique()
+    stamp = found.capability
+    assert f"{right.height:,} of {whole.accesses.height:,} accesses, in 180 of 1,800 blocks" in stamp.source
+    assert stamp.unobserved_blocks == stamp.n_blocks - 180
+
+
+def test_stretches_together_are_a_window(folder, whole, monkeypatch):
+    monkeypatch.setattr(parts, "IN_MEMORY", 1)
+    found = parts.in_parts(folder).some_blocks(whole.accesses.height // 10, length=20, together=True)
+    stamp = found.capability
+    assert (stamp.n_blocks, stamp.unobserved_blocks) == (180, 0)
+    right = summary.restrict(whole, stamp.window_start, stamp.window_stop)
+    assert_frame_equal(
+        found.accesses.select("block_number", "is_write").sort(pl.all()),
+        right.accesses.select("block_number", "is_write").sort(pl.all()),
+    )
+    assert_frame_equal(found.blocks, right.blocks)
+
+
+def test_changes_of_accounts_go_with_their_blocks(tmp_path, monkeypatch):
+    bare = busy(range(100, 120))
+    paid = [(block, tx, bytes([tx]) * 20, "balance") for block in range(100, 120) for tx in range(3)]
+    accounts = pl.DataFrame(paid, schema=ACCOUNTS_SCHEMA, orient="row")
+    stamp = dataclasses.replace(bare.capability, account_changes=True)
+    trace = dataclasses.replace(bare, accounts=accounts, capability=stamp)
+    store.write_trace(trace, tmp_path / "three", parts=3)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1)
+    window = parts.in_parts(str(tmp_path / "three"))
+    assert_frame_equal(window.whole().accounts, trace.accounts)
+    found = window.of_blocks(np.array([103, 104, 108]))
+    assert found.capability.account_changes
+    chosen = trace.accounts.filter(pl.col("block_number").is_in([103, 104, 108]))
+    assert_frame_equal(found.accounts, chosen)
+    store.validate(found)

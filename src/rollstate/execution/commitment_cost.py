@@ -28,9 +28,15 @@ def slot_keys(trace: Trace) -> pl.DataFrame:
 
 def written_keys(trace: Trace) -> list[np.ndarray]:
     """Return the `slot_keys` that each block with a write writes."""
+    return list(written_by_block(trace).values())
+
+
+def written_by_block(trace: Trace) -> dict[int, np.ndarray]:
+    """Return the `slot_keys` that each block with a write writes, by number, ascending."""
     writes = trace.accesses.filter("is_write").select("block_number", "slot_id").unique()
     ordered = writes.join(slot_keys(trace), on="slot_id").sort("block_number", "slot_id")
-    return [part["key"].to_numpy() for part in ordered.partition_by("block_number", maintain_order=True)]
+    blocks = ordered.partition_by("block_number", maintain_order=True)
+    return {int(part["block_number"][0]): part["key"].to_numpy() for part in blocks}
 
 
 def kept_share(trace: Trace, interval: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,8 +12,14 @@ import numpy as np
 import polars as pl
 
 from rollstate.errors import InputError
-from rollstate.traces import datasets, store, summary
-from rollstate.traces.schema import ACCESS_ORDER, Capability, Trace
+from rollstate.traces import datasets, store, summary, thinning
+from rollstate.traces.schema import (
+    ACCESS_ORDER,
+    ACCESSES_SCHEMA,
+    SLOTS_SCHEMA,
+    Capability,
+    Trace,
+)
 
 Out = TypeVar("Out")
 
@@ -61,22 +68,63 @@ class Parts:
                 break
         return len(found)
 
+    def share(self, accesses: int) -> float:
+        """Return the share of the window that so many accesses are, at most 1."""
+        return min(1.0, accesses / max(self.accesses, 1))
+
     def sample_of_slots(self, accesses: int, *, seed: int) -> Trace:
         """Return the trace of slots drawn at random with about so many accesses, all of each slot.
 
         A slot is drawn if the hash of its number falls below a share (`uniform`), wherever its part is read. Slots and
         contracts are numbered anew, in their order. The stamp says that it is a sample.
         """
-        share = min(1.0, accesses / max(self.accesses, 1))
+        share = self.share(accesses)
         drawn = self._gathered(functools.partial(_drawn, share=share, seed=seed))
         if drawn.slots.is_empty():
             raise InputError(f"a share of {share:g} draws none of the slots; take more accesses")
         what = f"{drawn.accesses.height:,} of {self.accesses:,} accesses, by slots drawn at random"
         return Trace(drawn.accesses, drawn.slots, self.blocks, self.capability.sampled(what))
 
+    def some_blocks(self, accesses: int, *, length: int, together: bool = False) -> Trace:
+        """Return the trace of stretches of blocks with about so many accesses, evenly spaced: `of_blocks`.
+
+        Parameters
+        ----------
+        accesses : int
+            Of all stretches; one of them is taken if it has more.
+        length : int
+            Observed blocks of a stretch.
+        together : bool
+            Take the stretches beside each other, as one in the middle of the window.
+        """
+        numbers = self.blocks.filter("observed")["block_number"].to_numpy()
+        at = stretches(len(numbers), self.share(accesses), length, together=together)
+        return self.of_blocks(numbers[at])
+
+    def of_blocks(self, numbers: np.ndarray) -> Trace:
+        """Return the trace of some blocks, all accesses of each, and the slots that they touch, numbered anew.
+
+        The stamp says that it is a sample; blocks between the first and the last that are left out were not observed.
+        """
+        start, stop = int(numbers.min()), int(numbers.max()) + 1
+        empty = Trace(ACCESSES_SCHEMA.to_frame(), SLOTS_SCHEMA.to_frame(), self.blocks, self.capability)
+        frame = summary.narrowed(empty, start, stop)
+        inside = dataclasses.replace(
+            self, start=start, stop=stop, capability=frame.capability, blocks=frame.blocks
+        )
+        chosen = pl.Series(numbers, dtype=pl.Int64)
+        found = inside._gathered(functools.partial(_in_blocks, numbers=chosen))
+        of_blocks = f"{len(numbers):,} of {self.blocks.height:,} blocks"
+        what = f"{found.accesses.height:,} of {self.accesses:,} accesses, in {of_blocks}"
+        accounts = frame.capability.account_changes
+        stamp = dataclasses.replace(frame.capability.sampled(what), account_changes=accounts)
+        left_out = np.setdiff1d(frame.blocks["block_number"].to_numpy(), numbers)
+        sample = thinning.unobserve(dataclasses.replace(found, capability=stamp), pl.Series(left_out))
+        return self._with_accounts(sample, chosen)
+
     def whole(self) -> Trace:
         """Return the window as a trace of its own, slots and contracts numbered anew: for windows of few accesses."""
-        return self._gathered(_itself)
+        return self._with_accounts(self._gathered(_itself), self.blocks["block_number"])
 
     def _gathered(self, function: Callable[[Trace], Trace]) -> Trace:
         parts = list(self.map(function))
@@ -88,6 +136,14 @@ class Parts:
                 self.capability,
             )
         )
+
+    def _with_accounts(self, trace: Trace, numbers: pl.Series) -> Trace:
+        """Return a trace with the changes of accounts in some blocks, where the source lists them."""
+        folder = datasets.stored(self.ref)
+        if folder is None or not self.capability.account_changes:
+            return trace
+        inside = pl.col("block_number").is_in(numbers.implode())
+        return dataclasses.replace(trace, accounts=store.read_accounts(folder, inside))
 
 
 def in_parts(ref: str, start: int | None = None, stop: int | None = None) -> Parts | None:
@@ -133,6 +189,34 @@ def load_window(
     return parts.whole() if keys else parts.whole().without_keys()
 
 
+def stretches(blocks: int, share: float, length: int, *, together: bool = False) -> np.ndarray:
+    """Return the positions of a share of the blocks, ascending, in stretches that are evenly spaced.
+
+    Parameters
+    ----------
+    blocks : int
+        In all.
+    share : float
+        Of the blocks; at least one stretch is taken, and no block twice.
+    length : int
+        Blocks of a stretch; with fewer blocks than that, all are taken.
+    together : bool
+        Take the stretches beside each other, in the middle.
+
+    Examples
+    --------
+    >>> stretches(20, 0.3, 3).tolist(), stretches(20, 0.3, 3, together=True).tolist()
+    ([3, 4, 5, 13, 14, 15], [7, 8, 9, 10, 11, 12])
+    """
+    length = min(length, blocks)
+    count = min(max(1, round(share * blocks / length)), blocks // length)
+    if together:
+        length, count = count * length, 1
+    room = blocks / count
+    first = np.floor((np.arange(count) + 0.5) * room - length / 2).astype(np.int64)
+    return (first[:, None] + np.arange(length)).ravel()
+
+
 def uniform(number: np.ndarray, seed: int) -> np.ndarray:
     """Return a hash of each number as a float in [0, 1), shape (n,): the finaliser of SplitMix64.
 
@@ -149,6 +233,12 @@ def _drawn(part: Trace, share: float, seed: int) -> Trace:
     slots = part.slots.filter(pl.Series(uniform(part.slots["slot_id"].to_numpy(), seed) < share))
     accesses = part.accesses.filter(pl.col("slot_id").is_in(slots["slot_id"].implode()))
     return Trace(accesses, slots, part.blocks, part.capability)
+
+
+def _in_blocks(part: Trace, numbers: pl.Series) -> Trace:
+    accesses = part.accesses.filter(pl.col("block_number").is_in(numbers.implode()))
+    touched = pl.col("slot_id").is_in(accesses["slot_id"].unique().implode())
+    return Trace(accesses, part.slots.filter(touched), part.blocks, part.capability)
 
 
 def _itself(part: Trace) -> Trace:

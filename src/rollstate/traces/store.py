@@ -351,6 +351,11 @@ def read_frame(folder: Path) -> Trace:
     )
 
 
+def read_accounts(folder: Path, chosen: pl.Expr) -> pl.DataFrame:
+    """Read those changes of accounts that are chosen, of a stored trace that lists them, without holding the others."""
+    return _read(folder / ACCOUNTS_FILE, chosen)
+
+
 def read_part(folder: Path, part: int) -> Trace:
     """Read one part of a stored trace: some slots, all of their rows, and all blocks."""
     files = _parts(folder)

@@ -4,12 +4,14 @@ import dataclasses
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from rollstate.caching import curves
-from rollstate.chapters.caching import figures, study
+from rollstate.chapters.caching import figures, places, study
 from rollstate.chapters.caching.parameters import Caching
 from rollstate.chapters.caching.results import CachingResults
 from rollstate.errors import InputError
+from rollstate.traces import parts, store
 
 P = Caching(trace="sample", draws=30, shares=(0.01, 0.1))
 
@@ -53,3 +55,39 @@ def test_without_a_gap_to_close_there_is_no_figure_of_it(found):
     alike = found.ratios.with_columns(hits=pl.lit(0.5))
     with pytest.raises(InputError, match="at no size of memory"):
         study.gaps(dataclasses.replace(found, ratios=alike))
+
+
+@pytest.fixture
+def stored(found, tmp_path, monkeypatch):
+    """The sample, stored in three parts and too large for one process."""
+    store.write_trace(found.trace, tmp_path / "three", parts=3)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1_000)
+    return dataclasses.replace(P, trace=str(tmp_path / "three"))
+
+
+def test_all_slots_of_a_trace_in_parts_hit_what_the_whole_trace_hits(found, stored):
+    again = study.study(stored)
+    assert_frame_equal(again.ratios, found.ratios)
+    assert again.border == found.border
+    assert again.taken == 1
+    assert study.notes(found) == []
+
+
+def test_a_large_trace_is_replayed_on_a_sample_of_its_slots_and_the_page_says_so(found, stored, monkeypatch):
+    every = found.trace.accesses.height
+    monkeypatch.setattr(study, "DRAWN", every // 2)
+    part = study.study(stored)
+    drawn = part.trace.accesses.height
+    assert every // 4 < drawn < 3 * every // 4
+    assert part.taken == every // 2 / every
+    assert f"{drawn:,} of the {every:,} accesses" in study.notes(part)[0]
+    assert places.place("own", part.trace, stored, part.taken).rate == part.taken
+    # Half of what an interval is wide is missed by one policy in twenty, all of it hardly ever.
+    both = part.ratios.join(found.ratios, on=["policy", "share"], suffix="_whole").filter(share=0.1)
+    off = both["hits"] - both["hits_whole"]
+    assert (off.abs() <= both["hits_high"] - both["hits_low"]).all(), both.with_columns(off=off)
+    least = part.ratios["room"].min()
+    assert study.notes(part)[1].endswith(f"the least room here is for {least:,}.")
+    # The room is a share of what the sample's slots take.
+    room = dict(part.ratios.filter(share=0.1).select("policy", "room").iter_rows())
+    assert room[curves.BELADY] == int(0.1 * part.seen.slots)

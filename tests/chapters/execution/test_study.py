@@ -3,14 +3,15 @@
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from tests.traces import activity
 
 from rollstate.chapters.execution import study
 from rollstate.chapters.execution.parameters import Execution
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
-from rollstate.execution import conflicts, engines
-from rollstate.traces import importing
+from rollstate.execution import commitment_cost, conflicts, engines
+from rollstate.traces import datasets, importing, parts, store, summary
 
 P = Execution(
     trace="sample",
@@ -155,3 +156,51 @@ def test_a_trace_of_storage_alone_says_what_it_misses(lists, seen):
     assert not any("balances" in said for said in conflicts.unseen(study.sample(str(lists)).trace))
     assert any("without changes of balances" in said for said in conflicts.unseen(seen.trace))
     assert study.remedy_table(seen, None, seen, seen, P)["sample"][0] == "this trace, storage alone"
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """The sample, stored in three parts and too large for one process."""
+    store.write_trace(datasets.load_trace("sample"), tmp_path / "three", parts=3)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1_000)
+    return str(tmp_path / "three")
+
+
+def test_all_blocks_of_a_trace_in_parts_have_its_limits(stored, monkeypatch):
+    """In stretches that cover a window nothing is lost, but for intervals of a commitment that no stretch holds."""
+    monkeypatch.setattr(study, "STRETCH", 20)
+    found, whole = study.sample(stored, 1000, 1300), study.sample("sample", 1000, 1300)
+    assert found.window is None
+    monkeypatch.setattr(parts, "IN_MEMORY", 10)
+    found = study.sample(stored, 1000, 1300)
+    assert found.window is not None
+    assert_frame_equal(study.limits(found, P), study.limits(whole, P))
+    assert_frame_equal(study.by_block(found), study.by_block(whole))
+
+
+def test_a_sample_of_blocks_is_named_and_near_the_whole(stored, monkeypatch):
+    monkeypatch.setattr(study, "TAKEN", 5_000)
+    found, whole = study.sample(stored), study.sample("sample")
+    assert study.notes(whole) == conflicts.unseen(whole.trace)
+    note = study.notes(found)[0]
+    assert f"{found.trace.accesses.height:,} of {whole.trace.accesses.height:,} accesses" in note
+    assert " 650 of its 1,800 blocks" in note
+    for rule in study.RULE_NAMES.values():
+        near = study.pick(study.limits(found, P), "limit", rule=rule, cost="unit", average="ratio of sums")
+        exact = study.pick(study.limits(whole, P), "limit", rule=rule, cost="unit", average="ratio of sums")
+        # The interval holds nineteen of twenty samples; twice its half-width holds nearly all.
+        assert abs(near.value - exact.value) <= near.high - near.low
+
+
+def test_commitments_merge_blocks_of_one_stretch_alone(stored, monkeypatch):
+    monkeypatch.setattr(study, "TAKEN", 5_000)
+    found, whole = study.sample(stored), study.sample("sample").trace
+    shares = study.kept(found, P)
+    observed = found.trace.blocks.filter("observed")["block_number"].to_numpy().reshape(-1, study.STRETCH)
+    distinct = written = 0
+    for stretch in observed:
+        keys = commitment_cost.written_keys(summary.restrict(whole, int(stretch[0]), int(stretch[-1]) + 1))
+        for at in range(0, len(keys) - 3, 4):
+            distinct += len(np.unique(np.concatenate(keys[at : at + 4])))
+            written += sum(len(block) for block in keys[at : at + 4])
+    assert shares.filter(interval=4, what="keys")["share"].item() == pytest.approx(distinct / written)

@@ -9,7 +9,7 @@ from rollstate.chapters.flat_kv.parameters import FlatKv
 from rollstate.dispute import trie_shape
 from rollstate.estimate import Estimate
 from rollstate.execution import commitment_cost
-from rollstate.traces import datasets
+from rollstate.traces import datasets, parts, store, summary
 
 P = FlatKv(sizes=(1_000, 10_000), batch=200, merged_batches=3, depths=(32,))
 
@@ -130,3 +130,23 @@ def test_the_recorded_times_are_complete():
 def test_published_blocks_are_chosen_by_their_size():
     chosen = study.executed_published(FlatKv(evm_transactions=40, evm_blocks=5))
     assert [one.transactions for one in chosen] == [37, 24]
+
+
+def test_of_a_large_trace_in_parts_a_stretch_is_taken(counted, tmp_path, monkeypatch):
+    whole = datasets.load_trace("sample")
+    store.write_trace(whole, tmp_path / "three", parts=3)
+    at = str(tmp_path / "three")
+    alone, window = study.load(at)
+    assert window is None
+    assert study.notes(alone, window) == []
+    assert alone.accesses.equals(whole.accesses)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1_000)
+    monkeypatch.setattr(study, "TAKEN", 4_000)
+    trace, window = study.load(at)
+    stamp = trace.capability
+    right = summary.restrict(whole, stamp.window_start, stamp.window_stop)
+    assert stamp.n_blocks == 500
+    assert f"500 of its 1,800 blocks with {right.accesses.height:,} of" in study.notes(trace, window)[0]
+    found, exact = (study.written(one, counted[1], P.value_bytes) for one in (trace, right))
+    assert [sorted(block) for block in found.blocks] == [sorted(block) for block in exact.blocks]
+    assert study.merging(found.blocks).equals(study.merging(exact.blocks))

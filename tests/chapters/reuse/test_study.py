@@ -5,13 +5,14 @@ import polars as pl
 import pytest
 from tests.strategies import make_trace
 
-from rollstate import profile
+from rollstate import executors, profile
 from rollstate.chapters.reuse import figures, study
 from rollstate.chapters.reuse.parameters import Reuse
 from rollstate.compendium import bundles
 from rollstate.errors import InputError
-from rollstate.profile import counts
+from rollstate.profile import counts, reduction
 from rollstate.profile.plan import GROUPS
+from rollstate.traces import store
 
 P = Reuse(draws=30, hot=5, min_events=20)
 
@@ -155,7 +156,7 @@ def test_each_section_answers_or_says_why_not(name, one):
 
 def test_a_trace_of_one_block_is_refused(monkeypatch):
     single = profile.make(make_trace([(100, 0, 1, n, True) for n in range(5)], stop=101))
-    monkeypatch.setattr(profile, "load", lambda name: single)
+    monkeypatch.setattr(profile, "load", lambda name, **how: single)
     with pytest.raises(InputError, match="single block"):
         study.profiles(P)
 
@@ -169,3 +170,19 @@ def test_hot_sets_of_a_trace_that_falls_silent_leave_those_of_others(one):
     burst = make_trace([(100 + n % 3, 0, 1, n, True) for n in range(9)], stop=200)
     both = study.hot_sets({"silent": profile.make(burst), "mine": one}, P)
     assert both["trace"].unique().to_list() == ["mine"]
+
+
+def test_a_stored_trace_is_reduced_on_the_cluster_that_is_named(trace, one, tmp_path, monkeypatch):
+    store.write_trace(trace, tmp_path / "three", parts=3)
+    asked = []
+
+    def mapped(function, items, scheduler=None):
+        asked.append((scheduler, len(items)))
+        return map(function, items)
+
+    monkeypatch.setattr(reduction, "mapped", mapped)
+    monkeypatch.setenv(executors.SCHEDULER, "tcp://127.0.0.1:8786")
+    ref = str(tmp_path / "three")
+    found = study.profiles(Reuse(trace=ref, others=()))[ref]
+    assert asked == [("tcp://127.0.0.1:8786", 3)]
+    assert found.slots.equals(one.slots)

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from tests.strategies import make_trace
 
 from rollstate.chapters.verifier_memory import audit, figures, study
 from rollstate.chapters.verifier_memory.parameters import VerifierMemory
 from rollstate.compendium import bundles
+from rollstate.traces import datasets, parts, store
 from rollstate.worlddiff import layout
 
 P = VerifierMemory(counts="sample", sizes=(300, 3_000))
@@ -185,3 +187,22 @@ def test_every_figure_is_drawn_from_its_frame_with_numbers_in_caption_and_altern
                 assert shown >= 3 or (shown == 0 and ax is not drawing.figure.axes[-1])
     assert "2 of 4 reads" in drawings[0].figure.get_suptitle()
     assert "256 of 306 MiB; per access 266 bytes" in drawings[2].figure.get_suptitle().replace("\n", " ")
+
+
+def test_of_a_trace_in_parts_the_same_blocks_are_taken(tmp_path, monkeypatch):
+    whole = datasets.load_trace("sample")
+    store.write_trace(whole, tmp_path / "three", parts=3)
+    monkeypatch.setattr(parts, "IN_MEMORY", 1_000)
+    found = study.load(str(tmp_path / "three"))
+    assert found.accesses.height < whole.accesses.height
+
+    def first(trace):
+        blocks = trace.accesses["block_number"].unique(maintain_order=True).head(study.BLOCKS)
+        rows = trace.accesses.filter(pl.col("block_number").is_in(blocks.implode()))
+        named = rows.join(trace.slots, on="slot_id", how="left", maintain_order="left")
+        return blocks, named.select("block_number", "tx_index", "address", "slot", "is_write")
+
+    (blocks, rows), (expected, right) = first(found), first(whole)
+    assert blocks.to_list() == expected.to_list()
+    assert_frame_equal(rows, right)
+    assert rows.height == found.accesses.height

@@ -26,9 +26,9 @@ class Place:
     seen : Accesses
         Of the sample of slots, if the trace is long.
     whole : Accesses
-        Of all slots.
+        Of all slots that were read.
     rate : float
-        Share of the slots in the sample.
+        Share of the slots of the trace in the sample.
     every : int
         Blocks from one observed block to the next.
     """
@@ -40,21 +40,25 @@ class Place:
     every: int
 
 
-def place(name: str, trace: Trace, p: Caching) -> Place:
-    """Take all slots of a trace, or so many that the parameter's number of accesses is kept on average."""
+def place(name: str, trace: Trace, p: Caching, taken: float = 1.0) -> Place:
+    """Take all slots of a trace, or so many that the parameter's number of accesses is kept on average.
+
+    The trace may itself be of a share `taken` of all slots.
+    """
     whole = streams.accesses(trace, thinned=True)
     rate = min(1.0, p.most / len(whole.slot))
     seen = whole if rate == 1 else sampling.sample(whole, rate, seed=p.seed)
-    return Place(name, seen, whole, rate, trace.capability.observed_every)
+    return Place(name, seen, whole, rate * taken, trace.capability.observed_every)
 
 
-def places(trace: Trace, p: Caching) -> list[Place]:
-    """Read the other traces, and take the chapter's own beside them, each once."""
+def places(trace: Trace, p: Caching, taken: float = 1.0) -> list[Place]:
+    """Read the other traces, and take the chapter's own beside them, each once; it has a share `taken` of its slots."""
     read = {p.trace: trace}
     for name in (p.rollup, p.births, p.sales, p.market, p.month):
         if name not in read:
             read[name] = datasets.load_trace(name)
-    return [place(datasets.label(name), one, p) for name, one in read.items()]
+    shares = {p.trace: taken}
+    return [place(datasets.label(name), one, p, shares.get(name, 1.0)) for name, one in read.items()]
 
 
 def stamp(found: list[Place]) -> Model:
@@ -176,7 +180,7 @@ def sampling_error(found: list[Place], p: Caching) -> float:
 
     Measured on the trace with the fewest accesses of those that are sampled, which is replayed whole for it.
     """
-    sampled = [one for one in found if one.rate < 1]
+    sampled = [one for one in found if one.seen is not one.whole]
     if not sampled:
         return 0.0
     shortest = min(sampled, key=lambda one: len(one.whole.slot))

@@ -7,11 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from rollstate.caching import curves, streams
+from rollstate.caching import curves, sampling, streams
 from rollstate.chapters.caching.parameters import Caching
 from rollstate.errors import InputError
-from rollstate.traces import datasets
+from rollstate.traces.parts import Parts, load_window
 from rollstate.traces.schema import Trace
+
+DRAWN = 2_000_000
+"""Accesses of the sample of slots that stands for a trace too large for one process."""
 
 
 @dataclass(frozen=True)
@@ -24,24 +27,52 @@ class Study:
         Position of the first access that is judged.
     ratios : polars.DataFrame
         Of `rollstate.caching.curves.hit_ratios`, policies in the order of `rollstate.caching.curves.ORDER`.
+    window : Parts or None
+        Of what `trace` is a sample of slots, if it is one.
     """
 
     trace: Trace
     seen: streams.Accesses
     border: int
     ratios: pl.DataFrame
+    window: Parts | None = None
+
+    @property
+    def taken(self) -> float:
+        """Share of the slots that are replayed."""
+        return 1.0 if self.window is None else self.window.share(DRAWN)
 
 
 def study(p: Caching) -> Study:
-    """Read the trace, train on its first accesses, and judge every policy on the others."""
+    """Read the trace, train on its first accesses, and judge every policy on the others.
+
+    Of a trace that is read part by part about `DRAWN` accesses are replayed, those of slots drawn at random.
+    """
     if p.quote not in p.shares:
         raise InputError(f"quote {p.quote:g} must be one of the shares {p.shares}")
-    trace = datasets.load_trace(p.trace)
+    read = load_window(p.trace)
+    window = read if isinstance(read, Parts) else None
+    trace = read.sample_of_slots(DRAWN, seed=p.seed) if isinstance(read, Parts) else read
     seen = streams.accesses(trace)
     border = round(p.train * len(seen.slot))
     every = curves.FIXED | curves.survival_policies(seen, border, seed=p.seed)
     every = {name: every[name] for name in curves.ORDER}
-    return Study(trace, seen, border, ratios(seen, every, sorted(p.shares), border, p))
+    return Study(trace, seen, border, ratios(seen, every, sorted(p.shares), border, p), window)
+
+
+def notes(found: Study) -> list[str]:
+    """Say in sentences what a sample of slots means for the hit ratios; nothing where all slots are replayed."""
+    if found.window is None:
+        return []
+    drawn, every = found.trace.accesses.height, found.window.accesses
+    return [
+        f"Hit ratios are those of a random sample of slots, which has {drawn:,} of the {every:,} accesses of the trace, all of "
+        "those of each slot that was drawn.",
+        "Caches have as much smaller room as the sample has fewer slots, so that a share of the bytes means the same as on all "
+        "slots, and intervals resample the contracts of the sample. LFU need not hit what it would hit on all slots, because its "
+        f"counters do not age. Nor need any policy in room for less than {sampling.FEWEST_PLACES} slots of the sample; the least room "
+        f"here is for {found.ratios['room'].min():,}.",
+    ]
 
 
 def ratios(

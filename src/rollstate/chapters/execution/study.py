@@ -24,8 +24,12 @@ from rollstate.execution import (
     schedules,
 )
 from rollstate.execution.conflicts import Block
-from rollstate.traces import block_access_list, datasets, summary
+from rollstate.traces import block_access_list, datasets
+from rollstate.traces.parts import Parts, load_window
 from rollstate.traces.schema import Trace
+
+TAKEN, STRETCH = 200_000, 50
+"""Accesses of the blocks that stand for a trace too large for one process, and how many of them follow each other."""
 
 RULE_NAMES = {"strict": "strict", "lazy": "lazy balances", "listed": "with a block access list"}
 ENGINES = ("locks", "optimistic, validated", "optimistic rounds", "two phases")
@@ -41,10 +45,11 @@ MEASURED = (
 
 @dataclass(frozen=True)
 class Sample:
-    """Blocks of one source: its trace, and the folder of its lists if it has any."""
+    """Blocks of one source: its trace, the folder of its lists if it has any, and of what window they are a sample."""
 
     trace: Trace
     folder: Path | None
+    window: Parts | None = None
 
     @cached_property
     def by_rule(self) -> dict[str, list[Block]]:
@@ -65,11 +70,33 @@ class Sample:
 
 
 def sample(ref: str, start: int | None = None, stop: int | None = None) -> Sample:
-    """Return the blocks of a data set, or of your own trace, inside a window."""
-    trace = summary.restrict(datasets.load_trace(ref), start, stop)
+    """Return the blocks of a data set, or of your own trace, inside a window.
+
+    Of a trace that is read part by part these are stretches of `STRETCH` blocks, evenly spaced, with about `TAKEN`
+    accesses together.
+    """
+    read = load_window(ref, start, stop)
+    if isinstance(read, Parts):
+        return Sample(read.some_blocks(TAKEN, length=STRETCH), None, read)
     folder = datasets.locate(ref)
     listed = folder.is_dir() and any(folder.glob("*.rlp"))
-    return Sample(trace, folder if listed else None)
+    return Sample(read, folder if listed else None)
+
+
+def notes(seen: Sample) -> list[str]:
+    """Say in sentences what the trace does not show: blocks that are left out, and conflicts."""
+    return [*_of_sample(seen), *conflicts.unseen(seen.trace)]
+
+
+def _of_sample(seen: Sample) -> list[str]:
+    if seen.window is None:
+        return []
+    blocks = int(seen.trace.blocks["observed"].sum())
+    return [
+        f"All numbers of this trace are those of a sample of {blocks:,} of its {seen.window.blocks.height:,} blocks, with "
+        f"{seen.trace.accesses.height:,} of {seen.window.accesses:,} accesses: stretches of up to {STRETCH} blocks that follow each "
+        "other, evenly spaced over the window. Intervals resample these blocks."
+    ]
 
 
 def ratio(top: np.ndarray, bottom: np.ndarray, p: Execution) -> Estimate:
@@ -391,14 +418,30 @@ def list_bytes(seen: Sample) -> pl.DataFrame | None:
     return pl.DataFrame(rows, schema=["block", "list", "difference", "accounts"], orient="row")
 
 
+def _stretches(seen: Sample) -> list[list[np.ndarray]]:
+    """Return the keys that each block writes, one list for each stretch of a sample of blocks, one for all others."""
+    written = commitment_cost.written_by_block(seen.trace)
+    if seen.window is None:
+        return [list(written.values())]
+    observed = seen.trace.blocks.filter("observed")["block_number"].to_numpy()
+    # Every stretch has as many observed blocks, and so has `observed` at its place.
+    stretch = np.searchsorted(observed, list(written)) // min(STRETCH, len(observed))
+    return [
+        [keys for keys, at in zip(written.values(), stretch, strict=True) if at == one]
+        for one in np.unique(stretch)
+    ]
+
+
 def kept(seen: Sample, p: Execution) -> pl.DataFrame:
     """Return ``interval``, ``what`` (keys or nodes), ``share``, ``low``, ``high`` of commitments that merge blocks.
 
     Keys and nodes are those of `rollstate.dispute.trie_shape.runs`, as in the chapter on flat storage.
     """
-    blocks, rows = commitment_cost.written_keys(seen.trace), []
-    for step in (step for step in p.intervals if 2 * step <= len(blocks)):
-        apart, together = trie_shape.runs(blocks, step)
+    parts, rows = _stretches(seen), []
+    # An interval lies within a stretch; two of them are needed.
+    for step in (step for step in p.intervals if sum(len(blocks) // step for blocks in parts) >= 2):
+        found = [trie_shape.runs(blocks, step) for blocks in parts if step <= len(blocks)]
+        apart, together = (np.concatenate(counts) for counts in zip(*found, strict=True))
         for at, what in enumerate(("keys", "nodes")):
             rows.append((step, what, *ratio(together[:, at], apart[:, at], p)))
     return pl.DataFrame(rows, schema=["interval", "what", "share", "low", "high"], orient="row")

@@ -31,6 +31,7 @@ from rollstate.execution import (
 from rollstate.tiering.names import FIXED
 from rollstate.traces import block_access_list, datasets
 from rollstate.traces.datasets import SAMPLE
+from rollstate.traces.parts import Parts, load_window
 from rollstate.traces.schema import Trace
 
 TREES = {
@@ -39,19 +40,23 @@ TREES = {
     "binary, six levels a page": state_trees.PAGED,
 }
 DEPTHS = (1, 2, 4, 8, 16, 32, 64)
+TAKEN, FEWEST = 200_000, 50
+"""Accesses, and least number of blocks, of the stretch that stands for a trace too large for one process."""
 
 
 @dataclass(frozen=True)
 class Seen:
     """A trace, accounts listed in each block where lists say them, and touches, one for each slot and block.
 
-    ``weights`` has the bytes of each block's ``list`` and ``difference`` where the source has access lists.
+    ``weights`` has the bytes of each block's ``list`` and ``difference`` where the source has access lists. ``window`` is
+    what the trace is a stretch of, if it is one.
     """
 
     trace: Trace
     listed: dict[int, int]
     p: ExecutionState
     weights: pl.DataFrame | None = None
+    window: Parts | None = None
 
     @cached_property
     def events(self) -> pl.DataFrame:
@@ -92,8 +97,14 @@ class Seen:
 
 
 def load(p: ExecutionState) -> Seen:
-    """Return the trace that the parameters name, with the number of listed accounts where it has lists."""
-    trace, folder = datasets.load_trace(p.trace), datasets.locate(p.trace)
+    """Return the trace that the parameters name, with the number of listed accounts where it has lists.
+
+    Of a trace that is read part by part it is a stretch of blocks in the middle, with about `TAKEN` accesses.
+    """
+    trace = load_window(p.trace)
+    if isinstance(trace, Parts):
+        return Seen(trace.some_blocks(TAKEN, length=FEWEST, together=True), {}, p, window=trace)
+    folder = datasets.locate(p.trace)
     if not (folder.is_dir() and any(folder.glob("*.rlp"))):
         return Seen(trace, {}, p)
     listed, sizes = {}, []
@@ -102,6 +113,22 @@ def load(p: ExecutionState) -> Seen:
         sizes.append((list_sizes.list_bytes(accounts), list_sizes.difference_bytes(accounts)))
     weights = pl.DataFrame(sizes, schema=["list", "difference"], orient="row")
     return Seen(trace, listed, p, weights)
+
+
+def notes(seen: Seen) -> list[str]:
+    """Say in sentences what the trace does not show: blocks that are left out, and conflicts."""
+    return [*_of_stretch(seen), *conflicts.unseen(seen.trace)]
+
+
+def _of_stretch(seen: Seen) -> list[str]:
+    if seen.window is None:
+        return []
+    stamp, every = seen.trace.capability, seen.window
+    return [
+        f"All numbers of this trace are those of one stretch in its middle, {stamp.n_blocks:,} of its {every.blocks.height:,} blocks "
+        f"with {seen.trace.accesses.height:,} of {every.accesses:,} accesses. Caches start empty at the first of these blocks, so "
+        "that they hit less than over the whole trace."
+    ]
 
 
 def trees(p: ExecutionState) -> pl.DataFrame:

@@ -22,11 +22,14 @@ from rollstate.flat_evm.blocks import ExecutedBlock
 from rollstate.scalars import real, whole
 from rollstate.traces import datasets
 from rollstate.traces.live.workload import Workload
+from rollstate.traces.parts import Parts, load_window
 from rollstate.traces.schema import Trace
 
 UPDATE, BATCH, MERGED, FLAT = "root per update", "root per batch", "root per checkpoint", "flat"
 _LARGEST_REPLAY = 1_000_000
 _STEPS = (1, 2, 5, 10, 25, 50, 100, 250)
+TAKEN, FEWEST = 200_000, _STEPS[-1]
+"""Accesses, and least number of blocks, of the stretch that stands for a trace too large for one process."""
 
 
 def counts(p: FlatKv) -> tuple[pl.DataFrame, dict[int, trie_shape.TrieShape]]:
@@ -102,6 +105,25 @@ class Written:
     def updates(self) -> int:
         """Slots written, once for each block that writes them."""
         return sum(block.size for block in self.blocks)
+
+
+def load(ref: str) -> tuple[Trace, Parts | None]:
+    """Return a trace, or a stretch in the middle of one that is read part by part, and then its window."""
+    read = load_window(ref)
+    if isinstance(read, Parts):
+        return read.some_blocks(TAKEN, length=FEWEST, together=True), read
+    return read, None
+
+
+def notes(trace: Trace, window: Parts | None) -> list[str]:
+    """Say in a sentence what stretch of its window a trace is; nothing if it is all of it."""
+    if window is None:
+        return []
+    return [
+        f"Writes are those of one stretch in the middle of this trace, {trace.capability.n_blocks:,} of its "
+        f"{window.blocks.height:,} blocks with {trace.accesses.height:,} of {window.accesses:,} accesses; the state has the slots "
+        "that the stretch touches."
+    ]
 
 
 def written(trace: Trace, shapes: dict[int, trie_shape.TrieShape], value_bytes: int) -> Written:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rollstate import profile
+from rollstate import executors, profile
 from rollstate.chapters.reuse.parameters import Reuse
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
@@ -40,6 +40,11 @@ class Answer:
     why: str = ""
 
 
+def load(name: str) -> Profile:
+    """Return the profile of what a name means; a stored trace in parts is reduced on the cluster that is named."""
+    return profile.load(name, scheduler=executors.scheduler())
+
+
 def profiles(p: Reuse) -> dict[str, Profile]:
     """Return the profiles by name: the trace first, then the others.
 
@@ -48,7 +53,7 @@ def profiles(p: Reuse) -> dict[str, Profile]:
     InputError
         If the trace is a single block.
     """
-    of = {name: profile.load(name) for name in dict.fromkeys((p.trace, *p.others))}
+    of = {name: load(name) for name in dict.fromkeys((p.trace, *p.others))}
     if of[p.trace].plan.n_blocks < 2:
         raise InputError(f"{p.trace} holds a single block; reuse needs two")
     return of

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from rollstate.chapters.reuse.parameters import Reuse
-from rollstate.chapters.reuse.study import Answer
+from rollstate.chapters.reuse.study import Answer, load
 from rollstate.errors import InputError
 from rollstate.estimate import Estimate
 from rollstate.horizons import few, groups, judging, lengths, rules
 from rollstate.horizons.rules import CLASSES, HINDSIGHT, MONTH, QUARTER, RETUNED, SLOTS, TUNED, Chain
-from rollstate.profile import Profile, comparison, load
+from rollstate.profile import Profile, comparison
 from rollstate.traces import datasets
 
 FROM_DAYS = 1.0

@@ -11,6 +11,7 @@ import polars as pl
 from rollstate.chapters.verifier_memory import audit
 from rollstate.chapters.verifier_memory.parameters import VerifierMemory
 from rollstate.traces import datasets
+from rollstate.traces.parts import Parts, load_window
 from rollstate.traces.schema import Trace
 from rollstate.worlddiff import columnar, comparisons, layout, operations, workloads
 from rollstate.worlddiff.world import FixedCostWorld
@@ -144,6 +145,22 @@ def undone() -> pl.DataFrame:
         for name, field in _FIELDS.items()
     ]
     return pl.DataFrame(told, ("structure", "frame fails", "transaction rolled back"), orient="row")
+
+
+def load(ref: str) -> Trace:
+    """Return a trace, or of one that is read part by part the blocks that `same_sets` takes of it."""
+    read = load_window(ref)
+    if not isinstance(read, Parts):
+        return read
+    # In the order of slots, in which the whole trace would have them first.
+    seen = pl.concat(read.map(_first_blocks)).group_by("block_number").agg(pl.col("slot_id").min())
+    return read.of_blocks(seen.sort("slot_id", "block_number")["block_number"].head(BLOCKS).to_numpy())
+
+
+def _first_blocks(part: Trace) -> pl.DataFrame:
+    """Return the `BLOCKS` blocks that come first in the order of slots, and the first slot of each."""
+    first = part.accesses.group_by("block_number").agg(pl.col("slot_id").min())
+    return first.sort("slot_id", "block_number").head(BLOCKS)
 
 
 def same_sets(trace: Trace, p: VerifierMemory) -> dict[str, int]:
