@@ -10,6 +10,7 @@ import polars as pl
 from rollstate.caching import curves, sampling, streams
 from rollstate.chapters.caching.parameters import Caching
 from rollstate.errors import InputError
+from rollstate.scalars import whole
 from rollstate.traces.parts import Parts, load_window
 from rollstate.traces.schema import Trace
 
