@@ -72,7 +72,7 @@ def notes(found: Study) -> list[str]:
         "Caches have as much smaller room as the sample has fewer slots, so that a share of the bytes means the same as on all "
         "slots, and intervals resample the contracts of the sample. LFU need not hit what it would hit on all slots, because its "
         f"counters do not age. Nor need any policy in room for less than {sampling.FEWEST_PLACES} slots of the sample; the least room "
-        f"here is for {found.ratios['room'].min():,}.",
+        f"here is for {whole(found.ratios['room'].min()):,}.",
     ]
 
 
