@@ -150,3 +150,5 @@ def test_of_a_large_trace_in_parts_a_stretch_is_taken(counted, tmp_path, monkeyp
     found, exact = (study.written(one, counted[1], P.value_bytes) for one in (trace, right))
     assert [sorted(block) for block in found.blocks] == [sorted(block) for block in exact.blocks]
     assert study.merging(found.blocks).equals(study.merging(exact.blocks))
+    monkeypatch.setattr(study, "MOST", 250)
+    assert study.load(at)[0].capability.n_blocks == 250

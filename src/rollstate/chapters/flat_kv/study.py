@@ -28,8 +28,8 @@ from rollstate.traces.schema import Trace
 UPDATE, BATCH, MERGED, FLAT = "root per update", "root per batch", "root per checkpoint", "flat"
 _LARGEST_REPLAY = 1_000_000
 _STEPS = (1, 2, 5, 10, 25, 50, 100, 250)
-TAKEN, FEWEST = 200_000, _STEPS[-1]
-"""Accesses, and least number of blocks, of the stretch that stands for a trace too large for one process."""
+TAKEN, FEWEST, MOST = 200_000, _STEPS[-1], 4 * _STEPS[-1]
+"""Accesses, and least and largest number of blocks, of the stretch that stands for a trace too large for one process."""
 
 
 def counts(p: FlatKv) -> tuple[pl.DataFrame, dict[int, trie_shape.TrieShape]]:
@@ -111,7 +111,9 @@ def load(ref: str) -> tuple[Trace, Parts | None]:
     """Return a trace, or a stretch in the middle of one that is read part by part, and then its window."""
     read = load_window(ref)
     if isinstance(read, Parts):
-        return read.some_blocks(TAKEN, length=FEWEST, together=True), read
+        # A root is counted for every block, which takes long where blocks are many and nearly empty.
+        accesses = min(TAKEN, MOST * read.accesses // read.blocks.height)
+        return read.some_blocks(accesses, length=FEWEST, together=True), read
     return read, None
 
 
