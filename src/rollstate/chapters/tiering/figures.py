@@ -210,7 +210,7 @@ def horizon(frame: pl.DataFrame, *, quote: float, threshold: str, proposed: str)
         color=COLOUR[threshold],
         fontsize=7.5,
     )
-    ax.set(xlabel="horizon of the threshold (blocks)", ylabel="cost / cheapest simple rule's cost")
+    ax.set(xlabel="horizon of the threshold (blocks)", ylabel="cost / cheapest simple rule")
     least, most = real(own["ratio"].min()), real(own["ratio"].max())
     style.title(
         figure,
