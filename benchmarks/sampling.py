@@ -1,12 +1,12 @@
 """How far numbers of a sample lie from those of the whole trace, and whether their intervals hold these.
 
 ``python benchmarks/sampling.py [quarter] [ACCESSES] TRACE ...``, where a trace is a shape of ``benchmarks/profile.py``
-or a data set: the chapters on survival and tiering compute their numbers from all of it, and from samples with several
-seeds, as they do with a trace that one process should not hold. Samples have the chapters' own size, or a quarter of
-the trace. The first table says, by number, how many of the samples' 95 % intervals hold the number of the whole trace,
-and how many of those of the whole trace with other seeds do: models are fitted on some 40,000 spells of either, which
-intervals, of models as they are fitted, do not cover. The second says how far numbers without an interval are off at
-most.
+or a data set; ``quarter few`` if nothing is said. The chapters on survival and tiering compute their numbers from all of
+it, and from samples with several seeds, as they do with a trace that one process should not hold. Samples have the
+chapters' own size, or a quarter of the trace. The first table says, by number, how many of the samples' 95 % intervals
+hold the number of the whole trace, and how many of those of the whole trace with other seeds do: models are fitted on
+some 40,000 spells of either, which intervals, of models as they are fitted, do not cover. The second says how far
+numbers without an interval are off at most.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main() -> None:
     """Print both tables."""
     held: dict[str, tuple[list[bool], list[bool]]] = defaultdict(lambda: ([], []))
     off: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    words = sys.argv[1:]
+    words = sys.argv[1:] or ["quarter", "few"]
     size = next((int(float(word)) for word in words if word[0].isdigit()), 300_000)
     for name in (word for word in words if word != "quarter" and not word[0].isdigit()):
         with tempfile.TemporaryDirectory() as folder:
