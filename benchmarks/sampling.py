@@ -1,8 +1,8 @@
 """How far numbers of a sample lie from those of the whole trace, and whether their intervals hold these.
 
 ``python benchmarks/sampling.py [quarter] [ACCESSES] TRACE ...``, where a trace is a shape of ``benchmarks/profile.py``
-or a data set; ``quarter few`` if nothing is said. The chapters on survival and tiering compute their numbers from all of
-it, and from samples with several seeds, as they do with a trace that one process should not hold. Samples have the
+or a data set; ``quarter few`` if nothing is said. The chapters on survival and tiering compute their numbers from all
+of it, and from samples with several seeds, as they do with a trace that one process should not hold. Samples have the
 chapters' own size, or a quarter of the trace. The first table says, by number, how many of the samples' 95 % intervals
 hold the number of the whole trace, and how many of those of the whole trace with other seeds do: models are fitted on
 some 40,000 spells of either, which intervals, of models as they are fitted, do not cover. The second says how far
