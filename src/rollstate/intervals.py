@@ -80,13 +80,18 @@ def context(parts: Iterable[Trace]) -> Context:
     return Context(
         contract_blocks=Counts.collect(by_contract),
         transactions=Counts.collect(by_transaction),
-        contract_born=pl.concat(born).group_by("contract_id").agg(pl.col("contract_born").min()),
+        contract_born=earliest(born),
     )
 
 
 def contract_born(slots: pl.DataFrame) -> pl.DataFrame:
     """Return ``contract_id`` and ``contract_born``, the first block known of any of its slots, from `Visits.slots`."""
     return slots.group_by("contract_id").agg(contract_born=pl.col("born").min())
+
+
+def earliest(born: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return `contract_born` of a trace from that of its parts."""
+    return pl.concat(born).group_by("contract_id").agg(pl.col("contract_born").min())
 
 
 def build(

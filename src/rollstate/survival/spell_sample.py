@@ -30,7 +30,7 @@ from rollstate.survival import frailty, landmarks
 from rollstate.survival.frailty import GammaFrailty
 from rollstate.traces.parts import Parts, uniform
 from rollstate.traces.schema import Capability, Trace
-from rollstate.traces.visits import visits
+from rollstate.traces.visits import Counts, largest_others, visits
 
 SPELLS, SLOTS = 1_000_000, 500_000
 """Spells, and slots, that are drawn of a trace in parts, about."""
@@ -179,16 +179,17 @@ def draw(
         seed=seed,
     )
     found = list(parts.map(functools.partial(_of_part, asked=asked)))
-    wanted = _Keys(
-        *(np.unique(np.concatenate([getattr(one, name) for one in found])) for name in _Keys._fields)
+    together = zip(*(one.keys for one in found), strict=True)
+    keys = _Keys(*(np.unique(np.concatenate(each)) for each in together))
+    slots = functools.reduce(_Keys.plus, parts.map(functools.partial(_slots_of, keys=keys)))
+    shared = intervals.Context(
+        contract_blocks=Counts(keys.contract_block, slots.contract_block),
+        transactions=Counts(keys.transaction, slots.transaction),
+        contract_born=intervals.earliest([one.born for one in found]),
     )
-    counts = functools.reduce(_Keys.plus, parts.map(functools.partial(_counted, wanted=wanted)))
-    rows = pl.concat([_with_shared(one, wanted, counts) for one in found])
-    born = pl.concat([one.born for one in found]).group_by("contract_id").agg(pl.col("contract_born").min())
-    rows = rows.join(born, on="contract_id", how="left").sort("slot_id", "start").with_columns(
-        pl.col(_LABELS).cast(pl.Categorical), contract_age=pl.col("start") - pl.col("contract_born")
-    )  # fmt: skip
-    drawn, current = (rows.filter(name).select(intervals.COLUMNS) for name in ("drawn", "current"))
+    spells = pl.concat([_with_shared(one, shared) for one in found]).sort("slot_id", "start")
+    spells = spells.with_columns(pl.col(_LABELS).cast(pl.Categorical))
+    drawn, current = (spells.filter(name).select(intervals.COLUMNS) for name in ("drawn", "current"))
     every = sum(one.spells for one in found)
     return Sampled(
         spells=drawn,
@@ -222,9 +223,9 @@ class _Drawn(NamedTuple):
     ----------
     rows : polars.DataFrame
         Wanted spells with ``drawn``, ``current`` (whether each is wanted as such), ``is_access`` and
-        ``transactions`` (how many of `transaction` are its own).
-    contract_block, transaction : array of int64
-        Keys of `rollstate.traces.visits.Visits` of the wanted spells, in the order of `rows`.
+        ``transactions`` (how many keys of transactions are its own).
+    keys : _Keys
+        Of the wanted spells, in the order of `rows`.
     born : polars.DataFrame
         ``contract_id``, ``contract_born``.
     recents, histories, longest : dict
@@ -234,8 +235,7 @@ class _Drawn(NamedTuple):
     """
 
     rows: pl.DataFrame
-    contract_block: np.ndarray
-    transaction: np.ndarray
+    keys: _Keys
     born: pl.DataFrame
     recents: dict[tuple[int, int], Recent]
     histories: dict[int, pl.DataFrame]
@@ -244,7 +244,7 @@ class _Drawn(NamedTuple):
 
 
 class _Keys(NamedTuple):
-    """Keys of contract and block and of transactions, or how many slots share each: sorted, or in that order."""
+    """Keys of contract and block and of transactions as `rollstate.traces.visits.Visits` has them, or slots of each."""
 
     contract_block: np.ndarray
     transaction: np.ndarray
@@ -278,8 +278,7 @@ def _of_part(part: Trace, asked: _Asked) -> _Drawn:
     # Labels of several parts are joined as text: each part has its own codes for them.
     return _Drawn(
         rows=rows.drop("visit", "gaps", "first_seen", "of_slot").with_columns(transactions=many),
-        contract_block=seen.contract_key[visit],
-        transaction=seen.tx_key[np.repeat(begin, many) + inside],
+        keys=_Keys(seen.contract_key[visit], seen.tx_key[np.repeat(begin, many) + inside]),
         born=intervals.contract_born(seen.slots),
         recents={
             (block, window): (
@@ -308,34 +307,23 @@ def _history(spells: pl.DataFrame, border: int) -> pl.DataFrame:
     )
 
 
-def _counted(part: Trace, wanted: _Keys) -> _Keys:
-    """Return how many slots of a part share each of the wanted keys."""
+def _slots_of(part: Trace, keys: _Keys) -> _Keys:
+    """Return how many slots of a part share each of the keys; none share an unknown transaction."""
     seen = visits(part, part.capability.window_stop)
-    return _Keys(
-        _occurrences(seen.contract_key[seen.is_access], wanted.contract_block),
-        _occurrences(seen.tx_key, wanted.transaction),
-    )
+    contract_blocks = Counts.collect([seen.contract_key[seen.is_access]])
+    transactions = Counts.collect([seen.tx_key[seen.tx_key >= 0]])
+    return _Keys(contract_blocks.of(keys.contract_block), transactions.of(keys.transaction))
 
 
-def _occurrences(key: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return how often each wanted key, sorted, occurs, shape of `wanted`."""
-    if not wanted.size:
-        return np.zeros(0, np.int64)
-    at = np.minimum(np.searchsorted(wanted, key), wanted.size - 1)
-    return np.bincount(at[wanted[at] == key], minlength=wanted.size)
-
-
-def _with_shared(one: _Drawn, wanted: _Keys, counts: _Keys) -> pl.DataFrame:
-    """Return the rows of a part with what they share with other slots of the trace."""
-    at, in_tx = (
-        np.searchsorted(keys, own)
-        for keys, own in zip(wanted, (one.contract_block, one.transaction), strict=True)
-    )
-    many = one.rows["transactions"].to_numpy()
-    others = np.where(one.transaction >= 0, counts.transaction[in_tx] - 1, -1)
-    largest = np.maximum.reduceat(others, np.cumsum(many) - many) if others.size else others
-    return one.rows.drop("transactions").with_columns(
-        co_contract=pl.Series(counts.contract_block[at]) - pl.col("is_access").cast(pl.Int64),
+def _with_shared(one: _Drawn, shared: intervals.Context) -> pl.DataFrame:
+    """Return the rows of a part with what other slots of the trace decide."""
+    touched, many = shared.contract_blocks.of(one.keys.contract_block), one.rows["transactions"].to_numpy()
+    largest = largest_others(shared.transactions.of(one.keys.transaction), np.cumsum(many) - many)
+    return one.rows.join(
+        shared.contract_born, on="contract_id", how="left", maintain_order="left"
+    ).with_columns(
+        contract_age=pl.col("start") - pl.col("contract_born"),
+        co_contract=pl.Series(touched) - pl.col("is_access").cast(pl.Int64),
         co_tx=pl.when(pl.Series(largest) >= 0).then(pl.Series(largest)),
     )
 

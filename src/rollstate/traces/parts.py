@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -158,13 +159,18 @@ def in_parts(ref: str, start: int | None = None, stop: int | None = None) -> Par
     if folder is None or store.count_parts(folder) < 2:
         return None
     frame = store.read_frame(folder)
-    stamp = frame.capability
-    if store.count_accesses(folder, stamp.window_start, stamp.window_stop) <= IN_MEMORY:
+    accesses = _accesses(folder, frame)
+    if accesses <= IN_MEMORY:
         return None
     window = summary.narrowed(frame, start, stop)
+    if window is not frame:
+        accesses = _accesses(folder, window)
+    return Parts(ref, start, stop, window.capability, window.blocks, accesses, store.count_slots(folder))
+
+
+def _accesses(folder: Path, window: Trace) -> int:
     stamp = window.capability
-    accesses = store.count_accesses(folder, stamp.window_start, stamp.window_stop)
-    return Parts(ref, start, stop, stamp, window.blocks, accesses, store.count_slots(folder))
+    return store.count_accesses(folder, stamp.window_start, stamp.window_stop)
 
 
 def load_window(

@@ -91,11 +91,24 @@ class Visits:
         """Count the other slots that the largest transaction of each visit touches; -1 if none is known."""
         known = self.tx_key >= 0
         if known.all():
-            others = shared_counts(self.tx_key, None, table) - 1
+            slots = shared_counts(self.tx_key, None, table)
         else:
-            others = np.full(known.size, -1)
-            others[known] = shared_counts(self.tx_key[known], None, table) - 1
-        return np.maximum.reduceat(others, self.tx_at) if others.size else others
+            slots = np.zeros(known.size, np.int64)
+            slots[known] = shared_counts(self.tx_key[known], None, table)
+        return largest_others(slots, self.tx_at)
+
+
+def largest_others(slots: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the largest number of other slots in the transactions of each visit, -1 if none is known, shape of `at`.
+
+    Parameters
+    ----------
+    slots : array of int64, shape (m,)
+        Slots that each transaction touches, 0 where it is unknown; one row per visit and transaction.
+    at : array of int64, shape (n,)
+        First of these rows of each visit.
+    """
+    return np.maximum.reduceat(slots, at) - 1 if slots.size else slots
 
 
 def visits(trace: Trace, stop: int, history: pl.DataFrame | None = None) -> Visits:
